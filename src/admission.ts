@@ -1,0 +1,92 @@
+import { invalidOption, type PoolError } from './errors.ts';
+import { type House, poolError } from './house.ts';
+import { checkKeys, checkTime } from './options.ts';
+import type { AcquireOptions } from './redis-pool.ts';
+import type { GiveUp, Waiter } from './waiters.ts';
+
+/** Who may come in, who may wait, and what those are told who may not, or who gave up. */
+export class Admission {
+  readonly #house: House;
+  readonly #line: { readonly down: boolean; readonly lastError: Error | undefined };
+
+  /** `line` tells what is known of the way to Redis. */
+  constructor(house: House, line: { readonly down: boolean; readonly lastError: Error | undefined }) {
+    this.#house = house;
+    this.#line = line;
+  }
+
+  /** Throws if an acquire is refused whatever the pool has to give. */
+  mayCome(options: AcquireOptions | undefined, closing: boolean): void {
+    if (closing) throw this.closed();
+    if (options === undefined) return;
+    checkAcquireOptions(options);
+    if (options.signal?.aborted) throw this.#aborted(0, options.signal);
+  }
+
+  /** Throws if a caller must not wait. `excess`: how many more are in line than there is room for. */
+  mayWait(excess: number): void {
+    const { options, events } = this.#house;
+    const { lastError } = this.#line;
+    if (lastError && this.#line.down) throw this.connectFailed(lastError);
+    if (excess < 0 || (options.wait && excess < options.maxWaiting)) return;
+    const why = options.wait ? `${options.maxWaiting} callers wait already (maxWaiting)` : 'wait is false';
+    const message = `no connection is free, and ${why} (${this.#numbers()})`;
+    if (events.count('exhausted')) events.emit('exhausted', { waiting: events.stats().waiting });
+    throw poolError(this.#house, 'POOL_EXHAUSTED', message, lastError);
+  }
+
+  /** What a waiter is told that left on its own account. */
+  gaveUp({ since, timeoutMs, signal }: Waiter<unknown>, why: GiveUp): unknown {
+    const { events, hands } = this.#house;
+    const waitedMs = hands.clock.now() - since;
+    if (why === 'abort') return this.#aborted(waitedMs, signal);
+    const message = `no connection within ${timeoutMs} ms (${this.#numbers()})`;
+    if (events.count('timeout')) events.emit('timeout', { waitedMs });
+    return poolError(this.#house, 'POOL_ACQUIRE_TIMEOUT', message, this.#line.lastError);
+  }
+
+  closed(): PoolError {
+    return poolError(this.#house, 'POOL_CLOSED', 'the pool is closed');
+  }
+
+  /** The dial failed, just now or a moment ago. */
+  connectFailed(cause: Error): PoolError {
+    return poolError(this.#house, 'POOL_CONNECT_FAILED', `cannot connect: ${reasonOf(cause)}`, cause);
+  }
+
+  #aborted(waitedMs: number, signal: AbortSignal | undefined): unknown {
+    const { events } = this.#house;
+    if (events.count('abort')) events.emit('abort', { waitedMs });
+    return signal?.reason;
+  }
+
+  /** What someone wants to know who is called at night. */
+  #numbers(): string {
+    const { hands, ledger, events } = this.#house;
+    const { maxActive, inUse, idle, connecting, closing, waiting } = events.stats();
+    const leased = [...ledger.slots].filter((slot) => slot.leased);
+    const oldest = Math.max(...leased.map((slot) => hands.clock.now() - slot.since));
+    return (
+      `maxActive ${maxActive}: ${inUse} in use, ${idle} idle, ${connecting} connecting` +
+      `${closing > 0 ? `, ${closing} closing` : ''}; ${waiting} waiting; ${leased.length} leases held` +
+      `${leased.length > 0 ? `, oldest ${Math.round(oldest)} ms` : ''}`
+    );
+  }
+}
+
+/** Node's error for a host with several addresses has no message of its own. */
+function reasonOf(error: Error): string {
+  const inner = error instanceof AggregateError ? error.errors[0] : undefined;
+  return error.message || (inner instanceof Error ? inner.message : error.name);
+}
+
+function checkAcquireOptions(options: AcquireOptions): void {
+  checkKeys('option', options, ['signal', 'timeoutMs']);
+  const { signal, timeoutMs } = options;
+  if (timeoutMs !== undefined) checkTime('timeoutMs', timeoutMs);
+  if (signal !== undefined && typeof signal?.addEventListener !== 'function') {
+    throw invalidOption(
+      `option signal must be an AbortSignal, got ${signal === null ? 'null' : typeof signal}`,
+    );
+  }
+}

@@ -1,0 +1,158 @@
+import { Backoff } from './core/backoff.ts';
+import type { Engine } from './engine/engine.ts';
+import { type House, type PoolSlot, poolError } from './house.ts';
+import type { CloseReason } from './redis-pool.ts';
+
+/** What the pool is told of its connections. */
+export interface ConnectionsOwner {
+  /** How many dials, those under way included, someone has a use for. */
+  wanted(): number;
+  /** A dial ended in a connection, idle now. */
+  arrived(slot: PoolSlot): void;
+  /** A dial failed. */
+  failed(error: Error): void;
+  /** A connection died on its own. */
+  lost(slot: PoolSlot): void;
+  /** A connection is gone, and its place free. */
+  gone(): void;
+}
+
+/**
+ * Births and deaths: dials connections within `maxActive`, `maxConnecting` and the back-off, and closes them.
+ * A dial belongs to nobody: who asked for it may be served otherwise, or give up, and it goes to the next.
+ */
+export class Connections {
+  readonly #house: House;
+  readonly #owner: ConnectionsOwner;
+  readonly #engine: Engine;
+  readonly #backoff = new Backoff();
+  #cancelRetry: (() => void) | undefined;
+
+  constructor(house: House, owner: ConnectionsOwner) {
+    this.#house = house;
+    this.#owner = owner;
+    this.#engine = house.hands.engine(house.options.maxActive);
+  }
+
+  /** The error of the last dial, unless one has succeeded since. */
+  get lastError(): Error | undefined {
+    return this.#backoff.lastError;
+  }
+
+  /** Redis is down for all we know: no connection stands, and no dial may start yet. */
+  get down(): boolean {
+    const { ledger, hands } = this.#house;
+    return ledger.live === 0 && this.#backoff.remaining(hands.clock.now()) > 0;
+  }
+
+  /** Starts as many dials as are wanted and allowed; those that the back-off delays start later by themselves. */
+  dialMore(): void {
+    const { ledger, options, hands } = this.#house;
+    this.#stopRetry();
+    const most = this.#backoff.limit(options.maxConnecting);
+    while (
+      ledger.count.connecting < Math.min(this.#owner.wanted(), most) &&
+      ledger.total < options.maxActive
+    ) {
+      const delay = this.#backoff.remaining(hands.clock.now());
+      if (delay > 0) {
+        this.#cancelRetry = hands.clock.after(Math.ceil(delay), () => this.dialMore(), 'background');
+        return;
+      }
+      this.#dial();
+    }
+  }
+
+  /** Closes the connection of `slot`. Its place is free again when the socket is really gone. */
+  retire(slot: PoolSlot, reason: CloseReason): void {
+    const { ledger, events, hands } = this.#house;
+    const now = hands.clock.now();
+    this.#close(slot, now);
+    const { id: connectionId, uses, connectedAt } = slot;
+    if (connectedAt === undefined) return;
+    ledger.closed[reason]++;
+    if (events.count('close')) {
+      events.emit('close', { connectionId, reason, uses, ageMs: now - connectedAt });
+    }
+  }
+
+  /** No more dials. */
+  stop(): void {
+    this.#stopRetry();
+  }
+
+  /** Ends the engine, once every slot is gone. */
+  end(): Promise<void> {
+    return this.#engine.close();
+  }
+
+  #dial(): void {
+    const { ledger, events, hands } = this.#house;
+    const slot = ledger.open(hands.clock.now());
+    slot.permit = this.#engine.acquire();
+    if (events.count('connecting')) events.emit('connecting', { connectionId: slot.id });
+    slot.permit
+      .then(() => {
+        if (slot.state !== 'connecting') return undefined;
+        slot.connection = hands.connect({
+          lost: () => this.#owner.lost(slot),
+          lostError: (cause) =>
+            poolError(
+              this.#house,
+              'POOL_CONNECTION_LOST',
+              'connection lost: the command may have run',
+              cause,
+            ),
+        });
+        return slot.connection.ready;
+      })
+      .then(
+        () => this.#connected(slot),
+        (error: Error) => this.#failed(slot, error),
+      );
+  }
+
+  #connected(slot: PoolSlot): void {
+    if (slot.state !== 'connecting') return; // closed with the pool while it was being dialled
+    const { ledger, events, hands, options } = this.#house;
+    const now = hands.clock.now();
+    const durationMs = now - slot.since;
+    this.#backoff.succeeded();
+    slot.connectedAt = now;
+    // Connections dialled together must not all expire together.
+    slot.expiresAt = now + options.maxLifetimeMs * (1 - hands.random() / 10);
+    ledger.move(slot, 'idle', now);
+    if (events.count('connect')) events.emit('connect', { connectionId: slot.id, durationMs });
+    this.#owner.arrived(slot);
+  }
+
+  #failed(slot: PoolSlot, error: Error): void {
+    if (slot.state !== 'connecting') return;
+    const { events, hands } = this.#house;
+    const startedAt = slot.since;
+    const now = hands.clock.now();
+    this.#close(slot, now);
+    this.#backoff.failed(error, startedAt, now, hands.random());
+    const durationMs = now - startedAt;
+    if (events.count('connectError')) {
+      events.emit('connectError', { connectionId: slot.id, error, durationMs });
+    }
+    this.#owner.failed(error);
+  }
+
+  #close(slot: PoolSlot, now: number): void {
+    const { ledger, hands } = this.#house;
+    ledger.move(slot, 'closing', now);
+    void slot.permit?.then(async (permit) => {
+      await slot.connection?.close();
+      this.#engine.destroy(permit);
+      ledger.move(slot, 'gone', hands.clock.now());
+      this.#owner.gone();
+    });
+  }
+
+  #stopRetry(): void {
+    this.#cancelRetry?.();
+    this.#cancelRetry = undefined;
+  }
+}

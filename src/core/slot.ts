@@ -1,0 +1,101 @@
+import type { CloseReason } from '../redis-pool.ts';
+import type { List, Listed } from './list.ts';
+
+/** The life of a slot, and with it of one connection. */
+export type SlotState = 'connecting' | 'inUse' | 'idle' | 'closing' | 'gone';
+
+/** The legal steps. Anything else is a bug, and throws. */
+export const STEPS: Readonly<Record<SlotState, readonly SlotState[]>> = {
+  connecting: ['idle', 'closing'],
+  inUse: ['idle', 'closing'],
+  idle: ['inUse', 'closing'],
+  closing: ['gone'],
+  gone: [],
+};
+
+/** A place for one connection among `maxActive`, from the start of its dial until its socket is gone. */
+export class Slot<C> implements Listed<Slot<C>> {
+  state: SlotState = 'connecting';
+  /** Its connection, from the start of the dial. */
+  connection: C | undefined;
+  /** How often it was lent. */
+  uses = 0;
+  /** Its engine's permit, which it holds until its socket is gone. */
+  permit: Promise<object> | undefined;
+  /** When its connection became ready; before that, there is nothing to count or to lend. */
+  connectedAt: number | undefined;
+  /** When its life is over; it is closed at its next rest. */
+  expiresAt = Number.POSITIVE_INFINITY;
+  /** `clear()` was called since its dial began. */
+  stale = false;
+  /** How long it had been idle when it was last taken. */
+  idleMs = 0;
+  /** It is lent to a lease, not merely being checked. */
+  leased = false;
+  list: List<Slot<C>> | undefined;
+  before: Slot<C> | undefined;
+  after: Slot<C> | undefined;
+
+  constructor(
+    readonly id: number,
+    /** When it came into its state. */
+    public since: number,
+  ) {}
+}
+
+type Counted = Exclude<SlotState, 'gone'>;
+
+/** Counts the slots by state. The one place where a slot changes state, so counts cannot drift. */
+export class Ledger<C> {
+  /** All slots that are not gone. */
+  readonly slots = new Set<Slot<C>>();
+  readonly count: Record<Counted, number> = { connecting: 0, inUse: 0, idle: 0, closing: 0 };
+  readonly closed: Record<CloseReason, number> = {
+    idle: 0,
+    lifetime: 0,
+    broken: 0,
+    dirty: 0,
+    excess: 0,
+    cleared: 0,
+    destroyed: 0,
+    poolClosed: 0,
+  };
+  #lastId = 0;
+
+  constructor(readonly maxActive: number) {}
+
+  /** Places taken: `connecting + inUse + idle + closing`. */
+  get total(): number {
+    return this.slots.size;
+  }
+
+  /** Connections that stand. */
+  get live(): number {
+    return this.count.inUse + this.count.idle;
+  }
+
+  /** Places that callers without a connection can still come by: free ones, and dials under way. */
+  get room(): number {
+    return this.maxActive - this.count.inUse - this.count.idle - this.count.closing;
+  }
+
+  /** A new slot, connecting. */
+  open(now: number): Slot<C> {
+    if (this.total >= this.maxActive) throw new Error('bug: no place for another connection');
+    const slot = new Slot<C>(++this.#lastId, now);
+    this.slots.add(slot);
+    this.count.connecting++;
+    return slot;
+  }
+
+  /** The only way to change a slot's state. */
+  move(slot: Slot<C>, to: SlotState, now: number): void {
+    const from = slot.state;
+    if (!STEPS[from].includes(to)) throw new Error(`bug: slot ${slot.id} may not go ${from} -> ${to}`);
+    this.count[from as Counted]--;
+    if (to === 'gone') this.slots.delete(slot);
+    else this.count[to]++;
+    slot.state = to;
+    slot.since = now;
+  }
+}

@@ -1,0 +1,66 @@
+/**
+ * What commands leave behind on their connection, as bits of one number; after redigo's commandinfo.go, and more.
+ * An ordinary command leaves nothing.
+ */
+export const Taint = {
+  none: 0,
+  /** MULTI is open: DISCARD undoes it. */
+  multi: 1,
+  /** Keys are watched: UNWATCH undoes it. */
+  watch: 2,
+  /** Another db may be selected: SELECT undoes it. */
+  select: 4,
+  /** Something that cannot be undone cheaply and surely: only closing helps. */
+  dirty: 8,
+} as const;
+
+const sets =
+  (bits: number) =>
+  (taint: number): number =>
+    taint | bits;
+const clears =
+  (bits: number) =>
+  (taint: number): number =>
+    taint & ~bits;
+
+type Rule = (taint: number, args: readonly unknown[]) => number;
+
+/** CLIENT goes by its subcommand; these look or act elsewhere and leave this connection as it was. */
+const HARMLESS_CLIENT = new Set(
+  'getname getredir help id info kill list pause setinfo trackinginfo unblock unpause'.split(' '),
+);
+
+const first = (args: readonly unknown[]): string => String(args[0]).toLowerCase();
+
+const RULES = new Map<string, Rule>([
+  ['watch', sets(Taint.watch)],
+  ['unwatch', clears(Taint.watch)],
+  ['multi', sets(Taint.multi)],
+  ['exec', clears(Taint.multi | Taint.watch)],
+  ['discard', clears(Taint.multi | Taint.watch)],
+  ['select', sets(Taint.select)],
+  ['client', (taint, args) => (HARMLESS_CLIENT.has(first(args)) ? taint : taint | Taint.dirty)],
+  ['script', (taint, args) => (first(args) === 'debug' ? taint | Taint.dirty : taint)],
+]);
+for (const name of [
+  ...['subscribe', 'psubscribe', 'ssubscribe', 'monitor', 'sync', 'psync', 'replconf'],
+  ...['auth', 'hello', 'reset', 'quit', 'readonly', 'readwrite', 'asking'],
+]) {
+  RULES.set(name, sets(Taint.dirty));
+}
+
+/** The taint after `name`, in lower case, was sent on a connection with `taint`. Replies are not looked at. */
+export function taintAfter(taint: number, name: string, args: readonly unknown[]): number {
+  const rule = RULES.get(name);
+  return rule === undefined ? taint : rule(taint, args);
+}
+
+/** The commands that undo `taint` for sure, in order; or 'close'. `db` is the one the pool's connections use. */
+export function undoFor(taint: number, db: number): readonly (readonly [string, ...number[]])[] | 'close' {
+  if (taint & Taint.dirty) return 'close';
+  const undo: [string, ...number[]][] = [];
+  if (taint & Taint.multi) undo.push(['discard']);
+  else if (taint & Taint.watch) undo.push(['unwatch']);
+  if (taint & Taint.select) undo.push(['select', db]);
+  return undo;
+}

@@ -1,0 +1,57 @@
+import type { PoolStats } from './redis-pool.ts';
+
+/** What went wrong, stable across versions: switch on this, not on the message. */
+export type PoolErrorCode =
+  /** All connections are in use, and the caller must not wait: `wait: false`, or `maxWaiting` wait already. */
+  | 'POOL_EXHAUSTED'
+  /** The acquire deadline passed. */
+  | 'POOL_ACQUIRE_TIMEOUT'
+  /** The dial failed; `cause` is the real error. */
+  | 'POOL_CONNECT_FAILED'
+  /** The connection died under a command. */
+  | 'POOL_CONNECTION_LOST'
+  /** The pool is closing or closed. */
+  | 'POOL_CLOSED'
+  /** A command on a lease that was given back. */
+  | 'POOL_LEASE_RELEASED'
+  /** An option is wrong or unknown. */
+  | 'POOL_INVALID_OPTION';
+
+const BRAND = Symbol.for('bounded-redis-pool.PoolError');
+
+/** Every error that the pool itself raises. */
+export class PoolError extends Error {
+  override readonly name = 'PoolError';
+  /** See {@link PoolErrorCode}. */
+  readonly code: PoolErrorCode;
+  /** The name of the pool; `undefined` only where no pool came to be. */
+  readonly pool: string | undefined;
+  /** The pool when the error was made; `undefined` only where no pool came to be. */
+  readonly stats: PoolStats | undefined;
+
+  constructor(
+    code: PoolErrorCode,
+    message: string,
+    { pool, stats, cause }: { pool?: string; stats?: PoolStats; cause?: unknown } = {},
+  ) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.code = code;
+    this.pool = pool;
+    this.stats = stats;
+    Object.defineProperty(this, BRAND, { value: true });
+  }
+}
+
+/**
+ * Whether `error` is a {@link PoolError}, and one of `code` if given. Unlike `instanceof`, it also knows the
+ * errors of another copy of this library (ESM beside CJS, two versions).
+ */
+export function isPoolError(error: unknown, code?: PoolErrorCode): error is PoolError {
+  if (typeof error !== 'object' || error === null || !(BRAND in error)) return false;
+  return code === undefined || ('code' in error && error.code === code);
+}
+
+/** The error for a value that is not allowed. Values of options never hold secrets, except `redis`. */
+export function invalidOption(message: string): PoolError {
+  return new PoolError('POOL_INVALID_OPTION', message);
+}

@@ -1,0 +1,36 @@
+import type { Redis } from 'ioredis';
+import type { Clock } from './clock.ts';
+import type { Engine } from './engine/engine.ts';
+
+/** One connection to Redis, from its dial to the last byte of its socket. It dies rather than heals. */
+export interface Connection {
+  /** The ioredis client. Present once `ready` has resolved. */
+  readonly client: Redis;
+  /** Resolves when commands may be sent; rejects with the real cause of a failed dial. */
+  readonly ready: Promise<void>;
+  /** Whether a command sent now would reach the socket. */
+  readonly alive: boolean;
+  /** Ends the connection, at any stage. Resolves, never rejects, when its socket is really gone. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** What the pool wants to know of a connection, and what a connection needs to know of the pool. */
+export interface ConnectionOwner {
+  /** The connection died on its own, after it was ready. Called once. */
+  lost(): void;
+  /** Makes the error for a command whose reply will not come. */
+  lostError(cause: Error | undefined): Error;
+}
+
+/** Everything the pool does that is not a decision: I/O, time, chance. Replaced in tests and by the mock. */
+export interface Hands {
+  readonly clock: Clock;
+  /** Between 0 and 1, for jitter. */
+  random(): number;
+  /** Makes the engine that bounds the number of connections. */
+  engine(maxActive: number): Engine;
+  /** Starts a dial. */
+  connect(owner: ConnectionOwner): Connection;
+  /** Asks an idle connection whether it is alive; rejects if there is no answer within `timeoutMs`. */
+  check(connection: Connection, timeoutMs: number): Promise<void>;
+}

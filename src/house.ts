@@ -1,0 +1,30 @@
+import type { Ledger, Slot } from './core/slot.ts';
+import { PoolError, type PoolErrorCode } from './errors.ts';
+import type { Events } from './events.ts';
+import type { Connection, Hands } from './hands.ts';
+import type { ResolvedOptions } from './options.ts';
+
+/** A place for one connection. */
+export type PoolSlot = Slot<Connection>;
+
+/** What the parts of one pool share. */
+export interface House {
+  readonly options: ResolvedOptions;
+  readonly hands: Hands;
+  readonly ledger: Ledger<Connection>;
+  readonly events: Events;
+}
+
+/** An error of this pool, with its numbers. */
+export function poolError(
+  { events }: House,
+  code: PoolErrorCode,
+  message: string,
+  cause?: unknown,
+): PoolError {
+  return new PoolError(code, `${message} [${events.pool}]`, {
+    pool: events.pool,
+    stats: events.stats(),
+    cause,
+  });
+}

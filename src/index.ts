@@ -1,0 +1,16 @@
+export { isPoolError, PoolError, type PoolErrorCode } from './errors.ts';
+export { type BorrowContext, DEFAULTS, type PoolOptions } from './options.ts';
+export { Pool } from './pool.ts';
+export type {
+  AcquireOptions,
+  CloseOptions,
+  CloseReason,
+  ConnectionEvent,
+  Lease,
+  PoolEvent,
+  PoolEventName,
+  PoolEvents,
+  PoolListener,
+  PoolStats,
+  RedisPool,
+} from './redis-pool.ts';

@@ -1,0 +1,60 @@
+import { createLease, type LeaseOwner } from './commands/lease.ts';
+import { Taint, undoFor } from './core/taint.ts';
+import type { PoolErrorCode } from './errors.ts';
+import type { Connection } from './hands.ts';
+import { type House, type PoolSlot, poolError } from './house.ts';
+import { LeakWatch } from './leaks.ts';
+import { owed, settle } from './redis/settle.ts';
+import type { CloseReason, Lease } from './redis-pool.ts';
+
+/** Hands out leases, and decides what a connection is worth that comes back. */
+export class Lending implements LeaseOwner {
+  readonly leaks: LeakWatch;
+  readonly #house: House;
+  readonly #cameBack: (slot: PoolSlot, reason?: CloseReason) => void;
+
+  /** `cameBack` takes a connection whose lease is over; with a `reason`, to be closed. */
+  constructor(house: House, cameBack: (slot: PoolSlot, reason?: CloseReason) => void) {
+    this.#house = house;
+    this.#cameBack = cameBack;
+    this.leaks = new LeakWatch(house);
+  }
+
+  lend(slot: PoolSlot, waitedMs: number, stack: string): Lease {
+    const { events } = this.#house;
+    if (!slot.connection) throw new Error('bug: a slot without a connection was lent');
+    const connected = slot.uses === 0;
+    slot.uses++;
+    slot.leased = true;
+    this.leaks.begin(slot, stack);
+    if (events.count('acquire')) events.emit('acquire', { connectionId: slot.id, waitedMs, connected });
+    return createLease(slot, slot.connection.client, this);
+  }
+
+  giveBack(slot: PoolSlot, taint: number, fate: 'keep' | 'destroy'): void {
+    if (slot.state !== 'inUse') return; // cut off when the pool was closed
+    const { ledger, events, hands } = this.#house;
+    const { connection, since, id: connectionId } = slot;
+    const now = hands.clock.now();
+    this.leaks.end(slot);
+    slot.leased = false;
+    const reason = fate === 'destroy' ? 'destroyed' : connection?.alive ? undefined : 'broken';
+    const left = reason === undefined && connection && (taint !== Taint.none || owed(connection) > 0);
+    if (!left) ledger.move(slot, 'idle', now);
+    if (events.count('release')) events.emit('release', { connectionId, heldMs: now - since });
+    if (left) void this.#clean(slot, connection, taint);
+    else this.#cameBack(slot, reason);
+  }
+
+  error(code: PoolErrorCode, message: string): Error {
+    return poolError(this.#house, code, message);
+  }
+
+  /** The slow way back: only for a borrower that left something behind. */
+  async #clean(slot: PoolSlot, connection: Connection, taint: number): Promise<void> {
+    const undo = undoFor(taint, connection.client.options.db ?? 0);
+    const clean = undo !== 'close' && (await settle(connection, undo, this.#house.hands.clock));
+    if (slot.state !== 'inUse') return;
+    this.#cameBack(slot, clean ? undefined : connection.alive ? 'dirty' : 'broken');
+  }
+}

@@ -1,0 +1,244 @@
+import { inspect } from 'node:util';
+import { Redis, type RedisOptions } from 'ioredis';
+import { invalidOption } from './errors.ts';
+import type { PoolEventName, PoolListener } from './redis-pool.ts';
+
+/** What a connection's own check before lending is told. */
+export interface BorrowContext {
+  /** How long the connection was idle. Milliseconds. */
+  readonly idleMs: number;
+  /** Aborted when the check has taken too long, and its answer no longer counts. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * The options of a pool. Counts are integers, times are milliseconds; `Infinity` turns a time off; 0 means zero,
+ * never unlimited; `undefined` means the default. A wrong value or an unknown name throws `POOL_INVALID_OPTION`.
+ */
+export interface PoolOptions {
+  /**
+   * Where Redis is: a URL, or ioredis' own options (TLS, ACL user, sentinels, db, keyPrefix …). Of those the pool
+   * itself sets lazyConnect, retryStrategy, reconnectOnError, enableOfflineQueue, autoResubscribe,
+   * autoResendUnfulfilledCommands, enableAutoPipelining, connectTimeout and, unless given, connectionName.
+   * Default `redis://127.0.0.1:6379`.
+   */
+  readonly redis?: string | RedisOptions | undefined;
+  /**
+   * Makes the ioredis client of one connection: for subclasses, instrumentation, rotating credentials. A Cluster,
+   * or a client that is connecting already, is refused. Default `(o) => new Redis(o)`.
+   */
+  readonly createClient?: ((options: RedisOptions) => Redis | PromiseLike<Redis>) | undefined;
+  /** Label in errors and events, and the connections' CLIENT SETNAME. Printable ASCII without spaces. Default `redis-pool`. */
+  readonly name?: string | undefined;
+  /** Most connections open at once: lent, idle, being dialled and being closed all count. From 1; default 10. */
+  readonly maxActive?: number | undefined;
+  /** Most connections kept idle; what is released above it is closed. 0 keeps none. Default `maxActive`. */
+  readonly maxIdle?: number | undefined;
+  /** Idle connections kept ready besides those lent, refilled when nobody waits. At most `maxIdle`; default 0. */
+  readonly minIdle?: number | undefined;
+  /** When all connections are in use: wait (`true`, the default), or fail at once (`false`). */
+  readonly wait?: boolean | undefined;
+  /** Most callers waiting at once; the next one fails at once. Default 1000. */
+  readonly maxWaiting?: number | undefined;
+  /** One deadline for the whole acquire: queue, dial, check and all retries. Default 5000. */
+  readonly acquireTimeoutMs?: number | undefined;
+  /** Deadline of one dial, until commands may be sent (TLS, AUTH, SELECT included). From 1; default 2000. */
+  readonly connectTimeoutMs?: number | undefined;
+  /** Most dials under way at once. From 1; default 4. */
+  readonly maxConnecting?: number | undefined;
+  /** The reaper closes what was idle for longer; never lent after that. Default 60 000. */
+  readonly idleTimeoutMs?: number | undefined;
+  /** A connection is closed, at its next rest, after this age less a random 0 to 10 %. Default 30 minutes. */
+  readonly maxLifetimeMs?: number | undefined;
+  /** How often the reaper looks. From 1; default 10 000. */
+  readonly reapIntervalMs?: number | undefined;
+  /** A connection idle for this long or longer gets a PING before it is lent. Default 5000. */
+  readonly checkAfterIdleMs?: number | undefined;
+  /** Your own check of an idle connection before it is lent; a throw closes it and the acquire goes on. Default none. */
+  readonly testOnBorrow?: ((redis: Redis, context: BorrowContext) => unknown) | undefined;
+  /** Prepares each new connection; a throw fails the dial. Default none. */
+  readonly onConnect?: ((redis: Redis, context: { readonly signal: AbortSignal }) => unknown) | undefined;
+  /** A lease held for longer is reported once, with the stack that acquired it. Default `Infinity`: off. */
+  readonly leakThresholdMs?: number | undefined;
+  /** Listeners by event name, added before anything happens. Default none. */
+  readonly hooks?: { readonly [E in PoolEventName]?: PoolListener<E> | undefined } | undefined;
+}
+
+type Optional = 'testOnBorrow' | 'onConnect';
+
+/** Options with every default filled in. */
+export type ResolvedOptions = Readonly<
+  { [K in Exclude<keyof PoolOptions, Optional>]-?: Exclude<PoolOptions[K], undefined> } & {
+    [K in Optional]: PoolOptions[K];
+  }
+>;
+
+/** The defaults. `maxIdle` follows `maxActive` when only that is given. */
+export const DEFAULTS: ResolvedOptions = Object.freeze({
+  redis: 'redis://127.0.0.1:6379',
+  // The cast only picks the overload: ioredis 6 types the client by the reply mapping.
+  createClient: (options) => new Redis(options as RedisOptions & { replyMapping?: 'legacy' }),
+  name: 'redis-pool',
+  maxActive: 10,
+  maxIdle: 10,
+  minIdle: 0,
+  wait: true,
+  maxWaiting: 1000,
+  acquireTimeoutMs: 5000,
+  connectTimeoutMs: 2000,
+  maxConnecting: 4,
+  idleTimeoutMs: 60_000,
+  maxLifetimeMs: 30 * 60_000,
+  reapIntervalMs: 10_000,
+  checkAfterIdleMs: 5000,
+  testOnBorrow: undefined,
+  onConnect: undefined,
+  leakThresholdMs: Number.POSITIVE_INFINITY,
+  hooks: Object.freeze({}),
+});
+
+/** The events by name: what `hooks` may hold, and `on` may listen to. */
+export const EVENT_NAMES = [
+  ...(['acquire', 'release', 'wait', 'timeout', 'abort', 'exhausted', 'connecting', 'connect'] as const),
+  ...(['connectError', 'close', 'leak', 'clear', 'drain'] as const),
+] satisfies PoolEventName[];
+
+/** A rule says what is allowed, or nothing when `value` is. */
+type Rule = (value: unknown) => string | undefined;
+
+/** The longest delay that a Node timer takes; longer ones fire at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+const count =
+  (least: number): Rule =>
+  (value) =>
+    Number.isSafeInteger(value) && (value as number) >= least ? undefined : `an integer of at least ${least}`;
+
+const time =
+  (least: number): Rule =>
+  (value) => {
+    if (value === Number.POSITIVE_INFINITY) return undefined;
+    if (typeof value === 'number' && value >= least && value <= LONGEST_TIMER_MS) return undefined;
+    return `milliseconds from ${least} to ${LONGEST_TIMER_MS}, or Infinity`;
+  };
+
+const callable: Rule = (value) => (typeof value === 'function' ? undefined : 'a function');
+
+const RULES: Readonly<Record<keyof PoolOptions, Rule>> = {
+  redis: whereRedis,
+  createClient: callable,
+  name: (value) =>
+    typeof value === 'string' && /^[\x21-\x7e]+$/.test(value) ? undefined : 'printable ASCII without spaces',
+  maxActive: count(1),
+  maxIdle: count(0),
+  minIdle: count(0),
+  wait: (value) => (typeof value === 'boolean' ? undefined : 'true or false'),
+  maxWaiting: count(0),
+  acquireTimeoutMs: time(0),
+  connectTimeoutMs: time(1),
+  maxConnecting: count(1),
+  idleTimeoutMs: time(0),
+  maxLifetimeMs: time(0),
+  reapIntervalMs: time(1),
+  checkAfterIdleMs: time(0),
+  testOnBorrow: callable,
+  onConnect: callable,
+  leakThresholdMs: time(0),
+  hooks: (value) =>
+    typeof value === 'object' && value !== null ? undefined : 'an object of listeners by event name',
+};
+
+/** Options whose values are never printed: they may hold a password. */
+const SECRET: ReadonlySet<string> = new Set(['redis']);
+
+function whereRedis(value: unknown): string | undefined {
+  const allowed = 'a redis://, rediss:// or unix socket URL, or ioredis options';
+  if (typeof value === 'string') {
+    const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(value)?.[1]?.toLowerCase();
+    const known = scheme === undefined || scheme === 'redis' || scheme === 'rediss';
+    return value.trim() !== '' && known ? undefined : allowed;
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return allowed;
+  return 'sendCommand' in value ? `${allowed}; a client goes into createClient` : undefined;
+}
+
+/** Checks and completes what the constructor was given; throws `POOL_INVALID_OPTION`. */
+export function resolveOptions(given: PoolOptions): ResolvedOptions {
+  checkKeys('option', given, Object.keys(RULES));
+  const set: Record<string, unknown> = {};
+  for (const [option, value] of Object.entries(given)) {
+    if (value === undefined) continue;
+    checkOption(option as keyof PoolOptions, value);
+    set[option] = value;
+  }
+  const { maxActive = DEFAULTS.maxActive } = given;
+  const options: ResolvedOptions = { ...DEFAULTS, maxIdle: maxActive, ...set };
+  atMost(options, 'maxIdle', 'maxActive');
+  atMost(options, 'minIdle', 'maxIdle');
+  checkKeys('event', options.hooks, EVENT_NAMES);
+  for (const [event, listener] of Object.entries(options.hooks)) {
+    if (listener !== undefined && typeof listener !== 'function') {
+      throw invalidOption(`option hooks.${event} must be a function, got ${inspect(listener)}`);
+    }
+  }
+  return Object.freeze({ ...options, hooks: Object.freeze({ ...options.hooks }) });
+}
+
+/** Checks a time that a method was given; throws `POOL_INVALID_OPTION`. */
+export function checkTime(option: string, value: unknown): void {
+  const allowed = time(0)(value);
+  if (allowed) throw invalidOption(`option ${option} must be ${allowed}, got ${inspect(value)}`);
+}
+
+/** Refuses a name that is not `known`, and says which one was meant; throws `POOL_INVALID_OPTION`. */
+export function checkKeys(what: string, given: object, known: readonly string[]): void {
+  for (const name of Object.keys(given)) {
+    if (known.includes(name)) continue;
+    const meant = nearest(name, known);
+    throw invalidOption(
+      `unknown ${what} \`${name}\`${meant ? `, did you mean \`${meant}\`?` : `; known are ${known.join(', ')}`}`,
+    );
+  }
+}
+
+function checkOption(option: keyof PoolOptions, value: unknown): void {
+  if (option === 'maxActive' && value === 0) {
+    throw invalidOption(
+      'option maxActive must be an integer of at least 1, got 0: in other pools 0 means unlimited, here a bound is required',
+    );
+  }
+  const allowed = RULES[option](value);
+  if (allowed === undefined) return;
+  const got = SECRET.has(option) ? `a ${typeof value} that is not` : inspect(value, { depth: 0 });
+  throw invalidOption(`option ${option} must be ${allowed}, got ${got}`);
+}
+
+function atMost(options: ResolvedOptions, low: 'maxIdle' | 'minIdle', high: 'maxActive' | 'maxIdle'): void {
+  if (options[low] <= options[high]) return;
+  throw invalidOption(`option ${low} must be at most ${high} (${options[high]}), got ${options[low]}`);
+}
+
+/** The known name with the fewest edits, if it is near enough to be what was meant. */
+function nearest(name: string, known: readonly string[]): string | undefined {
+  let best: string | undefined;
+  let fewest = Math.max(2, Math.floor(name.length / 2)) + 1;
+  for (const candidate of known) {
+    const edits = distance(name.toLowerCase(), candidate.toLowerCase());
+    if (edits < fewest) [best, fewest] = [candidate, edits];
+  }
+  return best;
+}
+
+/** Levenshtein's edit distance. */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const replace = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(replace, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] ?? 0;
+}

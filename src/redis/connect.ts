@@ -1,0 +1,133 @@
+import type { Redis, RedisOptions } from 'ioredis';
+import type { Clock } from '../clock.ts';
+import type { Connection, ConnectionOwner } from '../hands.ts';
+import type { ResolvedOptions } from '../options.ts';
+import { realCause, withoutSecrets } from './cause.ts';
+import { claim } from './options.ts';
+
+/** How long a closing socket may wait for the server's FIN. */
+const FIN_MS = 500;
+
+type Settings = Pick<ResolvedOptions, 'createClient' | 'onConnect' | 'connectTimeoutMs'>;
+
+/** A connection over ioredis. It dies rather than heals, and tells the real reason. */
+export class RedisConnection implements Connection {
+  readonly ready: Promise<void>;
+  readonly #clock: Clock;
+  readonly #settings: Settings;
+  readonly #owner: ConnectionOwner;
+  #client: Redis | undefined;
+  /** The first error the client reported: what ioredis' own "Connection is closed." hides. */
+  #error: Error | undefined;
+  /** What has been seen of a server that is not ready to serve. */
+  #loading = false;
+  /** Aborted when the dial has failed or the connection is closed. */
+  readonly #over = new AbortController();
+  #closed: Promise<void> | undefined;
+
+  constructor(options: RedisOptions, settings: Settings, owner: ConnectionOwner, clock: Clock) {
+    this.#clock = clock;
+    this.#settings = settings;
+    this.#owner = owner;
+    this.ready = this.#dial(options);
+  }
+
+  get client(): Redis {
+    if (!this.#client) throw new Error('bug: the connection has no client yet');
+    return this.#client;
+  }
+
+  get alive(): boolean {
+    const client = this.#client;
+    // Between the server's FIN and the socket's end the status still says ready.
+    return client !== undefined && client.status === 'ready' && client.stream.writable;
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#end();
+    return this.#closed;
+  }
+
+  async #dial(options: RedisOptions): Promise<void> {
+    const { connectTimeoutMs } = this.#settings;
+    const { signal } = this.#over;
+    let cancel = (): void => {};
+    const over = new Promise<never>((_, reject) => {
+      cancel = this.#clock.after(connectTimeoutMs, () => reject(this.#tooLate()));
+      signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+    });
+    try {
+      await Promise.race([this.#connect(options), over]);
+    } catch (error) {
+      const text = this.#client && (await realCause(this.#error, this.#client, this.#clock, signal));
+      const cause = text ?? this.#error ?? error;
+      this.#over.abort(cause);
+      throw cause instanceof Error ? withoutSecrets(cause) : new Error(`the dial failed: ${String(cause)}`);
+    } finally {
+      cancel();
+    }
+  }
+
+  async #connect(options: RedisOptions): Promise<void> {
+    const client = await this.#settings.createClient({ ...options });
+    this.#over.signal.throwIfAborted();
+    claim(client);
+    this.#client = client;
+    client.on('error', (error: Error) => {
+      this.#error ??= withoutSecrets(error);
+    });
+    client.once('connect', () => this.#watchLoading(client));
+    await client.connect();
+    // An error before ready is a failure even though ioredis goes on, on the wrong db for one.
+    if (this.#error) throw this.#error;
+    await this.#settings.onConnect?.(client, { signal: this.#over.signal });
+    if (!this.alive) throw this.#error ?? new Error('the server closed the connection');
+    this.#watchLoss(client);
+  }
+
+  /** While Redis loads its data, ioredis asks INFO again and again, and says nothing. */
+  #watchLoading(client: Redis): void {
+    const look = (data: Buffer): void => {
+      this.#loading = /\bloading:1\b/.test(data.toString('latin1'));
+    };
+    client.stream?.on('data', look);
+    client.once('ready', () => client.stream.off('data', look));
+  }
+
+  #watchLoss(client: Redis): void {
+    // Before ioredis' own handler, which rejects with "Connection is closed." and no code.
+    client.stream.prependListener('close', () => {
+      if (this.#closed === undefined) this.#owner.lost();
+      this.#rejectUnanswered(client);
+    });
+  }
+
+  #rejectUnanswered(client: Redis): void {
+    const { commandQueue } = client;
+    for (let item = commandQueue.shift(); item; item = commandQueue.shift()) {
+      item.command.reject(this.#owner.lostError(this.#error));
+    }
+  }
+
+  #tooLate(): Error {
+    const { connectTimeoutMs } = this.#settings;
+    const why = this.#loading
+      ? 'LOADING Redis is loading the dataset in memory'
+      : 'the server did not answer';
+    const error = new Error(`not ready within ${connectTimeoutMs} ms: ${why}`);
+    return Object.assign(error, { code: 'ETIMEDOUT' });
+  }
+
+  async #end(): Promise<void> {
+    this.#over.abort(new Error('the connection was closed'));
+    const client = this.#client;
+    if (!client || client.status === 'wait' || client.status === 'end') return;
+    const ended = new Promise<void>((resolve) => void client.once('end', resolve));
+    const connecting = client.status === 'connecting';
+    client.disconnect();
+    if (connecting) client.stream?.destroy();
+    const cancel = this.#clock.after(FIN_MS, () => client.stream?.destroy());
+    await ended;
+    cancel();
+  }
+}

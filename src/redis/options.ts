@@ -1,0 +1,48 @@
+import { Redis, type RedisOptions } from 'ioredis';
+import type { ResolvedOptions } from '../options.ts';
+
+/** What the pool decides on every connection: it dies rather than heals, and nothing is queued or sent twice. */
+const OURS = {
+  lazyConnect: true,
+  // A function, because ioredis 5.3 types it so. No reconnecting: it would lose WATCH and let EXEC through.
+  retryStrategy: (): null => null,
+  reconnectOnError: null,
+  enableOfflineQueue: false,
+  autoResubscribe: false,
+  autoResendUnfulfilledCommands: false,
+  enableAutoPipelining: false,
+} satisfies RedisOptions;
+
+/** The complete ioredis options of the pool's connections. */
+export function clientOptions({ redis, name, connectTimeoutMs }: ResolvedOptions): RedisOptions {
+  // A URL is read by ioredis' own parser: a client that never connects shows what it made of it.
+  const given = typeof redis === 'string' ? new Redis(redis, { lazyConnect: true }).options : redis;
+  return {
+    ...given,
+    ...OURS,
+    connectionName: given.connectionName ?? name,
+    // To ioredis 0 means none; and its own limit covers the socket only, ours the whole dial.
+    connectTimeout: Number.isFinite(connectTimeoutMs) ? connectTimeoutMs : 0,
+  };
+}
+
+/** Makes the client that `createClient` returned one of ours; throws, and ends it, if it cannot be. */
+export function claim(client: Redis): void {
+  const refusal = whyRefused(client);
+  if (refusal) {
+    // It may hold a socket already, and sockets outside the pool's count would be without a bound.
+    client?.disconnect?.();
+    throw new TypeError(
+      `createClient must return an ioredis Redis that is not connecting yet, got ${refusal}`,
+    );
+  }
+  Object.assign(client.options, OURS);
+}
+
+function whyRefused(client: Redis): string | undefined {
+  if (typeof client?.sendCommand !== 'function') return client === null ? 'null' : `a ${typeof client}`;
+  if (client.isCluster) return 'a Cluster';
+  return client.status === 'wait'
+    ? undefined
+    : `one with status '${client.status}' (pass on the options given to it: they set lazyConnect)`;
+}

@@ -1,0 +1,135 @@
+import type { Clock } from './clock.ts';
+import { List, type Listed } from './core/list.ts';
+
+/** Who asks for a connection, and what becomes of it. Exactly one of the two functions is called, once. */
+export interface Request<S> {
+  served(slot: S, waitedMs: number): void;
+  failed(error: unknown): void;
+}
+
+/** A request that could not be served at once. */
+export class Waiter<S> implements Listed<Waiter<S>> {
+  /** Served, failed or given up: of no interest to anyone any more. */
+  settled = false;
+  /** It found no free slot when it came. */
+  queued = false;
+  /** Cancels its deadline. */
+  cancelDeadline: () => void = () => {};
+  /** Listens to its signal. */
+  onAbort: () => void = () => {};
+  list: List<Waiter<S>> | undefined;
+  before: Waiter<S> | undefined;
+  after: Waiter<S> | undefined;
+
+  constructor(
+    readonly request: Request<S>,
+    readonly since: number,
+    readonly timeoutMs: number,
+    readonly signal: AbortSignal | undefined,
+  ) {}
+}
+
+/** Why a waiter left without a connection on its own account. */
+export type GiveUp = 'timeout' | 'abort';
+
+/**
+ * Those who wait for a connection: first come, first served. One that gives up leaves at once, with its place,
+ * its timer and its memory.
+ */
+export class Waiters<S> {
+  /** In the order they came. */
+  readonly #queue = new List<Waiter<S>>();
+  /** Taken off the queue, while a connection is being checked for them. */
+  readonly #checking = new List<Waiter<S>>();
+  readonly #clock: Clock;
+  readonly #gaveUp: (waiter: Waiter<S>, why: GiveUp) => unknown;
+  #waitMs = 0;
+
+  /** `gaveUp` tells of a waiter that left, and returns the error for it. */
+  constructor(clock: Clock, gaveUp: (waiter: Waiter<S>, why: GiveUp) => unknown) {
+    this.#clock = clock;
+    this.#gaveUp = gaveUp;
+  }
+
+  /** How many are in the queue. */
+  get length(): number {
+    return this.#queue.length;
+  }
+
+  /** How long those that found no free slot have spent waiting, in all. */
+  get waitMs(): number {
+    return this.#waitMs;
+  }
+
+  /** Starts the deadline and the watch over `signal`. The waiter does not stand in the queue yet. */
+  admit(request: Request<S>, timeoutMs: number, signal: AbortSignal | undefined): Waiter<S> {
+    const waiter = new Waiter<S>(request, this.#clock.now(), timeoutMs, signal);
+    waiter.cancelDeadline = this.#clock.after(timeoutMs, () => this.#giveUp(waiter, 'timeout'));
+    if (signal) {
+      waiter.onAbort = () => this.#giveUp(waiter, 'abort');
+      signal.addEventListener('abort', waiter.onAbort, { once: true });
+    }
+    return waiter;
+  }
+
+  /** Puts it at the end of the queue. `queued`: there is no free slot for it. */
+  enqueue(waiter: Waiter<S>, queued: boolean): void {
+    waiter.queued = queued;
+    this.#queue.push(waiter);
+  }
+
+  /** Back to the head of the queue, after a check failed: it was first. */
+  requeue(waiter: Waiter<S>): void {
+    this.#checking.remove(waiter);
+    this.#queue.unshift(waiter);
+  }
+
+  /** Takes the first off the queue, while a connection is being checked for it. */
+  setAside(waiter: Waiter<S>): void {
+    this.#queue.remove(waiter);
+    this.#checking.push(waiter);
+  }
+
+  get first(): Waiter<S> | undefined {
+    return this.#queue.first;
+  }
+
+  serve(waiter: Waiter<S>, slot: S): void {
+    waiter.request.served(slot, this.#settle(waiter));
+  }
+
+  fail(waiter: Waiter<S>, error: unknown): void {
+    this.#settle(waiter);
+    waiter.request.failed(error);
+  }
+
+  /** Fails all in the queue; with `everyone`, those for whom a connection is being checked too. */
+  failAll(error: () => unknown, everyone?: 'everyone'): void {
+    // Only those who are here now: a caller that comes back at once belongs to the next round.
+    const all = [...members(this.#queue), ...(everyone ? members(this.#checking) : [])];
+    for (const waiter of all) if (!waiter.settled) this.fail(waiter, error());
+  }
+
+  #giveUp(waiter: Waiter<S>, why: GiveUp): void {
+    this.#settle(waiter);
+    waiter.request.failed(this.#gaveUp(waiter, why));
+  }
+
+  /** Ends a waiter, and returns how long it waited. Nothing of it is left afterwards. */
+  #settle(waiter: Waiter<S>): number {
+    if (waiter.settled) throw new Error('bug: a waiter was settled twice');
+    waiter.settled = true;
+    waiter.list?.remove(waiter);
+    waiter.cancelDeadline();
+    waiter.signal?.removeEventListener('abort', waiter.onAbort);
+    const waitedMs = this.#clock.now() - waiter.since;
+    if (waiter.queued) this.#waitMs += waitedMs;
+    return waitedMs;
+  }
+}
+
+function members<S>(list: List<Waiter<S>>): Waiter<S>[] {
+  const all: Waiter<S>[] = [];
+  for (let waiter = list.first; waiter; waiter = waiter.after) all.push(waiter);
+  return all;
+}
