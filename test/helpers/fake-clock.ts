@@ -1,0 +1,64 @@
+import type { Clock } from '../../src/clock.ts';
+
+interface Timer {
+  at: number;
+  run(): void;
+  background: boolean;
+}
+
+/** A clock that stands still until it is told to go on. */
+export class FakeClock implements Clock {
+  #now = 1000;
+  #timers = new Set<Timer>();
+
+  now(): number {
+    return this.#now;
+  }
+
+  after(ms: number, run: () => void, background?: 'background'): () => void {
+    if (ms === Number.POSITIVE_INFINITY) return () => {};
+    const timer = { at: this.#now + ms, run, background: background !== undefined };
+    this.#timers.add(timer);
+    return () => void this.#timers.delete(timer);
+  }
+
+  /** Timers that are set; `waited` only those that keep the process alive. */
+  timers(which?: 'waited'): number {
+    return [...this.#timers].filter((timer) => which === undefined || !timer.background).length;
+  }
+
+  /** Lets `ms` pass: timers fire in order, and what follows from each is done before the next. */
+  async advance(ms: number): Promise<void> {
+    const end = this.#now + ms;
+    await settled();
+    for (let timer = this.#next(end); timer; timer = this.#next(end)) {
+      this.#now = Math.max(this.#now, timer.at);
+      this.#timers.delete(timer);
+      timer.run();
+      await settled();
+    }
+    this.#now = end;
+  }
+
+  /** Fires all timers due within `ms` in one go, with nothing in between: as after a blocked event loop. */
+  leap(ms: number): void {
+    this.#now += ms;
+    for (let timer = this.#next(this.#now); timer; timer = this.#next(this.#now)) {
+      this.#timers.delete(timer);
+      timer.run();
+    }
+  }
+
+  #next(until: number): Timer | undefined {
+    let first: Timer | undefined;
+    for (const timer of this.#timers) {
+      if (timer.at <= until && (first === undefined || timer.at < first.at)) first = timer;
+    }
+    return first;
+  }
+}
+
+/** Resolves when all that follows from what has happened, without I/O or timers, is done. */
+export async function settled(): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve));
+}

@@ -1,0 +1,139 @@
+import { type Command, Redis } from 'ioredis';
+import type { Connection, ConnectionOwner, Hands } from '../../src/hands.ts';
+import type { PoolOptions } from '../../src/options.ts';
+import { Pool } from '../../src/pool.ts';
+import { FakeClock } from './fake-clock.ts';
+
+/** A client that sends nowhere: it notes its commands, and answers OK unless told to hold its replies. */
+export class FakeClient extends Redis {
+  readonly log: string[] = [];
+  holdReplies = false;
+
+  constructor() {
+    super({ lazyConnect: true });
+    this.status = 'ready';
+  }
+
+  override sendCommand(command: Command): unknown {
+    this.log.push([command.name, ...command.args].join(' '));
+    if (this.holdReplies) this.commandQueue.push({ command, stream: undefined, select: 0 } as never);
+    else command.resolve('OK');
+    return command.promise;
+  }
+
+  /** Answers what was held. */
+  answer(): void {
+    for (let item = this.commandQueue.shift(); item; item = this.commandQueue.shift())
+      item.command.resolve('OK');
+  }
+}
+
+/** One dial, and the connection that may come of it. */
+export class FakeConnection implements Connection {
+  readonly client = new FakeClient();
+  readonly ready: Promise<void>;
+  state: 'dialling' | 'open' | 'closing' | 'closed' = 'dialling';
+  /** Answers the pool's PING. */
+  answersPing = true;
+  succeed: () => void = () => {};
+  fail: (error?: Error) => void = () => {};
+  #gone: () => void = () => {};
+  readonly #closed: Promise<void>;
+
+  constructor(
+    readonly id: number,
+    readonly owner: ConnectionOwner,
+    readonly server: FakeRedis,
+  ) {
+    this.ready = new Promise((resolve, reject) => {
+      this.succeed = () => {
+        if (this.state !== 'dialling') return;
+        this.state = 'open';
+        resolve();
+      };
+      this.fail = (error = new Error('connect ECONNREFUSED')) => reject(error);
+    });
+    this.ready.catch(() => {});
+    this.#closed = new Promise((resolve) => {
+      this.#gone = () => {
+        this.state = 'closed';
+        resolve();
+      };
+    });
+  }
+
+  get alive(): boolean {
+    return this.state === 'open';
+  }
+
+  /** The connection dies on its own. */
+  die(): void {
+    this.state = 'closed';
+    this.#gone();
+    this.owner.lost();
+  }
+
+  close(): Promise<void> {
+    if (this.state === 'dialling') this.fail(new Error('the connection was closed'));
+    if (this.state !== 'closed') this.state = 'closing';
+    if (this.server.closeMs === 0) this.#gone();
+    else this.server.clock.after(this.server.closeMs, () => this.#gone());
+    return this.#closed;
+  }
+}
+
+/** A Redis that exists in the test alone, and the hands that reach it. */
+export class FakeRedis {
+  readonly clock = new FakeClock();
+  /** Every dial there was, in order. */
+  readonly dials: FakeConnection[] = [];
+  /** What becomes of a dial: it succeeds after `dialMs`, fails then, or hangs until the test decides. */
+  dial: 'succeeds' | 'fails' | 'hangs' = 'succeeds';
+  dialMs = 0;
+  dialError: Error | undefined;
+  /** How long closing a socket takes. */
+  closeMs = 0;
+  /** Most sockets that were there at once, dialling and closing ones included. */
+  peak = 0;
+
+  /** Sockets that are there. */
+  get sockets(): number {
+    return this.dials.filter((one) => one.state !== 'closed').length;
+  }
+
+  /** Connections that are open. */
+  get open(): number {
+    return this.dials.filter((one) => one.state === 'open').length;
+  }
+
+  readonly hands: Partial<Hands> = {
+    clock: this.clock,
+    random: () => 0,
+    connect: (owner) => this.#connect(owner),
+    check: async (connection) => {
+      if (!(connection as FakeConnection).answersPing) throw new Error('no answer');
+    },
+  };
+
+  pool(options: PoolOptions = {}): Pool {
+    return new (Pool as new (options: PoolOptions, hands: Partial<Hands>) => Pool)(options, this.hands);
+  }
+
+  #connect(owner: ConnectionOwner): FakeConnection {
+    const connection = new FakeConnection(this.dials.length + 1, owner, this);
+    this.dials.push(connection);
+    this.peak = Math.max(this.peak, this.sockets);
+    if (this.dial === 'hangs') return connection;
+    const end = this.dial === 'succeeds' ? connection.succeed : () => connection.fail(this.dialError);
+    if (this.dialMs === 0) end();
+    else this.clock.after(this.dialMs, end);
+    return connection;
+  }
+}
+
+/** The connection behind a lease that came from a {@link FakeRedis}. */
+export function behind(server: FakeRedis, lease: { readonly connectionId: number }): FakeConnection {
+  const connection = server.dials[lease.connectionId - 1];
+  if (!connection) throw new Error(`no connection ${lease.connectionId}`);
+  return connection;
+}
