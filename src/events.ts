@@ -42,6 +42,11 @@ export class Events {
   /** Counts `event`. Returns whether anyone listens: only then is it worth building what `emit` wants. */
   count(event: PoolEventName): boolean {
     this.counts[event]++;
+    return this.heard(event);
+  }
+
+  /** Whether anyone listens. */
+  heard(event: PoolEventName): boolean {
     return this.#listeners[event] !== undefined || CHANNELS[event].hasSubscribers;
   }
 

@@ -7,6 +7,7 @@ export type {
   CloseReason,
   ConnectionEvent,
   Lease,
+  LeaseMessage,
   PoolEvent,
   PoolEventName,
   PoolEvents,

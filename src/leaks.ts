@@ -1,42 +1,114 @@
 import type { House, PoolSlot } from './house.ts';
+import { owed } from './redis/settle.ts';
 
-/** Reports leases that are held for longer than `leakThresholdMs`, each once. Costs nothing while it is off. */
+/** Leases younger than this are not watched, so that ordinary ones pay nothing for it. */
+const LOOK_MS = 1000;
+
+/** What is known of a lease that is out. */
+interface Watched {
+  readonly stack: string;
+  readonly cancel: () => void;
+  reported: boolean;
+}
+
+/**
+ * Finds leases that do not come back: held for longer than `leakThresholdMs`, or dropped without release, which
+ * only the garbage collector can tell.
+ */
 export class LeakWatch {
   readonly #house: House;
-  readonly #on: boolean;
-  readonly #cancels = new Map<PoolSlot, () => void>();
+  readonly #dropped: (slot: PoolSlot) => void;
+  readonly #timed: boolean;
+  readonly #watched = new Map<PoolSlot, Watched>();
+  readonly #registry = new FinalizationRegistry<{ slot: PoolSlot; uses: number }>((lease) =>
+    this.#collected(lease),
+  );
+  #cancelLook: (() => void) | undefined;
 
-  constructor(house: House) {
+  /** `dropped` takes back the connection of a lease that nobody holds any more. */
+  constructor(house: House, dropped: (slot: PoolSlot) => void) {
     this.#house = house;
-    this.#on = Number.isFinite(house.options.leakThresholdMs);
+    this.#dropped = dropped;
+    this.#timed = Number.isFinite(house.options.leakThresholdMs);
   }
 
   /** The stack of `acquire`'s caller, if anyone will want it. */
   stack(acquire: (...args: never[]) => unknown): string {
-    if (!this.#on) return '';
+    if (!this.#timed) return '';
     const at: { stack?: string } = {};
     Error.captureStackTrace(at, acquire);
     return at.stack ?? '';
   }
 
-  /** The lease of `slot` begins. */
-  begin(slot: PoolSlot, stack: string): void {
-    if (!this.#on) return;
+  begin(slot: PoolSlot, lease: object, stack: string): void {
+    slot.lease = lease;
+    if (this.#cancelLook === undefined) this.#lookLater();
+    if (!this.#timed) return;
     const { hands, options } = this.#house;
-    const report = (): void => this.#report(slot, stack);
-    this.#cancels.set(slot, hands.clock.after(options.leakThresholdMs, report, 'background'));
+    const late = (): void => this.#report(slot);
+    const cancel = hands.clock.after(options.leakThresholdMs, late, 'background');
+    this.#watched.set(slot, { stack, cancel, reported: false });
   }
 
-  /** The lease of `slot` has ended. */
   end(slot: PoolSlot): void {
-    if (!this.#on) return;
-    this.#cancels.get(slot)?.();
-    this.#cancels.delete(slot);
+    // Without a lease, it lies in the registry by now.
+    if (slot.lease === undefined) this.#registry.unregister(slot);
+    slot.lease = undefined;
+    const watched = this.#watched.get(slot);
+    if (!watched) return;
+    watched.cancel();
+    this.#watched.delete(slot);
+    if (watched.reported && this.#house.events.heard('leak')) this.#tell(slot, watched.stack, true);
   }
 
-  #report(slot: PoolSlot, stack: string): void {
+  stop(): void {
+    this.#cancelLook?.();
+    this.#cancelLook = undefined;
+  }
+
+  #lookLater(): void {
+    this.#cancelLook = this.#house.hands.clock.after(LOOK_MS, () => this.#look(), 'background');
+  }
+
+  /** Lets go of leases that have been out for a while, and has the garbage collector tell of them. */
+  #look(): void {
+    const { hands, ledger } = this.#house;
+    const now = hands.clock.now();
+    let young = false;
+    for (const slot of ledger.slots) {
+      if (slot.lease === undefined) continue;
+      if (now - slot.since < LOOK_MS) {
+        young = true;
+      } else {
+        this.#registry.register(slot.lease, { slot, uses: slot.uses }, slot);
+        slot.lease = undefined;
+      }
+    }
+    this.#cancelLook = undefined;
+    if (young) this.#lookLater();
+  }
+
+  #collected(lease: { slot: PoolSlot; uses: number }): void {
+    const { slot, uses } = lease;
+    if (!slot.leased || slot.uses !== uses || slot.state !== 'inUse') return;
+    if (slot.connection?.alive && owed(slot.connection) > 0) {
+      // The lease is gone, but someone may still wait for a reply that was asked for through it.
+      this.#house.hands.clock.after(LOOK_MS, () => this.#collected(lease), 'background');
+      return;
+    }
+    if (!this.#watched.get(slot)?.reported) this.#report(slot);
+    this.#dropped(slot);
+  }
+
+  #report(slot: PoolSlot): void {
+    const watched = this.#watched.get(slot);
+    if (watched) watched.reported = true;
+    if (this.#house.events.count('leak')) this.#tell(slot, watched?.stack ?? '', false);
+  }
+
+  #tell(slot: PoolSlot, stack: string, returned: boolean): void {
     const { events, hands } = this.#house;
-    if (!events.count('leak')) return;
-    events.emit('leak', { connectionId: slot.id, heldMs: hands.clock.now() - slot.since, stack });
+    const heldMs = hands.clock.now() - slot.since;
+    events.emit('leak', { connectionId: slot.id, heldMs, stack, returned });
   }
 }

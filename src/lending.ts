@@ -1,4 +1,4 @@
-import { createLease, type LeaseOwner } from './commands/lease.ts';
+import { createLease, type LeaseOwner, leaseClassFor } from './commands/lease.ts';
 import { Taint, undoFor } from './core/taint.ts';
 import type { PoolErrorCode } from './errors.ts';
 import type { Connection } from './hands.ts';
@@ -12,12 +12,14 @@ export class Lending implements LeaseOwner {
   readonly leaks: LeakWatch;
   readonly #house: House;
   readonly #cameBack: (slot: PoolSlot, reason?: CloseReason) => void;
+  /** The connections of one pool are made alike, so their leases are. */
+  #Lease: ReturnType<typeof leaseClassFor> | undefined;
 
   /** `cameBack` takes a connection whose lease is over; with a `reason`, to be closed. */
   constructor(house: House, cameBack: (slot: PoolSlot, reason?: CloseReason) => void) {
     this.#house = house;
     this.#cameBack = cameBack;
-    this.leaks = new LeakWatch(house);
+    this.leaks = new LeakWatch(house, (slot) => this.giveBack(slot, Taint.dirty, 'keep'));
   }
 
   lend(slot: PoolSlot, waitedMs: number, stack: string): Lease {
@@ -26,9 +28,12 @@ export class Lending implements LeaseOwner {
     const connected = slot.uses === 0;
     slot.uses++;
     slot.leased = true;
-    this.leaks.begin(slot, stack);
+    const { client } = slot.connection;
+    this.#Lease ??= leaseClassFor(client);
+    const lease = createLease(this.#Lease, slot, client, this);
+    this.leaks.begin(slot, lease, stack);
     if (events.count('acquire')) events.emit('acquire', { connectionId: slot.id, waitedMs, connected });
-    return createLease(slot, slot.connection.client, this);
+    return lease;
   }
 
   giveBack(slot: PoolSlot, taint: number, fate: 'keep' | 'destroy'): void {

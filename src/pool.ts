@@ -245,6 +245,7 @@ export class Pool implements RedisPool {
   #shutDown(): Shutdown {
     this.#connections.stop();
     this.#idle.stop();
+    this.#lending.leaks.stop();
     const shutdown = new Shutdown(this.#house, this.#connections);
     this.#shutdown = shutdown;
     this.#waiters.failAll(() => this.#admission.closed(), 'everyone');

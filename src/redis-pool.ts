@@ -96,8 +96,11 @@ export interface PoolEvents {
   connectError: ConnectionEvent & { readonly error: Error; readonly durationMs: number };
   /** A connection is being closed. `uses`: how many times it was lent. */
   close: ConnectionEvent & { readonly reason: CloseReason; readonly ageMs: number; readonly uses: number };
-  /** A lease is held for longer than `leakThresholdMs`. `stack`: where it was acquired. */
-  leak: ConnectionEvent & { readonly heldMs: number; readonly stack: string };
+  /**
+   * A lease is held for longer than `leakThresholdMs`, or was dropped without release. `stack`: where it was
+   * acquired, if `leakThresholdMs` is on. Told once more, and not counted, if it comes back after all: `returned`.
+   */
+  leak: ConnectionEvent & { readonly heldMs: number; readonly stack: string; readonly returned: boolean };
   /** `clear()` was called. */
   clear: PoolEvent;
   /** The whole pool is closed; its last event. */
@@ -124,6 +127,16 @@ export interface CloseOptions {
   readonly graceMs?: number | undefined;
 }
 
+/** What a subscribed lease hears. */
+export interface LeaseMessage {
+  /** By which kind of subscription: SUBSCRIBE, PSUBSCRIBE or SSUBSCRIBE. */
+  readonly kind: 'message' | 'pmessage' | 'smessage';
+  readonly channel: string;
+  readonly message: string;
+  /** The pattern, for `pmessage`. */
+  readonly pattern?: string;
+}
+
 /**
  * One connection for yourself, until `release()`. It has ioredis' whole command surface. After release
  * every command on it rejects with `POOL_LEASE_RELEASED`; it can never reach the next borrower.
@@ -135,8 +148,20 @@ export interface Lease extends Redis {
   release(): void;
   /** Ends the lease and closes the connection instead of keeping it. Idempotent, never throws. */
   destroy(): void;
+  /**
+   * The raw ioredis client, for libraries that need one. Once touched, the pool cannot vouch for the connection
+   * any more, and closes it on release. (`client` is the command CLIENT.)
+   */
+  readonly raw: Redis;
+  /**
+   * What this lease is subscribed to, as an async iterator: ends with the lease, throws the reason of an aborted
+   * `signal`, and `POOL_CONNECTION_LOST` when the connection dies.
+   */
+  messages(options?: { signal?: AbortSignal }): AsyncIterableIterator<LeaseMessage>;
   /** `release()`, for `using redis = await pool.acquire()`. */
   [Symbol.dispose](): void;
+  /** `release()`, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void>;
 }
 
 /**

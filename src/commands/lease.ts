@@ -2,7 +2,8 @@ import { type Command, Redis } from 'ioredis';
 import { Taint, taintAfter } from '../core/taint.ts';
 import type { PoolErrorCode } from '../errors.ts';
 import type { PoolSlot } from '../house.ts';
-import type { Lease } from '../redis-pool.ts';
+import type { Lease, LeaseMessage } from '../redis-pool.ts';
+import { messagesOf } from './messages.ts';
 
 /** What a lease needs of its pool. */
 export interface LeaseOwner {
@@ -12,17 +13,26 @@ export interface LeaseOwner {
 }
 
 type Stream = Parameters<Redis['sendCommand']>[1];
+type Listener = (...args: unknown[]) => void;
+
+/** What a connection tells that concerns its borrower. */
+const FORWARDED: ReadonlySet<unknown> = new Set([
+  ...['message', 'messageBuffer', 'pmessage', 'pmessageBuffer', 'smessage', 'smessageBuffer'],
+  ...['close', 'end', 'error'],
+]);
 
 /**
  * A Redis to all who look, made without Redis' constructor: its commands are ioredis' own, and all of them end in
- * `sendCommand`, which reaches the connection while the lease lasts, and nothing afterwards.
+ * `sendCommand`, which reaches the connection while the lease lasts, and nothing afterwards. Whatever else of
+ * Redis acts on a connection is overridden here, so that a stale reference cannot touch the next borrower's.
  */
-class LeaseHandle {
+export class LeaseHandle {
   readonly connectionId: number;
   readonly options: Redis['options'];
   #slot: PoolSlot | undefined;
   readonly #owner: LeaseOwner;
   #taint: number = Taint.none;
+  #forwards: Map<string, Listener> | undefined;
 
   constructor(slot: PoolSlot, client: Redis, owner: LeaseOwner) {
     this.connectionId = slot.id;
@@ -34,10 +44,12 @@ class LeaseHandle {
   sendCommand(command: Command, stream?: Stream): unknown {
     const connection = this.#slot?.connection;
     if (connection === undefined) {
-      return this.#refuse(command, 'POOL_LEASE_RELEASED', 'the lease was released: the command was not sent');
+      command.reject(this.#released('the command was not sent'));
+      return command.promise;
     }
     if (!connection.alive) {
-      return this.#refuse(command, 'POOL_CONNECTION_LOST', 'connection lost: the command was not sent');
+      command.reject(this.#owner.error('POOL_CONNECTION_LOST', 'connection lost: the command was not sent'));
+      return command.promise;
     }
     const name = command.name.toLowerCase();
     // ioredis itself knows stateful commands by their lower-case names only; SUBSCRIBE makes it throw.
@@ -58,25 +70,130 @@ class LeaseHandle {
     this.#end('keep');
   }
 
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#end('keep');
+  }
+
+  get raw(): Redis {
+    const client = this.#client;
+    if (client === undefined) throw this.#released('its client is out of reach');
+    this.#taint |= Taint.dirty;
+    return client;
+  }
+
+  messages(options: { signal?: AbortSignal } = {}): AsyncIterableIterator<LeaseMessage> {
+    const lost = (): Error =>
+      this.#owner.error('POOL_CONNECTION_LOST', 'connection lost: messages may be missed');
+    return messagesOf(this as unknown as Redis, options.signal, lost);
+  }
+
   get status(): Redis['status'] {
     return this.#client?.status ?? 'end';
+  }
+
+  get mode(): string {
+    return this.#client?.mode ?? 'normal';
   }
 
   get stream(): Redis['stream'] | undefined {
     return this.#client?.stream;
   }
 
-  /** What this lease has defined; ioredis' pipelines look for it. */
+  get isCluster(): false {
+    return false;
+  }
+
+  get autoPipelineQueueSize(): number {
+    return 0;
+  }
+
+  /** Commands this lease has defined; ioredis' pipelines look for them. */
   get scriptsSet(): object {
-    return this.#own('scriptsSet', {});
+    return this.#own('scriptsSet', { ...this.#client?.scriptsSet });
   }
 
   get addedBuiltinSet(): Set<string> {
-    return this.#own('addedBuiltinSet', new Set<string>());
+    return this.#own('addedBuiltinSet', new Set(this.#client?.addedBuiltinSet));
+  }
+
+  async connect(): Promise<never> {
+    if (this.#slot === undefined) throw this.#released('acquire another one');
+    throw new Error('Redis is already connecting/connected');
+  }
+
+  disconnect(): void {
+    this.#end('destroy');
+  }
+
+  end(): void {
+    this.#end('destroy');
+  }
+
+  duplicate(): never {
+    throw new Error('a lease cannot be duplicated, or the pool would lose its bound: acquire() another one');
+  }
+
+  async monitor(): Promise<never> {
+    throw new Error(
+      'monitor() opens a connection outside the pool: call it on an ioredis client of your own',
+    );
+  }
+
+  on(event: string, listener: Listener): this {
+    return this.#listen('on', event, listener);
+  }
+
+  addListener(event: string, listener: Listener): this {
+    return this.#listen('on', event, listener);
+  }
+
+  once(event: string, listener: Listener): this {
+    return this.#listen('once', event, listener);
+  }
+
+  prependListener(event: string, listener: Listener): this {
+    return this.#listen('prependListener', event, listener);
+  }
+
+  prependOnceListener(event: string, listener: Listener): this {
+    return this.#listen('prependOnceListener', event, listener);
   }
 
   get #client(): Redis | undefined {
     return this.#slot?.connection?.client;
+  }
+
+  /** Listeners stay with the lease; what they wait for comes from the connection until the lease ends. */
+  #listen(
+    how: 'on' | 'once' | 'prependListener' | 'prependOnceListener',
+    event: string,
+    listener: Listener,
+  ): this {
+    const emitter = this as unknown as Redis;
+    const client = this.#client;
+    if (client && FORWARDED.has(event) && !this.#forwards?.has(event)) {
+      const forward: Listener = (...args) => {
+        if (emitter.listenerCount(event) > 0) emitter.emit(event, ...args);
+      };
+      this.#forwards ??= new Map();
+      this.#forwards.set(event, forward);
+      client.on(event, forward);
+    }
+    Redis.prototype[how].call(emitter, event, listener);
+    return this;
+  }
+
+  #end(fate: 'keep' | 'destroy'): void {
+    const slot = this.#slot;
+    if (slot === undefined) return;
+    const client = this.#client;
+    this.#slot = undefined;
+    if (this.#forwards) {
+      for (const [event, forward] of this.#forwards) client?.off(event, forward);
+      // Those who iterate over messages must hear of the end, too.
+      (this as unknown as Redis).emit('end');
+    }
+    this.#owner.giveBack(slot, this.#taint, fate);
   }
 
   #own<T>(name: string, value: T): T {
@@ -84,22 +201,42 @@ class LeaseHandle {
     return value;
   }
 
-  #end(fate: 'keep' | 'destroy'): void {
-    const slot = this.#slot;
-    if (slot === undefined) return;
-    this.#slot = undefined;
-    this.#owner.giveBack(slot, this.#taint, fate);
-  }
-
-  #refuse(command: Command, code: PoolErrorCode, message: string): unknown {
-    command.reject(this.#owner.error(code, message));
-    return command.promise;
+  #released(consequence: string): Error {
+    return this.#owner.error('POOL_LEASE_RELEASED', `the lease was released: ${consequence}`);
   }
 }
 
 Object.setPrototypeOf(LeaseHandle.prototype, Redis.prototype);
+Object.defineProperty(LeaseHandle.prototype, 'constructor', { value: Redis });
 
-/** Makes the lease over the connection of `slot`. */
-export function createLease(slot: PoolSlot, client: Redis, owner: LeaseOwner): Lease {
-  return new LeaseHandle(slot, client, owner) as unknown as Lease;
+type LeaseClass = new (slot: PoolSlot, client: Redis, owner: LeaseOwner) => LeaseHandle;
+
+/**
+ * The class of leases over clients like `client`: with the methods of its own class, if that is a subclass of
+ * Redis, and with the commands defined on it, by option `scripts` or in `onConnect`.
+ */
+export function leaseClassFor(client: Redis): LeaseClass {
+  const scripts = Object.keys(client.scriptsSet);
+  const added = [...client.addedBuiltinSet];
+  const proto = Object.getPrototypeOf(client) as object;
+  if (proto === Redis.prototype && scripts.length + added.length === 0) return LeaseHandle;
+  class OwnLease extends LeaseHandle {}
+  const own = Object.getOwnPropertyNames(LeaseHandle.prototype);
+  for (let at = proto; at !== Redis.prototype && at !== null; at = Object.getPrototypeOf(at)) {
+    for (const [name, property] of Object.entries(Object.getOwnPropertyDescriptors(at))) {
+      if (!own.includes(name) && !Object.hasOwn(OwnLease.prototype, name)) {
+        Object.defineProperty(OwnLease.prototype, name, property);
+      }
+    }
+  }
+  for (const name of [...scripts, ...added].flatMap((one) => [one, `${one}Buffer`])) {
+    Object.defineProperty(OwnLease.prototype, name, { value: Reflect.get(client, name), writable: true });
+  }
+  Object.defineProperty(OwnLease.prototype, 'constructor', { value: client.constructor });
+  return OwnLease;
+}
+
+/** A lease over the connection of `slot`. */
+export function createLease(Class: LeaseClass, slot: PoolSlot, client: Redis, owner: LeaseOwner): Lease {
+  return new Class(slot, client, owner) as unknown as Lease;
 }

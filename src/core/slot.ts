@@ -32,6 +32,8 @@ export class Slot<C> implements Listed<Slot<C>> {
   idleMs = 0;
   /** It is lent to a lease, not merely being checked. */
   leased = false;
+  /** That lease, for as long as nothing but this keeps it from the garbage collector. */
+  lease: object | undefined;
   list: List<Slot<C>> | undefined;
   before: Slot<C> | undefined;
   after: Slot<C> | undefined;

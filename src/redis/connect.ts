@@ -77,7 +77,9 @@ export class RedisConnection implements Connection {
       this.#error ??= withoutSecrets(error);
     });
     client.once('connect', () => this.#watchLoading(client));
-    await client.connect();
+    await client.connect().catch(() => {
+      throw this.#error ?? new Error('the server closed the connection before it was ready');
+    });
     // An error before ready is a failure even though ioredis goes on, on the wrong db for one.
     if (this.#error) throw this.#error;
     await this.#settings.onConnect?.(client, { signal: this.#over.signal });
