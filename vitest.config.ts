@@ -6,11 +6,16 @@ const on = (name: string, ioredis: string) => ({
   test: { name, alias: { ioredis } },
 });
 
+// Where .ci/run wants the counts.
+const results = process.env['TEST_RESULTS'];
+
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    globalSetup: ['test/helpers/find-server.ts'],
     testTimeout: 20_000,
     hookTimeout: 20_000,
     projects: [on('ioredis 6', 'ioredis'), on('ioredis 5', 'ioredis5')],
+    reporters: results ? ['default', ['json', { outputFile: results }]] : ['default'],
   },
 });

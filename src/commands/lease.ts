@@ -33,6 +33,7 @@ export class LeaseHandle {
   readonly #owner: LeaseOwner;
   #taint: number = Taint.none;
   #forwards: Map<string, Listener> | undefined;
+  #endTold = false;
 
   constructor(slot: PoolSlot, client: Redis, owner: LeaseOwner) {
     this.connectionId = slot.id;
@@ -173,6 +174,7 @@ export class LeaseHandle {
     const client = this.#client;
     if (client && FORWARDED.has(event) && !this.#forwards?.has(event)) {
       const forward: Listener = (...args) => {
+        if (event === 'end') this.#endTold = true;
         if (emitter.listenerCount(event) > 0) emitter.emit(event, ...args);
       };
       this.#forwards ??= new Map();
@@ -190,8 +192,7 @@ export class LeaseHandle {
     this.#slot = undefined;
     if (this.#forwards) {
       for (const [event, forward] of this.#forwards) client?.off(event, forward);
-      // Those who iterate over messages must hear of the end, too.
-      (this as unknown as Redis).emit('end');
+      if (!this.#endTold) (this as unknown as Redis).emit('end');
     }
     this.#owner.giveBack(slot, this.#taint, fate);
   }
@@ -207,7 +208,7 @@ export class LeaseHandle {
 }
 
 Object.setPrototypeOf(LeaseHandle.prototype, Redis.prototype);
-Object.defineProperty(LeaseHandle.prototype, 'constructor', { value: Redis });
+Object.defineProperty(LeaseHandle.prototype, 'constructor', { value: Redis.prototype.constructor });
 
 type LeaseClass = new (slot: PoolSlot, client: Redis, owner: LeaseOwner) => LeaseHandle;
 
