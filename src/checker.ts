@@ -12,19 +12,28 @@ export class Checker {
   readonly #house: House;
   readonly #connections: Connections;
   readonly #idle: IdleConnections;
-  readonly #passed: (slot: PoolSlot) => void;
+  /** Runs of `testOnBorrow` under way. */
+  readonly #tests = new Set<AbortController>();
+  #stopped = false;
+  #doubted = 0;
+  readonly #passed: (slot: PoolSlot, restedSince: number) => void;
 
-  /** `passed` takes a connection that nobody waits for, and that has passed its check. */
+  /** `passed` takes a connection that was doubted, and has passed its check. */
   constructor(
     house: House,
     connections: Connections,
     idle: IdleConnections,
-    passed: (slot: PoolSlot) => void,
+    passed: (slot: PoolSlot, restedSince: number) => void,
   ) {
     this.#house = house;
     this.#connections = connections;
     this.#idle = idle;
     this.#passed = passed;
+  }
+
+  /** How many are being looked at for nobody in particular. */
+  get doubted(): number {
+    return this.#doubted;
   }
 
   /** Whether `slot`, just taken from the idle ones, must be looked at before it is lent. */
@@ -37,18 +46,27 @@ export class Checker {
     const restedSince = slot.since - slot.idleMs;
     const verdict = slot.connection ? await this.#look(slot, slot.connection) : 'refused';
     if (slot.state !== 'inUse') return false; // cut off when the pool was closed
-    if (verdict === 'passed') return true;
-    this.#connections.retire(slot, 'broken');
+    const fit = verdict === 'passed' && slot.connection?.alive;
+    if (fit && !slot.stale) return true;
+    this.#connections.retire(slot, this.#stopped ? 'poolClosed' : fit ? 'cleared' : 'broken');
     if (verdict === 'silent') this.#doubt(restedSince);
     return false;
+  }
+
+  /** Ends your own tests that still run; the pool is being closed, and nobody waits for them. */
+  stop(): void {
+    this.#stopped = true;
+    for (const test of this.#tests) test.abort(new Error('the pool is closed'));
   }
 
   /** What fell silent was not alone: everything that rested as long is looked at now, in the background. */
   #doubt(restedSince: number): void {
     for (const suspect of this.#idle.restingSince(restedSince)) {
-      this.#idle.borrow(suspect, this.#house.hands.clock.now());
+      const { since } = this.#idle.borrow(suspect, this.#house.hands.clock.now());
+      this.#doubted++;
       void this.run(suspect).then((passed) => {
-        if (passed) this.#passed(suspect);
+        this.#doubted--;
+        if (passed) this.#passed(suspect, since - suspect.idleMs);
       });
     }
   }
@@ -74,13 +92,16 @@ export class Checker {
   async #passesOwnTest({ idleMs }: PoolSlot, { client }: Connection): Promise<boolean> {
     const { hands, options } = this.#house;
     const over = new AbortController();
+    this.#tests.add(over);
     try {
       const test = options.testOnBorrow?.(client, { idleMs, signal: over.signal });
-      await within(hands.clock, options.connectTimeoutMs, test);
+      await within(hands.clock, options.connectTimeoutMs, test, over.signal);
       return true;
     } catch (error) {
       over.abort(error);
       return false;
+    } finally {
+      this.#tests.delete(over);
     }
   }
 }

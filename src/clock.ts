@@ -21,12 +21,22 @@ export const systemClock: Clock = {
   },
 };
 
-/** Resolves with `work`; rejects with it, or when it takes longer than `timeoutMs`. */
-export function within(clock: Clock, timeoutMs: number, work: unknown): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const cancel = clock.after(timeoutMs, () => reject(new Error(`no answer within ${timeoutMs} ms`)));
-    Promise.resolve(work)
-      .finally(cancel)
-      .then(() => resolve(), reject);
+/** Waits for `work`; rejects with it, when `signal` is aborted, or with what `late` makes after `timeoutMs`. */
+export async function within(
+  clock: Clock,
+  timeoutMs: number,
+  work: unknown,
+  signal?: AbortSignal,
+  late = (): Error => new Error(`no answer within ${timeoutMs} ms`),
+): Promise<void> {
+  let cancel = never;
+  const limit = new Promise<never>((_, reject) => {
+    cancel = clock.after(timeoutMs, () => reject(late()));
+    signal?.addEventListener('abort', () => reject(signal.reason), { once: true });
   });
+  try {
+    await Promise.race([work, limit]);
+  } finally {
+    cancel();
+  }
 }

@@ -7,6 +7,8 @@ import type { CloseReason } from './redis-pool.ts';
 export interface ConnectionsOwner {
   /** How many dials, those under way included, someone has a use for. */
   wanted(): number;
+  /** Whether any of them is waited for, rather than wanted for `minIdle`. */
+  urgent(): boolean;
   /** A dial ended in a connection, idle now. */
   arrived(slot: PoolSlot): void;
   /** A dial failed. */
@@ -56,7 +58,8 @@ export class Connections {
     ) {
       const delay = this.#backoff.remaining(hands.clock.now());
       if (delay > 0) {
-        this.#cancelRetry = hands.clock.after(Math.ceil(delay), () => this.dialMore(), 'background');
+        const hold = this.#owner.urgent() ? undefined : 'background';
+        this.#cancelRetry = hands.clock.after(Math.ceil(delay), () => this.dialMore(), hold);
         return;
       }
       this.#dial();

@@ -2,6 +2,7 @@ import { type Channel, channel } from 'node:diagnostics_channel';
 import { invalidOption } from './errors.ts';
 import { checkKeys, EVENT_NAMES, type ResolvedOptions } from './options.ts';
 import type { PoolEventName, PoolEvents, PoolListener, PoolStats } from './redis-pool.ts';
+import { warn } from './warn.ts';
 
 type Listener = (event: never) => unknown;
 
@@ -76,6 +77,7 @@ export class Events {
 
   /** Removes the listener added last, if it was added more than once. */
   remove<E extends PoolEventName>(event: E, listener: PoolListener<E>): void {
+    checkListener(event, listener);
     const all = this.#listeners[event] ?? [];
     const at = all.findLastIndex((l) => l === listener || ('listener' in l && l.listener === listener));
     if (at === -1) return;
@@ -89,10 +91,7 @@ export class Events {
   /** A listener's throw, or its promise's rejection, is its own matter: reported, and kept from the pool. */
   #call<E extends PoolEventName>(event: E, listener: Listener, payload: PoolEvents[E]): void {
     const report = (error: unknown): void =>
-      process.emitWarning(
-        `a listener for '${event}' of pool ${this.pool} threw: ${String(error)}`,
-        'PoolWarning',
-      );
+      warn(`a listener for '${event}' of pool ${this.pool} threw`, error);
     try {
       const result = (listener as (payload: PoolEvents[E]) => unknown)(payload);
       if (result instanceof Promise) result.catch(report);

@@ -2,6 +2,7 @@ import { List } from './core/list.ts';
 import { whyClose } from './core/reap.ts';
 import type { House, PoolSlot } from './house.ts';
 import type { CloseReason } from './redis-pool.ts';
+import { warn } from './warn.ts';
 
 /** What is done with those that have to go. */
 export interface IdleOwner {
@@ -38,6 +39,14 @@ export class IdleConnections {
     if (this.#cancelReaper === undefined) this.#startReaper();
   }
 
+  /** Puts a connection back to its place that was only looked at: it has rested all the while. */
+  putBack(slot: PoolSlot, restedSince: number): void {
+    this.#house.ledger.move(slot, 'idle', restedSince);
+    const next = this.#stack.find((other) => other.since > restedSince);
+    this.#stack.insert(slot, next);
+    if (this.#cancelReaper === undefined) this.#startReaper();
+  }
+
   /** Takes the top one that may still be lent, in use from now on; closes what it finds expired. */
   take(now: number): PoolSlot | undefined {
     for (let slot = this.#stack.last; slot; slot = this.#stack.last) {
@@ -64,18 +73,18 @@ export class IdleConnections {
     }
   }
 
+  /** Closes `slot`, if it still rests here. */
   close(slot: PoolSlot, reason: CloseReason): void {
-    this.#stack.remove(slot);
-    this.#owner.retire(slot, reason);
+    if (this.#stack.remove(slot)) this.#owner.retire(slot, reason);
   }
 
   closeAll(reason: CloseReason): void {
-    for (const slot of this.#all()) this.close(slot, reason);
+    for (const slot of this.#stack.members()) this.close(slot, reason);
   }
 
   /** Those that have rested since `moment` or longer. */
   restingSince(moment: number): PoolSlot[] {
-    return this.#all().filter((slot) => slot.since <= moment);
+    return this.#stack.members().filter((slot) => slot.since <= moment);
   }
 
   stop(): void {
@@ -93,7 +102,7 @@ export class IdleConnections {
         try {
           this.#reap(hands.clock.now());
         } catch (error) {
-          process.emitWarning(`the reaper of pool ${options.name} stumbled: ${String(error)}`, 'PoolWarning');
+          warn(`the reaper of pool ${options.name} stumbled`, error);
         } finally {
           if (this.length > 0 && this.#cancelReaper === undefined) this.#startReaper();
         }
@@ -103,17 +112,10 @@ export class IdleConnections {
   }
 
   #reap(now: number): void {
-    for (const slot of this.#all()) {
+    for (const slot of this.#stack.members()) {
       const reason = whyClose(slot, this.length, now, this.#house.options);
       if (reason) this.close(slot, reason);
     }
     this.#owner.reaped();
-  }
-
-  /** From the one that has rested longest. */
-  #all(): PoolSlot[] {
-    const all: PoolSlot[] = [];
-    for (let slot = this.#stack.first; slot; slot = slot.after) all.push(slot);
-    return all;
   }
 }

@@ -64,6 +64,8 @@ export class LeakWatch {
   stop(): void {
     this.#cancelLook?.();
     this.#cancelLook = undefined;
+    for (const { cancel } of this.#watched.values()) cancel();
+    this.#watched.clear();
   }
 
   #lookLater(): void {

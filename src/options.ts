@@ -192,6 +192,9 @@ export function checkTime(option: string, value: unknown): void {
 
 /** Refuses a name that is not `known`, and says which one was meant; throws `POOL_INVALID_OPTION`. */
 export function checkKeys(what: string, given: object, known: readonly string[]): void {
+  if (typeof given !== 'object' || given === null) {
+    throw invalidOption(`${what}s must be an object, got ${inspect(given)}`);
+  }
   for (const name of Object.keys(given)) {
     if (known.includes(name)) continue;
     const meant = nearest(name, known);
@@ -209,7 +212,8 @@ function checkOption(option: keyof PoolOptions, value: unknown): void {
   }
   const allowed = RULES[option](value);
   if (allowed === undefined) return;
-  const got = SECRET.has(option) ? `a ${typeof value} that is not` : inspect(value, { depth: 0 });
+  const got =
+    SECRET.has(option) && value !== null ? `a ${typeof value} that is not` : inspect(value, { depth: 0 });
   throw invalidOption(`option ${option} must be ${allowed}, got ${got}`);
 }
 

@@ -8,6 +8,7 @@ export class Shutdown {
   readonly #house: House;
   readonly #connections: Connections;
   #finish: () => void = () => {};
+  #over = false;
   #cutAt = Number.POSITIVE_INFINITY;
   #cancelCut: () => void = () => {};
 
@@ -22,6 +23,7 @@ export class Shutdown {
 
   /** Cuts what is still out `graceMs` from now; never later than asked for before. */
   cutWithin(graceMs: number): void {
+    if (this.#over) return;
     const { clock } = this.#house.hands;
     const cutAt = clock.now() + graceMs;
     if (cutAt >= this.#cutAt) return;
@@ -33,7 +35,10 @@ export class Shutdown {
 
   /** Tells that a connection is gone, or that there may have been none. */
   check(): void {
-    if (this.#house.ledger.total === 0) this.#finish();
+    if (this.#house.ledger.total > 0) return;
+    this.#over = true;
+    this.#cancelCut();
+    this.#finish();
   }
 
   #cut(): void {
@@ -44,7 +49,6 @@ export class Shutdown {
 
   async #end(): Promise<void> {
     const { events } = this.#house;
-    this.#cancelCut();
     await this.#connections.end();
     if (events.count('drain')) events.emit('drain', {});
     events.removeAll();

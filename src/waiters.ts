@@ -22,6 +22,8 @@ export class Waiter<S> implements Listed<Waiter<S>> {
   after: Waiter<S> | undefined;
 
   constructor(
+    /** Its number in the order of coming. */
+    readonly turn: number,
     readonly request: Request<S>,
     readonly since: number,
     readonly timeoutMs: number,
@@ -43,6 +45,7 @@ export class Waiters<S> {
   readonly #checking = new List<Waiter<S>>();
   readonly #clock: Clock;
   readonly #gaveUp: (waiter: Waiter<S>, why: GiveUp) => unknown;
+  #turns = 0;
   #waitMs = 0;
 
   /** `gaveUp` tells of a waiter that left, and returns the error for it. */
@@ -63,7 +66,7 @@ export class Waiters<S> {
 
   /** Starts the deadline and the watch over `signal`. The waiter does not stand in the queue yet. */
   admit(request: Request<S>, timeoutMs: number, signal: AbortSignal | undefined): Waiter<S> {
-    const waiter = new Waiter<S>(request, this.#clock.now(), timeoutMs, signal);
+    const waiter = new Waiter<S>(++this.#turns, request, this.#clock.now(), timeoutMs, signal);
     waiter.cancelDeadline = this.#clock.after(timeoutMs, () => this.#giveUp(waiter, 'timeout'));
     if (signal) {
       waiter.onAbort = () => this.#giveUp(waiter, 'abort');
@@ -78,10 +81,12 @@ export class Waiters<S> {
     this.#queue.push(waiter);
   }
 
-  /** Back to the head of the queue, after a check failed: it was first. */
+  /** Back to its place in the queue, after a check failed. */
   requeue(waiter: Waiter<S>): void {
     this.#checking.remove(waiter);
-    this.#queue.unshift(waiter);
+    // Near the front: only those come before it that were taken off earlier, and came back earlier.
+    const next = this.#queue.find((other) => other.turn > waiter.turn);
+    this.#queue.insert(waiter, next);
   }
 
   /** Takes the first off the queue, while a connection is being checked for it. */
@@ -106,7 +111,7 @@ export class Waiters<S> {
   /** Fails all in the queue; with `everyone`, those for whom a connection is being checked too. */
   failAll(error: () => unknown, everyone?: 'everyone'): void {
     // Only those who are here now: a caller that comes back at once belongs to the next round.
-    const all = [...members(this.#queue), ...(everyone ? members(this.#checking) : [])];
+    const all = [...this.#queue.members(), ...(everyone ? this.#checking.members() : [])];
     for (const waiter of all) if (!waiter.settled) this.fail(waiter, error());
   }
 
@@ -126,10 +131,4 @@ export class Waiters<S> {
     if (waiter.queued) this.#waitMs += waitedMs;
     return waitedMs;
   }
-}
-
-function members<S>(list: List<Waiter<S>>): Waiter<S>[] {
-  const all: Waiter<S>[] = [];
-  for (let waiter = list.first; waiter; waiter = waiter.after) all.push(waiter);
-  return all;
 }

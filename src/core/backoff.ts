@@ -16,7 +16,7 @@ export class Backoff {
   failed(error: Error, startedAt: number, now: number, random: number): void {
     this.lastError = error;
     // Dials that were under way together fail together: that is one failure, not four doublings.
-    if (startedAt < this.#failedAt) return;
+    if (startedAt <= this.#failedAt) return;
     const delay = Math.min(FIRST_MS * 2 ** this.#failures, LONGEST_MS);
     this.#failures++;
     this.#failedAt = now;

@@ -20,20 +20,35 @@ export class List<T extends Listed<T>> {
 
   /** Adds `member` at the end. */
   push(member: T): void {
-    this.#join(member);
-    member.before = this.last;
-    if (this.last) this.last.after = member;
-    else this.first = member;
-    this.last = member;
+    this.insert(member, undefined);
   }
 
-  /** Adds `member` at the front. */
-  unshift(member: T): void {
-    this.#join(member);
-    member.after = this.first;
-    if (this.first) this.first.before = member;
+  /** Adds `member` before `next`; at the end, if there is none. */
+  insert(member: T, next: T | undefined): void {
+    if (member.list) throw new Error('bug: already in a list');
+    const before = next ? next.before : this.last;
+    member.list = this;
+    member.before = before;
+    member.after = next;
+    if (before) before.after = member;
+    else this.first = member;
+    if (next) next.before = member;
     else this.last = member;
-    this.first = member;
+    this.length++;
+  }
+
+  /** The first member for which `test` holds. O(n). */
+  find(test: (member: T) => boolean): T | undefined {
+    let member = this.first;
+    while (member && !test(member)) member = member.after;
+    return member;
+  }
+
+  /** All members, as they stand now, whatever becomes of the list. */
+  members(): T[] {
+    const all: T[] = [];
+    for (let member = this.first; member; member = member.after) all.push(member);
+    return all;
   }
 
   /** Takes `member` out; does nothing if it does not stand in this list. */
@@ -50,11 +65,5 @@ export class List<T extends Listed<T>> {
     member.after = undefined;
     this.length--;
     return true;
-  }
-
-  #join(member: T): void {
-    if (member.list) throw new Error('bug: already in a list');
-    member.list = this;
-    this.length++;
   }
 }

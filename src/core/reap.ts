@@ -1,11 +1,10 @@
 import type { CloseReason } from '../redis-pool.ts';
 import type { Slot } from './slot.ts';
 
-/** Why a connection at rest, or coming to rest, has to go, whatever its condition. */
+/** Why a connection that comes to rest has to go, whatever its condition. */
 export function whyExpired(slot: Slot<unknown>, now: number): CloseReason | undefined {
   if (slot.stale) return 'cleared';
-  if (now >= slot.expiresAt) return 'lifetime';
-  return undefined;
+  return now >= slot.expiresAt ? 'lifetime' : undefined;
 }
 
 /**

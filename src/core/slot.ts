@@ -78,7 +78,7 @@ export class Ledger<C> {
 
   /** Places that callers without a connection can still come by: free ones, and dials under way. */
   get room(): number {
-    return this.maxActive - this.count.inUse - this.count.idle - this.count.closing;
+    return this.maxActive - this.live - this.count.closing;
   }
 
   /** A new slot, connecting. */

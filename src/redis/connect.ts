@@ -1,5 +1,5 @@
 import type { Redis, RedisOptions } from 'ioredis';
-import type { Clock } from '../clock.ts';
+import { type Clock, within } from '../clock.ts';
 import type { Connection, ConnectionOwner } from '../hands.ts';
 import type { ResolvedOptions } from '../options.ts';
 import { realCause, withoutSecrets } from './cause.ts';
@@ -51,20 +51,13 @@ export class RedisConnection implements Connection {
   async #dial(options: RedisOptions): Promise<void> {
     const { connectTimeoutMs } = this.#settings;
     const { signal } = this.#over;
-    let cancel = (): void => {};
-    const over = new Promise<never>((_, reject) => {
-      cancel = this.#clock.after(connectTimeoutMs, () => reject(this.#tooLate()));
-      signal.addEventListener('abort', () => reject(signal.reason), { once: true });
-    });
     try {
-      await Promise.race([this.#connect(options), over]);
+      await within(this.#clock, connectTimeoutMs, this.#connect(options), signal, () => this.#tooLate());
     } catch (error) {
       const text = this.#client && (await realCause(this.#error, this.#client, this.#clock, signal));
       const cause = text ?? this.#error ?? error;
       this.#over.abort(cause);
       throw cause instanceof Error ? withoutSecrets(cause) : new Error(`the dial failed: ${String(cause)}`);
-    } finally {
-      cancel();
     }
   }
 

@@ -1,4 +1,5 @@
 import { type Command, Redis } from 'ioredis';
+import { within } from '../../src/clock.ts';
 import type { Connection, ConnectionOwner, Hands } from '../../src/hands.ts';
 import type { PoolOptions } from '../../src/options.ts';
 import { Pool } from '../../src/pool.ts';
@@ -26,6 +27,12 @@ export class FakeClient extends Redis {
     for (let item = this.commandQueue.shift(); item; item = this.commandQueue.shift())
       item.command.resolve('OK');
   }
+
+  /** Fails what was held. */
+  failHeld(error: () => Error): void {
+    for (let item = this.commandQueue.shift(); item; item = this.commandQueue.shift())
+      item.command.reject(error());
+  }
 }
 
 /** One dial, and the connection that may come of it. */
@@ -33,12 +40,17 @@ export class FakeConnection implements Connection {
   readonly client = new FakeClient();
   readonly ready: Promise<void>;
   state: 'dialling' | 'open' | 'closing' | 'closed' = 'dialling';
-  /** Answers the pool's PING. */
+  /** Answers the pool's PING; otherwise refuses it at once. */
   answersPing = true;
+  /** How long that answer takes; with `Infinity` it never comes. */
+  pingMs = 0;
+  /** The pool's PINGs: how long each was allowed to take. */
+  readonly pings: number[] = [];
   succeed: () => void = () => {};
   fail: (error?: Error) => void = () => {};
   #gone: () => void = () => {};
-  readonly #closed: Promise<void>;
+  /** Resolves when its socket is gone. */
+  readonly gone: Promise<void>;
 
   constructor(
     readonly id: number,
@@ -54,9 +66,10 @@ export class FakeConnection implements Connection {
       this.fail = (error = new Error('connect ECONNREFUSED')) => reject(error);
     });
     this.ready.catch(() => {});
-    this.#closed = new Promise((resolve) => {
+    this.gone = new Promise((resolve) => {
       this.#gone = () => {
         this.state = 'closed';
+        this.client.failHeld(() => owner.lostError(undefined));
         resolve();
       };
     });
@@ -66,19 +79,35 @@ export class FakeConnection implements Connection {
     return this.state === 'open';
   }
 
+  /** The pool's PING. */
+  ping(timeoutMs: number): Promise<void> {
+    this.pings.push(timeoutMs);
+    if (!this.answersPing) return Promise.reject(new Error('no answer'));
+    if (this.pingMs === 0) return Promise.resolve();
+    const { clock } = this.server;
+    const answer = new Promise<void>((resolve, reject) => {
+      const cancel = clock.after(this.pingMs, resolve);
+      void this.gone.then(() => {
+        cancel();
+        reject(new Error('the connection was closed'));
+      });
+    });
+    return within(clock, timeoutMs, answer);
+  }
+
   /** The connection dies on its own. */
   die(): void {
-    this.state = 'closed';
     this.#gone();
     this.owner.lost();
   }
 
   close(): Promise<void> {
+    if (this.state === 'closed') return this.gone;
     if (this.state === 'dialling') this.fail(new Error('the connection was closed'));
-    if (this.state !== 'closed') this.state = 'closing';
+    this.state = 'closing';
     if (this.server.closeMs === 0) this.#gone();
     else this.server.clock.after(this.server.closeMs, () => this.#gone());
-    return this.#closed;
+    return this.gone;
   }
 }
 
@@ -110,13 +139,13 @@ export class FakeRedis {
     clock: this.clock,
     random: () => 0,
     connect: (owner) => this.#connect(owner),
-    check: async (connection) => {
-      if (!(connection as FakeConnection).answersPing) throw new Error('no answer');
-    },
+    check: (connection, timeoutMs) => (connection as FakeConnection).ping(timeoutMs),
   };
 
-  pool(options: PoolOptions = {}): Pool {
-    return new (Pool as new (options: PoolOptions, hands: Partial<Hands>) => Pool)(options, this.hands);
+  /** A pool on this Redis; `hands` replace its own. */
+  pool(options: PoolOptions = {}, hands: Partial<Hands> = {}): Pool {
+    const all = { ...this.hands, ...hands };
+    return new (Pool as new (options: PoolOptions, hands: Partial<Hands>) => Pool)(options, all);
   }
 
   #connect(owner: ConnectionOwner): FakeConnection {
@@ -126,7 +155,7 @@ export class FakeRedis {
     if (this.dial === 'hangs') return connection;
     const end = this.dial === 'succeeds' ? connection.succeed : () => connection.fail(this.dialError);
     if (this.dialMs === 0) end();
-    else this.clock.after(this.dialMs, end);
+    else void connection.gone.then(this.clock.after(this.dialMs, end));
     return connection;
   }
 }

@@ -1,0 +1,90 @@
+import { expect, test } from 'vitest';
+import { Backoff } from '../../src/core/backoff.ts';
+
+const refused = new Error('connect ECONNREFUSED');
+
+/** Lets one dial after another fail, each as soon as it may start; returns the delay after each. */
+function delays(backoff: Backoff, times: number, random = 0): number[] {
+  let now = 0;
+  return Array.from({ length: times }, () => {
+    backoff.failed(refused, now, now + 1, random);
+    now += 1;
+    const delay = backoff.remaining(now);
+    now += delay;
+    return delay;
+  });
+}
+
+test('before anything has failed, a dial may start at any time, and as many as the pool allows', () => {
+  const backoff = new Backoff();
+  expect(backoff.remaining(0)).toBeLessThanOrEqual(0);
+  expect(backoff.remaining(-1e9)).toBeLessThanOrEqual(0);
+  expect(backoff.limit(4)).toBe(4);
+  expect(backoff.lastError).toBeUndefined();
+});
+
+test('the delay doubles from 50 ms and ends at 2 s', () => {
+  expect(delays(new Backoff(), 8)).toEqual([50, 100, 200, 400, 800, 1600, 2000, 2000]);
+});
+
+test('the delay stays at 2 s, however often dials fail', () => {
+  const all = delays(new Backoff(), 3000);
+  expect(new Set(all.slice(6))).toEqual(new Set([2000]));
+});
+
+test('chance takes up to half of the delay away, and adds nothing', () => {
+  expect(delays(new Backoff(), 3, 1)).toEqual([25, 50, 100]);
+  expect(delays(new Backoff(), 3, 0.5)).toEqual([37.5, 75, 150]);
+});
+
+test('the delay counts from the failure, and runs down', () => {
+  const backoff = new Backoff();
+  backoff.failed(refused, 100, 1000, 0);
+  expect(backoff.remaining(1000)).toBe(50);
+  expect(backoff.remaining(1030)).toBe(20);
+  expect(backoff.remaining(1050)).toBe(0);
+  expect(backoff.remaining(1051)).toBeLessThan(0);
+});
+
+test('dials that were under way together and fail together are one failure', () => {
+  const backoff = new Backoff();
+  backoff.failed(refused, 0, 10, 0);
+  backoff.failed(refused, 0, 11, 0);
+  backoff.failed(refused, 9, 12, 0);
+  expect(backoff.remaining(12)).toBe(48);
+});
+
+test('a dial that began after the failure is another failure', () => {
+  const backoff = new Backoff();
+  backoff.failed(refused, 0, 10, 0);
+  backoff.failed(refused, 60, 60, 0);
+  expect(backoff.remaining(60)).toBe(100);
+});
+
+test('the last error is the newest, even of dials that failed together', () => {
+  const backoff = new Backoff();
+  const wrongPassword = new Error('WRONGPASS');
+  backoff.failed(refused, 0, 10, 0);
+  expect(backoff.lastError).toBe(refused);
+  backoff.failed(wrongPassword, 0, 11, 0);
+  expect(backoff.lastError).toBe(wrongPassword);
+});
+
+test('after a failure one dial at a time finds out whether Redis is back, also when the delay is over', () => {
+  const backoff = new Backoff();
+  backoff.failed(refused, 0, 0, 0);
+  expect(backoff.limit(4)).toBe(1);
+  expect(backoff.remaining(1e9)).toBeLessThan(0);
+  expect(backoff.limit(4)).toBe(1);
+});
+
+test('a success forgets everything: error, delay, limit, and how often dials had failed', () => {
+  const backoff = new Backoff();
+  delays(backoff, 5);
+  backoff.succeeded();
+  expect(backoff.lastError).toBeUndefined();
+  expect(backoff.remaining(0)).toBeLessThanOrEqual(0);
+  expect(backoff.limit(4)).toBe(4);
+  backoff.failed(refused, 0, 0, 0);
+  expect(backoff.remaining(0)).toBe(50);
+});

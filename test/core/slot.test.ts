@@ -1,0 +1,135 @@
+import { describe, expect, test } from 'vitest';
+import { Ledger, type Slot, type SlotState, STEPS } from '../../src/core/slot.ts';
+
+const STATES: readonly SlotState[] = ['connecting', 'inUse', 'idle', 'closing', 'gone'];
+
+/** What is legal, said a second time: a change of the table must be meant. */
+const LEGAL = new Set([
+  'connecting -> idle',
+  'connecting -> closing',
+  'inUse -> idle',
+  'inUse -> closing',
+  'idle -> inUse',
+  'idle -> closing',
+  'closing -> gone',
+]);
+
+/** How to bring a new slot into a state. */
+const WAY: Readonly<Record<SlotState, readonly SlotState[]>> = {
+  connecting: [],
+  idle: ['idle'],
+  inUse: ['idle', 'inUse'],
+  closing: ['closing'],
+  gone: ['closing', 'gone'],
+};
+
+function slotIn(ledger: Ledger<object>, state: SlotState): Slot<object> {
+  const slot = ledger.open(0);
+  for (const step of WAY[state]) ledger.move(slot, step, 1);
+  return slot;
+}
+
+describe('every step between two states', () => {
+  for (const from of STATES) {
+    for (const to of STATES) {
+      const step = `${from} -> ${to}`;
+      if (LEGAL.has(step)) {
+        test(`${step} is legal, and moves one count`, () => {
+          const ledger = new Ledger<object>(3);
+          const slot = slotIn(ledger, from);
+          const before: Record<string, number> = { ...ledger.count };
+          ledger.move(slot, to, 7);
+          expect(slot).toMatchObject({ state: to, since: 7 });
+          const moved = { ...before, [from]: (before[from] ?? 0) - 1 };
+          if (to !== 'gone') moved[to] = (before[to] ?? 0) + 1;
+          expect(ledger.count).toEqual(moved);
+        });
+      } else {
+        test(`${step} is a bug: it throws, and changes nothing`, () => {
+          const ledger = new Ledger<object>(3);
+          const slot = slotIn(ledger, from);
+          const { since } = slot;
+          const before = { ...ledger.count };
+          expect(() => ledger.move(slot, to, 7)).toThrow(`slot 1 may not go ${step}`);
+          expect(slot).toMatchObject({ state: from, since });
+          expect(ledger.count).toEqual(before);
+          expect(ledger.total).toBe(from === 'gone' ? 0 : 1);
+        });
+      }
+    }
+  }
+
+  test('stands in the table', () => {
+    const table = STATES.flatMap((from) => STEPS[from].map((to) => `${from} -> ${to}`));
+    expect(new Set(table)).toEqual(LEGAL);
+    expect(table.length).toBe(LEGAL.size);
+  });
+});
+
+test('a new slot is connecting since now, with nothing used or known of it', () => {
+  const slot = new Ledger<object>(1).open(42);
+  expect(slot).toMatchObject({
+    id: 1,
+    state: 'connecting',
+    since: 42,
+    uses: 0,
+    stale: false,
+    leased: false,
+    connectedAt: undefined,
+    expiresAt: Number.POSITIVE_INFINITY,
+  });
+});
+
+test('slots are numbered from 1, and a number never comes back', () => {
+  const ledger = new Ledger<object>(2);
+  const a = ledger.open(0);
+  ledger.move(a, 'closing', 0);
+  ledger.move(a, 'gone', 0);
+  expect([a.id, ledger.open(0).id, ledger.open(0).id]).toEqual([1, 2, 3]);
+});
+
+test('no slot opens beyond maxActive, whatever state the others are in', () => {
+  for (const state of ['connecting', 'inUse', 'idle', 'closing'] as const) {
+    const ledger = new Ledger<object>(2);
+    slotIn(ledger, state);
+    slotIn(ledger, state);
+    expect(() => ledger.open(0)).toThrow('no place');
+    expect(ledger.total).toBe(2);
+  }
+});
+
+test('a slot that is gone makes place for one more, and for one only', () => {
+  const ledger = new Ledger<object>(1);
+  const slot = slotIn(ledger, 'closing');
+  expect(() => ledger.open(0)).toThrow('no place');
+  ledger.move(slot, 'gone', 0);
+  expect(ledger.total).toBe(0);
+  ledger.open(0);
+  expect(() => ledger.open(0)).toThrow('no place');
+});
+
+test('total is the sum of the counts, live those that stand, room what callers may still come by', () => {
+  const ledger = new Ledger<object>(7);
+  for (const state of ['connecting', 'idle', 'idle', 'inUse', 'closing', 'gone'] as const) {
+    slotIn(ledger, state);
+  }
+  expect(ledger.count).toEqual({ connecting: 1, idle: 2, inUse: 1, closing: 1 });
+  expect(ledger.total).toBe(5);
+  expect(ledger.live).toBe(3);
+  // Two places are free, and one is being dialled.
+  expect(ledger.room).toBe(3);
+  expect([...ledger.slots].map(({ state }) => state)).not.toContain('gone');
+});
+
+test('closed has one count per reason, and starts from zero', () => {
+  expect(new Ledger<object>(1).closed).toEqual({
+    idle: 0,
+    lifetime: 0,
+    broken: 0,
+    dirty: 0,
+    excess: 0,
+    cleared: 0,
+    destroyed: 0,
+    poolClosed: 0,
+  });
+});

@@ -1,0 +1,83 @@
+import { runInNewContext } from 'node:vm';
+import { expect, test, vi } from 'vitest';
+import { isPoolError, PoolError } from '../src/errors.ts';
+import type { PoolStats } from '../src/redis-pool.ts';
+import { FakeRedis } from './helpers/fake-redis.ts';
+
+/** Another copy of the library, as CJS beside ESM is one, or another version in the same process. */
+async function anotherCopy(): Promise<typeof import('../src/errors.ts')> {
+  vi.resetModules();
+  return import('../src/errors.ts');
+}
+
+test('a PoolError is an Error with a name, a code, a message and a stack', () => {
+  const error = new PoolError('POOL_CLOSED', 'the pool is closed');
+  expect(error).toBeInstanceOf(Error);
+  expect(String(error)).toBe('PoolError: the pool is closed');
+  expect(error.code).toBe('POOL_CLOSED');
+  expect(error.stack).toContain('errors.test.ts');
+});
+
+test('it carries the pool, its numbers and the cause, and has no cause where there was none', () => {
+  const cause = new Error('connect ECONNREFUSED');
+  const stats = { waiting: 7 } as PoolStats;
+  const error = new PoolError('POOL_CONNECT_FAILED', 'cannot connect', { pool: 'sessions', stats, cause });
+  expect(error.pool).toBe('sessions');
+  expect(error.stats).toBe(stats);
+  expect(error.cause).toBe(cause);
+  const bare = new PoolError('POOL_CLOSED', 'closed');
+  expect([bare.pool, bare.stats, 'cause' in bare]).toEqual([undefined, undefined, false]);
+});
+
+test('isPoolError knows the errors of this copy, and their codes', () => {
+  const error: unknown = new PoolError('POOL_EXHAUSTED', 'none free');
+  expect(isPoolError(error)).toBe(true);
+  expect(isPoolError(error, 'POOL_EXHAUSTED')).toBe(true);
+  expect(isPoolError(error, 'POOL_CLOSED')).toBe(false);
+});
+
+test('isPoolError knows the errors of another copy, which instanceof does not', async () => {
+  const other = await anotherCopy();
+  const theirs = new other.PoolError('POOL_CLOSED', 'closed');
+  expect(theirs).not.toBeInstanceOf(PoolError);
+  expect(isPoolError(theirs)).toBe(true);
+  expect(isPoolError(theirs, 'POOL_CLOSED')).toBe(true);
+  expect(isPoolError(theirs, 'POOL_EXHAUSTED')).toBe(false);
+  expect(other.isPoolError(new PoolError('POOL_CLOSED', 'closed'), 'POOL_CLOSED')).toBe(true);
+});
+
+test('isPoolError knows an error that comes out of another realm', () => {
+  const error: unknown = runInNewContext(
+    "Object.assign(new Error('x'), { code: 'POOL_CLOSED', [Symbol.for('bounded-redis-pool.PoolError')]: true })",
+  );
+  expect(error).not.toBeInstanceOf(Error);
+  expect(isPoolError(error, 'POOL_CLOSED')).toBe(true);
+});
+
+test('isPoolError takes nothing else for one, and never throws', () => {
+  const lookalike = Object.assign(new Error('x'), { name: 'PoolError', code: 'POOL_CLOSED' });
+  for (const other of [
+    ...[lookalike, { code: 'POOL_CLOSED' }, new Error('x'), Object.create(null)],
+    ...[undefined, null, '', 'POOL_CLOSED', 0, true, Symbol('x'), () => {}],
+  ]) {
+    expect(isPoolError(other)).toBe(false);
+    expect(isPoolError(other, 'POOL_CLOSED')).toBe(false);
+  }
+});
+
+test('what marks a PoolError does not show when it is logged or turned into JSON', () => {
+  const error = new PoolError('POOL_CLOSED', 'closed', { pool: 'p' });
+  expect(JSON.parse(JSON.stringify(error))).toEqual({ name: 'PoolError', code: 'POOL_CLOSED', pool: 'p' });
+  expect(Object.getOwnPropertySymbols({ ...error })).toEqual([]);
+});
+
+test("a pool's own errors name it, and carry its numbers of that moment", async () => {
+  const pool = new FakeRedis().pool({ name: 'sessions', maxActive: 1, wait: false });
+  const lease = await pool.acquire();
+  const error: unknown = await pool.acquire().catch((reason: unknown) => reason);
+  lease.release();
+  if (!isPoolError(error, 'POOL_EXHAUSTED')) throw error;
+  expect(error.message).toContain('[sessions]');
+  expect(error.pool).toBe('sessions');
+  expect(error.stats).toMatchObject({ maxActive: 1, inUse: 1, idle: 0, exhausted: 1 });
+});

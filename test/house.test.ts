@@ -1,0 +1,170 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import ts from 'typescript';
+import { expect, test } from 'vitest';
+
+const SRC = fileURLToPath(new URL('../src', import.meta.url));
+
+interface Import {
+  /** Path within src, such as `core/list.ts`; or the name of a package. */
+  readonly to: string;
+  readonly own: boolean;
+  /** `import type`, which leaves nothing behind. (`import { type T }` leaves an import behind.) */
+  readonly typeOnly: boolean;
+}
+
+interface Source {
+  readonly path: string;
+  readonly lines: number;
+  readonly imports: readonly Import[];
+  /** Every name that the file mentions, in its code alone: `a`, and `a.b` for members. */
+  readonly names: ReadonlySet<string>;
+}
+
+function read(path: string): Source {
+  const text = readFileSync(join(SRC, path), 'utf8');
+  const file = ts.createSourceFile(path, text, ts.ScriptTarget.Latest, true);
+  const imports: Import[] = [];
+  const names = new Set<string>();
+  const visit = (node: ts.Node): void => {
+    const found = importOf(path, node);
+    if (found) imports.push(found);
+    if (ts.isIdentifier(node)) names.add(node.text);
+    if (ts.isPropertyAccessExpression(node)) names.add(`${node.expression.getText()}.${node.name.text}`);
+    if (ts.isNewExpression(node)) names.add(`new ${node.expression.getText()}`);
+    ts.forEachChild(node, visit);
+  };
+  visit(file);
+  return { path, lines: text.trimEnd().split('\n').length, imports, names };
+}
+
+function importOf(path: string, node: ts.Node): Import | undefined {
+  if (ts.isImportDeclaration(node) || ts.isExportDeclaration(node)) {
+    const clause = ts.isImportDeclaration(node) ? node.importClause : node;
+    return target(path, node.moduleSpecifier, clause?.isTypeOnly ?? false);
+  }
+  if (ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument)) {
+    return target(path, node.argument.literal, true);
+  }
+  const called = ts.isCallExpression(node) ? node : undefined;
+  const dynamic = called?.expression.kind === ts.SyntaxKind.ImportKeyword;
+  return dynamic ? target(path, called.arguments[0], false) : undefined;
+}
+
+function target(path: string, specifier: ts.Node | undefined, typeOnly: boolean): Import | undefined {
+  if (!specifier || !ts.isStringLiteral(specifier)) return undefined;
+  const own = specifier.text.startsWith('.');
+  const to = own ? relative(SRC, join(SRC, dirname(path), specifier.text)) : specifier.text;
+  return { to, own, typeOnly };
+}
+
+const sources = readdirSync(SRC, { recursive: true, encoding: 'utf8' })
+  .filter((path) => path.endsWith('.ts'))
+  .map(read);
+
+/** The files that import what `matches`, as `from -> to`. */
+const importing = (matches: (one: Import, from: Source) => boolean): string[] =>
+  sources.flatMap((from) =>
+    from.imports.filter((one) => matches(one, from)).map(({ to }) => `${from.path} -> ${to}`),
+  );
+
+/** What a folder may use of the rest of the house; what is below it, and the words. */
+const BELOW: Readonly<Record<string, RegExp>> = {
+  core: /^(core\/.*|redis-pool|errors)\.ts$/,
+  engine: /^engine\/.*\.ts$/,
+  redis: /^(redis\/.*|core\/.*|engine\/.*|redis-pool|errors|options|clock|hands)\.ts$/,
+  commands: /^(commands\/.*|core\/.*|redis-pool|errors|options|clock|hands|house)\.ts$/,
+};
+
+test('the files of src are found, with what they import and mention', () => {
+  const pool = sources.find(({ path }) => path === 'pool.ts');
+  expect(sources.length).toBeGreaterThan(20);
+  expect(pool?.imports).toContainEqual({ to: 'core/slot.ts', own: true, typeOnly: false });
+  expect(pool?.imports).toContainEqual({ to: 'hands.ts', own: true, typeOnly: true });
+  expect(sources.find(({ path }) => path === 'clock.ts')?.names).toContain('performance.now');
+});
+
+for (const [folder, below] of Object.entries(BELOW)) {
+  test(`${folder} imports only what lies below it`, () => {
+    const inside = ({ path }: Source): boolean => path.startsWith(`${folder}/`);
+    expect(sources.some(inside)).toBe(true);
+    expect(importing(({ to, own }, from) => own && inside(from) && !below.test(to))).toEqual([]);
+  });
+}
+
+test('core uses the words as types alone, no package, no I/O and no chance', () => {
+  const core = sources.filter(({ path }) => path.startsWith('core/'));
+  const files = new Set(core);
+  expect(
+    importing(({ to, typeOnly }, from) => files.has(from) && !typeOnly && !to.startsWith('core/')),
+  ).toEqual([]);
+  for (const { path, names } of core) {
+    for (const name of ['process', 'Math.random', 'fetch', 'queueMicrotask']) {
+      expect(names, path).not.toContain(name);
+    }
+  }
+});
+
+test('the words and the clock stand on nothing', () => {
+  for (const path of ['redis-pool.ts', 'errors.ts', 'clock.ts']) {
+    expect(importing(({ typeOnly }, from) => from.path === path && !typeOnly)).toEqual([]);
+  }
+});
+
+test('only one file knows generic-pool', () => {
+  expect(importing(({ to }) => /^generic-pool(\/|$)/.test(to))).toEqual([
+    'engine/generic-pool.ts -> generic-pool',
+  ]);
+});
+
+test('ioredis is run only where connections, commands and options are made', () => {
+  const free = /^(redis\/.*|commands\/.*|options)\.ts$/;
+  const used = importing(({ to, typeOnly }) => !typeOnly && /^ioredis(\/|$)/.test(to));
+  expect(used.filter((one) => !free.test(one.split(' ')[0] ?? ''))).toEqual([]);
+  expect(used.length).toBeGreaterThan(0);
+});
+
+test('only the clock knows time', () => {
+  const time = [
+    ...['setTimeout', 'setInterval', 'setImmediate', 'clearTimeout', 'Date.now', 'new Date'],
+    ...['performance', 'performance.now', 'process.hrtime', 'process.uptime', 'AbortSignal.timeout'],
+  ];
+  const knowing = sources.flatMap(({ path, names }) => (time.some((name) => names.has(name)) ? [path] : []));
+  expect(knowing).toEqual(['clock.ts']);
+  expect(importing(({ to }) => /^(node:)?(timers|perf_hooks)/.test(to))).toEqual([]);
+});
+
+test('nobody but index.ts imports the pool itself', () => {
+  expect(importing(({ to }) => to === 'pool.ts')).toEqual(['index.ts -> pool.ts']);
+});
+
+test('index.ts is imported by nobody', () => {
+  expect(importing(({ to }) => to === 'index.ts')).toEqual([]);
+});
+
+test('what a file imports from src exists', () => {
+  const paths = new Set(sources.map(({ path }) => path));
+  expect(importing(({ to, own }) => own && !paths.has(to))).toEqual([]);
+});
+
+test('no file is longer than can be read at a sitting', () => {
+  expect(
+    sources.filter(({ lines }) => lines > 260).map(({ path, lines }) => `${path}: ${lines} lines`),
+  ).toEqual([]);
+});
+
+test('at run time imports form no cycle', () => {
+  const done = new Set<string>();
+  const visit = (path: string, way: readonly string[]): void => {
+    if (way.includes(path)) throw new Error(`a cycle: ${[...way, path].join(' -> ')}`);
+    if (done.has(path)) return;
+    const source = sources.find((one) => one.path === path);
+    for (const { to, own, typeOnly } of source?.imports ?? []) {
+      if (own && !typeOnly) visit(to, [...way, path]);
+    }
+    done.add(path);
+  };
+  for (const { path } of sources) visit(path, []);
+  expect(done.size).toBe(sources.length);
+});
