@@ -11,16 +11,21 @@ const GREETING_MS = 250;
  * password.
  */
 export function withoutSecrets(error: Error): Error {
-  if ('command' in error) delete error.command;
-  for (const inner of error instanceof AggregateError ? error.errors : []) {
-    if (inner instanceof Error) withoutSecrets(inner);
-  }
+  const seen = new Set<unknown>();
+  const strip = (one: unknown): void => {
+    if (!(one instanceof Error) || seen.has(one)) return;
+    seen.add(one);
+    if ('command' in one) delete one.command;
+    strip(one.cause);
+    if (one instanceof AggregateError) one.errors.forEach(strip);
+  };
+  strip(error);
   return error;
 }
 
 /**
  * The error that a server greets a connection with before it closes it, such as "ERR max number of clients
- * reached". ioredis speaks first, the answer to that is a reset, and the reset wipes the text out (measured:
+ * reached", or a TLS alert. ioredis speaks first, the answer to that is a reset, and the reset wipes the text out (measured:
  * it is seen in fewer than 1 of 10 dials). So a second socket, silent and in the same slot, reads it; only when
  * the first one was closed without a word.
  */
@@ -30,29 +35,36 @@ export async function realCause(
   clock: Clock,
   signal: AbortSignal,
 ): Promise<Error | undefined> {
-  const { code } = (seen ?? {}) as NodeJS.ErrnoException;
-  const wordless = seen ? code === 'EPIPE' || code === 'ECONNRESET' : client.status === 'end';
+  const wordless = seen ? isReset(seen) : client.status === 'end';
   if (!wordless || signal.aborted || client.options.sentinels || client.options.Connector) return undefined;
   const greeting = await readGreeting(client, clock, signal);
+  if (greeting instanceof Error) return isReset(greeting) ? undefined : greeting;
   return greeting?.startsWith('-') ? new Error(greeting.slice(1).trimEnd(), { cause: seen }) : undefined;
 }
 
-function readGreeting(client: Redis, clock: Clock, signal: AbortSignal): Promise<string | undefined> {
+function isReset(error: NodeJS.ErrnoException): boolean {
+  return error.code === 'EPIPE' || error.code === 'ECONNRESET';
+}
+
+/** What the server says first, or, over TLS, how it refuses. */
+function readGreeting(client: Redis, clock: Clock, signal: AbortSignal): Promise<string | Error | undefined> {
   return new Promise((resolve) => {
     const socket = silentSocket(client);
     const cancel = clock.after(GREETING_MS, () => socket.destroy());
     const abandon = (): void => void socket.destroy();
     signal.addEventListener('abort', abandon, { once: true });
-    let text: string | undefined;
+    let greeting: string | Error | undefined;
     socket.once('data', (data) => {
-      text = data.toString();
+      greeting = data.toString();
       socket.end();
     });
-    socket.once('error', () => {});
+    socket.once('error', (error) => {
+      greeting ??= error;
+    });
     socket.once('close', () => {
       cancel();
       signal.removeEventListener('abort', abandon);
-      resolve(text);
+      resolve(greeting);
     });
   });
 }

@@ -82,8 +82,12 @@ export class RedisConnection implements Connection {
 
   /** While Redis loads its data, ioredis asks INFO again and again, and says nothing. */
   #watchLoading(client: Redis): void {
+    let tail = '';
     const look = (data: Buffer): void => {
-      this.#loading = /\bloading:1\b/.test(data.toString('latin1'));
+      tail += data.toString('latin1'); // it may come in pieces
+      const said = /.*\bloading:(\d)/s.exec(tail)?.[1];
+      if (said) this.#loading = said === '1';
+      tail = tail.slice(-'loading:1'.length);
     };
     client.stream?.on('data', look);
     client.once('ready', () => client.stream.off('data', look));

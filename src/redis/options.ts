@@ -1,4 +1,5 @@
 import { Redis, type RedisOptions } from 'ioredis';
+import { invalidOption } from '../errors.ts';
 import type { ResolvedOptions } from '../options.ts';
 
 /** What the pool decides on every connection: it dies rather than heals, and nothing is queued or sent twice. */
@@ -16,7 +17,7 @@ const OURS = {
 /** The complete ioredis options of the pool's connections. */
 export function clientOptions({ redis, name, connectTimeoutMs }: ResolvedOptions): RedisOptions {
   // A URL is read by ioredis' own parser: a client that never connects shows what it made of it.
-  const given = typeof redis === 'string' ? new Redis(redis, { lazyConnect: true }).options : redis;
+  const given = typeof redis === 'string' ? readUrl(redis) : redis;
   return {
     ...given,
     ...OURS,
@@ -24,6 +25,15 @@ export function clientOptions({ redis, name, connectTimeoutMs }: ResolvedOptions
     // To ioredis 0 means none; and its own limit covers the socket only, ours the whole dial.
     connectTimeout: Number.isFinite(connectTimeoutMs) ? connectTimeoutMs : 0,
   };
+}
+
+function readUrl(url: string): RedisOptions {
+  try {
+    return new Redis(url, { lazyConnect: true }).options;
+  } catch {
+    // Its own error carries the URL, and that the password.
+    throw invalidOption('option redis must be a URL that can be read: look at its host, port and escapes');
+  }
 }
 
 /** Makes the client that `createClient` returned one of ours; throws, and ends it, if it cannot be. */

@@ -1,0 +1,93 @@
+import { expect, onTestFinished, test } from 'vitest';
+import type { Pool, PoolOptions } from '../../src/index.ts';
+import { expectBalanced, poolErrorOf, timed, until, useServer } from '../helpers/redis.ts';
+
+const server = useServer();
+
+/** A pool with `n` idle connections to a server that has stopped answering; it goes on when the test is over. */
+async function frozenPool(n: number, options: PoolOptions): Promise<Pool> {
+  // First in, last out: the server goes on before the pool is closed.
+  const pool = server.pool({ name: 'frozen', checkAfterIdleMs: 0, ...options });
+  const leases = await Promise.all(Array.from({ length: n }, () => pool.acquire()));
+  for (const lease of leases) lease.release();
+  expect(pool.stats().idle).toBe(n);
+  server.freeze();
+  onTestFinished(() => server.thaw());
+  return pool;
+}
+
+test('the check before lending finds a silent connection in bounded time, and doubts its companions', async () => {
+  const pool = await frozenPool(4, { connectTimeoutMs: 200 });
+  const { ms, result } = await timed(() => poolErrorOf(pool.acquire(), 'POOL_CONNECT_FAILED'));
+  expect(result.cause).toMatchObject({ code: 'ETIMEDOUT' });
+  // One PING and one dial.
+  expect(ms).toBeGreaterThanOrEqual(390);
+  expect(ms).toBeLessThan(1000);
+  await until('all that were idle are closed', () => pool.stats().total === 0, 2000);
+  expect(pool.stats()).toMatchObject({ connected: 4, idle: 0, acquired: 4 });
+  expect(pool.stats().closed.broken).toBe(4);
+  server.thaw();
+  expect(await resumed(pool)).toBe('PONG');
+});
+
+test('a PING may take a second where a dial may take longer', async () => {
+  const pool = await frozenPool(1, { connectTimeoutMs: 5000 });
+  const started = performance.now();
+  const acquire = poolErrorOf(pool.acquire({ timeoutMs: 1500 }), 'POOL_ACQUIRE_TIMEOUT');
+  await until('the silent one is closed', () => pool.stats().closed.broken === 1);
+  const ms = performance.now() - started;
+  expect(ms).toBeGreaterThan(990);
+  expect(ms).toBeLessThan(1400);
+  await acquire;
+});
+
+test('the deadline of acquire holds though nothing answers, in every stage', async () => {
+  const pool = await frozenPool(2, { maxActive: 2, connectTimeoutMs: 1000 });
+  const waits = [100, 300, 600].map((timeoutMs) =>
+    timed(() => poolErrorOf(pool.acquire({ timeoutMs }), 'POOL_ACQUIRE_TIMEOUT')),
+  );
+  const signal = AbortSignal.timeout(200);
+  const aborted = timed(() => pool.acquire({ signal }).catch((reason: unknown) => reason));
+  for (const [i, limit] of [100, 300, 600].entries()) {
+    const { ms = 0 } = (await waits[i]) ?? {};
+    expect(ms).toBeGreaterThanOrEqual(limit - 2);
+    expect(ms).toBeLessThan(limit + 400);
+  }
+  const { ms, result } = await aborted;
+  expect(result).toBe(signal.reason);
+  expect(ms).toBeLessThan(600);
+  expect(pool.stats()).toMatchObject({ waiting: 0, timedOut: 3, aborted: 1 });
+  expect(pool.stats().total).toBeLessThanOrEqual(2);
+  server.thaw();
+  expect(await resumed(pool)).toBe('PONG');
+  expectBalanced(pool.stats());
+});
+
+test('a server that only paused costs nothing: the PING is answered late, but in time', async () => {
+  const pool = await frozenPool(1, {});
+  const lease = pool.acquire();
+  await until('the check is under way', () => pool.stats().inUse === 1);
+  server.thaw();
+  (await lease).release();
+  expect(pool.stats()).toMatchObject({ connected: 1, connectFailed: 0, acquired: 2, idle: 1 });
+});
+
+test('a lease over a silent connection is closed within half a second, whatever the server does', async () => {
+  const pool = await frozenPool(1, { checkAfterIdleMs: 60_000 });
+  const lease = await pool.acquire();
+  const reply = poolErrorOf(lease.blpop('never', 0), 'POOL_CONNECTION_LOST');
+  lease.destroy();
+  expect(pool.stats()).toMatchObject({ closing: 1, total: 1 });
+  const { ms } = await timed(() => until('its place is free', () => pool.stats().total === 0));
+  expect(ms).toBeLessThan(800);
+  await reply;
+});
+
+/** A reply once the server answers again: at the latest when the back-off has ended. */
+async function resumed(pool: Pool): Promise<string> {
+  const { ms, result } = await timed(() =>
+    until('traffic resumes', () => pool.use((redis) => redis.ping()).catch(() => false as const)),
+  );
+  expect(ms).toBeLessThan(1000);
+  return result;
+}

@@ -1,0 +1,141 @@
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { pipeline } from 'node:stream/promises';
+import { setTimeout as turn } from 'node:timers/promises';
+import { expect, onTestFinished, test } from 'vitest';
+import { Pool } from '../../src/index.ts';
+import { causeOf, poolErrorOf, timed, until, useServer } from '../helpers/redis.ts';
+
+/** A server that does to a connection what `greet` does, until the test is over. */
+async function strange(greet: (socket: Socket) => void): Promise<{ url: string; sockets: Set<Socket> }> {
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    socket.on('error', () => {}).once('close', () => sockets.delete(socket));
+    greet(socket);
+  });
+  server.listen(0, '127.0.0.1');
+  onTestFinished(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  await once(server, 'listening');
+  return { url: `redis://127.0.0.1:${(server.address() as AddressInfo).port}`, sockets };
+}
+
+test('a server that accepts and stays silent is given up in time, and its socket closed', async () => {
+  const { url, sockets } = await strange((socket) => socket.resume());
+  const { ms, result } = await timed(() => causeOf({ redis: url, connectTimeoutMs: 200 }));
+  expect(result).toMatchObject({ code: 'ETIMEDOUT', message: expect.stringContaining('did not answer') });
+  expect(ms).toBeGreaterThanOrEqual(195);
+  expect(ms).toBeLessThan(600);
+  await until('the socket is closed', () => sockets.size === 0);
+});
+
+test('a server that never reads nor closes is cut off half a second later', async () => {
+  const { url, sockets } = await strange((socket) => socket.pause());
+  await causeOf({ redis: url, connectTimeoutMs: 100 });
+  for (const socket of sockets) socket.resume(); // to see the end
+  await until('the socket is closed', () => sockets.size === 0, 1500);
+});
+
+test('a server that closes at once: the cause says so', async () => {
+  const { url } = await strange((socket) => socket.end());
+  const cause = await causeOf({ redis: url });
+  expect(cause.message).toMatch(/the server closed the connection before it was ready|ECONNRESET|EPIPE/);
+});
+
+test('a server that resets at once: the cause says so', async () => {
+  const { url } = await strange((socket) => socket.resetAndDestroy());
+  const cause = await causeOf({ redis: url });
+  expect(cause.message).toMatch(/the server closed the connection before it was ready|ECONNRESET|EPIPE/);
+});
+
+test('a server that answers in another language: the cause is the parser error', async () => {
+  const { url } = await strange((socket) => socket.resume().write('HTTP/1.1 400 Bad Request\r\n\r\n'));
+  const cause = await causeOf({ redis: url, connectTimeoutMs: 500 });
+  expect(cause.message).toMatch(/protocol error|unexpected|unknown|invalid/i);
+});
+
+const loading = useServer([
+  '--enable-debug-command',
+  'yes',
+  '--loading-process-events-interval-bytes',
+  '1024',
+]);
+
+/** Makes the server load `keys` keys again, one in each millisecond; resolves with what ends it. */
+async function reload(keys: number): Promise<() => Promise<void>> {
+  const { observer } = loading;
+  await observer.flushall();
+  await observer.mset(Array.from({ length: keys }, (_, i) => [`key:${i}`, 'x'.repeat(100)]).flat());
+  await observer.config('SET', 'key-load-delay', '1000');
+  const reloaded = observer.call('DEBUG', 'RELOAD');
+  return async () => {
+    expect(await reloaded).toBe('OK');
+    await observer.config('SET', 'key-load-delay', '0');
+  };
+}
+
+test('a server that is loading its data: LOADING, once the time for a dial is over', async () => {
+  const reloaded = await reload(700);
+  const cause = await causeOf({ redis: loading.url, connectTimeoutMs: 300 });
+  expect(cause).toMatchObject({ code: 'ETIMEDOUT', message: expect.stringMatching(/LOADING/) });
+  // One with more patience gets its connection when the data is there.
+  const pool = loading.pool({ connectTimeoutMs: 10_000, acquireTimeoutMs: 10_000 });
+  expect(await pool.use((redis) => redis.get('key:7'))).toBe('x'.repeat(100));
+  await reloaded();
+});
+
+test('LOADING is seen though the server says it in pieces, as it does over a real network', async () => {
+  const reloaded = await reload(500);
+  const { url } = await strange((socket) => {
+    const upstream = connect(loading.port, '127.0.0.1');
+    socket.setNoDelay().once('close', () => upstream.destroy());
+    socket.pipe(upstream);
+    pipeline(upstream, inPieces, socket).catch(() => {});
+  });
+  const cause = await causeOf({ redis: url, connectTimeoutMs: 300 });
+  expect(cause.message).toMatch(/LOADING/);
+  await reloaded();
+});
+
+async function* inPieces(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  for await (const data of source) {
+    for (let at = 0; at < data.length; at += 1000) {
+      yield data.subarray(at, at + 1000);
+      await turn(1);
+    }
+  }
+}
+
+const full = useServer(['--maxclients', '3']);
+
+test('max number of clients reached is the cause, text and all', async () => {
+  const holder = full.pool({ maxActive: 2 });
+  const leases = await Promise.all([holder.acquire(), holder.acquire()]);
+  let reached = 0;
+  const others = new Map<string, number>();
+  for (let i = 0; i < 100; i++) {
+    const pool = new Pool({ redis: full.url });
+    const { cause } = await poolErrorOf(pool.acquire(), 'POOL_CONNECT_FAILED');
+    const text = cause instanceof Error ? cause.message : String(cause);
+    if (text === 'ERR max number of clients reached') reached++;
+    else others.set(text, (others.get(text) ?? 0) + 1);
+    await pool.close();
+  }
+  expect({ reached, others: [...others] }).toEqual({ reached: 100, others: [] });
+  for (const lease of leases) lease.release();
+});
+
+test('where a live connection stands, a full server fails only the first in line', async () => {
+  const pool = full.pool({ maxActive: 4, name: 'crowded' });
+  const two = [await pool.acquire(), await pool.acquire()];
+  const outcomes = [pool.acquire(), pool.acquire()];
+  const { cause } = await poolErrorOf(outcomes[0] as Promise<unknown>, 'POOL_CONNECT_FAILED');
+  expect(String(cause)).toContain('max number of clients');
+  two[0]?.release();
+  const served = await outcomes[1];
+  expect(served?.connectionId).toBe(two[0]?.connectionId);
+  expect(await full.clients('crowded')).toHaveLength(2);
+});
