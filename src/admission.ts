@@ -25,11 +25,10 @@ export class Admission {
 
   /** Throws if a caller must not wait. `excess`: how many more are in line than there is room for. */
   mayWait(excess: number): void {
-    const { options, events, ledger } = this.#house;
+    const { options, events } = this.#house;
     const { lastError } = this.#line;
     if (lastError && this.#line.down) throw this.connectFailed(lastError);
-    // Who must not wait may still wait for the sockets that are being closed: that is no queue, and soon over.
-    if (excess < (options.wait ? options.maxWaiting : ledger.count.closing)) return;
+    if (excess < (options.wait ? options.maxWaiting : 0)) return;
     const why = options.wait ? `${options.maxWaiting} callers wait already (maxWaiting)` : 'wait is false';
     const message = `no connection is free, and ${why} (${this.#numbers()})`;
     if (events.count('exhausted')) events.emit('exhausted', { waiting: events.stats().waiting });

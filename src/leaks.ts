@@ -54,18 +54,21 @@ export class LeakWatch {
     // Without a lease, it lies in the registry by now.
     if (slot.lease === undefined) this.#registry.unregister(slot);
     slot.lease = undefined;
-    const watched = this.#watched.get(slot);
-    if (!watched) return;
-    watched.cancel();
-    this.#watched.delete(slot);
-    if (watched.reported && this.#house.events.heard('leak')) this.#tell(slot, watched.stack, true);
+    const watched = this.#forget(slot);
+    if (watched?.reported && this.#house.events.heard('leak')) this.#tell(slot, watched.stack, true);
   }
 
   stop(): void {
     this.#cancelLook?.();
     this.#cancelLook = undefined;
-    for (const { cancel } of this.#watched.values()) cancel();
-    this.#watched.clear();
+    for (const slot of this.#watched.keys()) this.#forget(slot);
+  }
+
+  #forget(slot: PoolSlot): Watched | undefined {
+    const watched = this.#watched.get(slot);
+    watched?.cancel();
+    this.#watched.delete(slot);
+    return watched;
   }
 
   #lookLater(): void {
@@ -99,6 +102,7 @@ export class LeakWatch {
       return;
     }
     if (!this.#watched.get(slot)?.reported) this.#report(slot);
+    this.#forget(slot);
     this.#dropped(slot);
   }
 

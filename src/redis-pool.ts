@@ -36,7 +36,10 @@ export interface PoolStats {
   readonly connecting: number;
   /** Being closed; they count until the socket is gone. */
   readonly closing: number;
-  /** Callers in the queue for whom no slot is free. One whose own dial is under way or due is not waiting. */
+  /**
+   * Callers in the queue for whom no slot is free. One whose dial is under way or due, or whose slot is only being
+   * closed, is not waiting.
+   */
   readonly waiting: number;
   /** Leases handed out since the start. */
   readonly acquired: number;

@@ -76,9 +76,12 @@ export class Ledger<C> {
     return this.count.inUse + this.count.idle;
   }
 
-  /** Places that callers without a connection can still come by: free ones, and dials under way. */
+  /**
+   * Places that callers without a connection can count on: free ones, dials under way, and those of sockets that
+   * are being closed, which come free by themselves and soon.
+   */
   get room(): number {
-    return this.maxActive - this.live - this.count.closing;
+    return this.maxActive - this.live;
   }
 
   /** A new slot, connecting. */

@@ -3,7 +3,7 @@ import { type Clock, within } from '../clock.ts';
 import type { Connection, ConnectionOwner } from '../hands.ts';
 import type { ResolvedOptions } from '../options.ts';
 import { realCause, withoutSecrets } from './cause.ts';
-import { claim } from './options.ts';
+import { abandon, claim } from './options.ts';
 
 /** How long a closing socket may wait for the server's FIN. */
 const FIN_MS = 500;
@@ -19,7 +19,8 @@ export class RedisConnection implements Connection {
   #client: Redis | undefined;
   /** The first error the client reported: what ioredis' own "Connection is closed." hides. */
   #error: Error | undefined;
-  /** What has been seen of a server that is not ready to serve. */
+  /** What is to blame if the dial takes too long. */
+  #awaited = 'createClient did not return a client';
   #loading = false;
   /** Aborted when the dial has failed or the connection is closed. */
   readonly #over = new AbortController();
@@ -62,9 +63,12 @@ export class RedisConnection implements Connection {
   }
 
   async #connect(options: RedisOptions): Promise<void> {
-    const client = await this.#settings.createClient({ ...options });
-    this.#over.signal.throwIfAborted();
-    claim(client);
+    const { createClient, onConnect } = this.#settings;
+    const { signal } = this.#over;
+    const client = await createClient({ ...options });
+    if (signal.aborted) return abandon(client);
+    claim(client, options);
+    this.#awaited = 'the server did not answer';
     this.#client = client;
     client.on('error', (error: Error) => {
       this.#error ??= withoutSecrets(error);
@@ -75,7 +79,8 @@ export class RedisConnection implements Connection {
     });
     // An error before ready is a failure even though ioredis goes on, on the wrong db for one.
     if (this.#error) throw this.#error;
-    await this.#settings.onConnect?.(client, { signal: this.#over.signal });
+    this.#awaited = 'onConnect did not end';
+    await onConnect?.(client, { signal });
     if (!this.alive) throw this.#error ?? new Error('the server closed the connection');
     this.#watchLoss(client);
   }
@@ -110,9 +115,7 @@ export class RedisConnection implements Connection {
 
   #tooLate(): Error {
     const { connectTimeoutMs } = this.#settings;
-    const why = this.#loading
-      ? 'LOADING Redis is loading the dataset in memory'
-      : 'the server did not answer';
+    const why = this.#loading ? 'LOADING Redis is loading the dataset in memory' : this.#awaited;
     const error = new Error(`not ready within ${connectTimeoutMs} ms: ${why}`);
     return Object.assign(error, { code: 'ETIMEDOUT' });
   }

@@ -37,16 +37,21 @@ function readUrl(url: string): RedisOptions {
 }
 
 /** Makes the client that `createClient` returned one of ours; throws, and ends it, if it cannot be. */
-export function claim(client: Redis): void {
+export function claim(client: Redis, { connectionName, connectTimeout }: RedisOptions): void {
   const refusal = whyRefused(client);
   if (refusal) {
-    // It may hold a socket already, and sockets outside the pool's count would be without a bound.
-    client?.disconnect?.();
+    abandon(client);
     throw new TypeError(
       `createClient must return an ioredis Redis that is not connecting yet, got ${refusal}`,
     );
   }
-  Object.assign(client.options, OURS);
+  Object.assign(client.options, OURS, { connectTimeout });
+  client.options.connectionName ??= connectionName;
+}
+
+/** Ends a client that will not be used. It may hold a socket, and those outside the pool have no bound. */
+export function abandon(client: Redis): void {
+  client?.disconnect?.();
 }
 
 function whyRefused(client: Redis): string | undefined {

@@ -116,8 +116,8 @@ test('total is the sum of the counts, live those that stand, room what callers m
   expect(ledger.count).toEqual({ connecting: 1, idle: 2, inUse: 1, closing: 1 });
   expect(ledger.total).toBe(5);
   expect(ledger.live).toBe(3);
-  // Two places are free, and one is being dialled.
-  expect(ledger.room).toBe(3);
+  // Two places are free, one is being dialled, and one is being closed.
+  expect(ledger.room).toBe(4);
   expect([...ledger.slots].map(({ state }) => state)).not.toContain('gone');
 });
 

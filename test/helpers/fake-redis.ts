@@ -155,7 +155,10 @@ export class FakeRedis {
     if (this.dial === 'hangs') return connection;
     const end = this.dial === 'succeeds' ? connection.succeed : () => connection.fail(this.dialError);
     if (this.dialMs === 0) end();
-    else void connection.gone.then(this.clock.after(this.dialMs, end));
+    else {
+      const cancel = this.clock.after(this.dialMs, end);
+      connection.ready.then(cancel, cancel);
+    }
     return connection;
   }
 }

@@ -1,3 +1,4 @@
+import { existsSync, readFileSync } from 'node:fs';
 import { Redis, type RedisOptions } from 'ioredis';
 import { afterAll, beforeAll, expect, onTestFinished } from 'vitest';
 import { isPoolError, Pool, type PoolError, type PoolOptions, type PoolStats } from '../../src/index.ts';
@@ -41,7 +42,11 @@ export class TestServer {
 
   /** From now on the kernel alone accepts connections, and nobody answers. */
   freeze(): void {
-    process.kill(this.#server.pid, 'SIGSTOP');
+    const { pid } = this.#server;
+    process.kill(pid, 'SIGSTOP');
+    // The signal may take a moment to arrive. Where there is no /proc, the moment has to pass by itself.
+    const state = `/proc/${pid}/stat`;
+    while (existsSync(state) && !readFileSync(state, 'utf8').includes(') T ')) {}
   }
 
   thaw(): void {

@@ -71,6 +71,12 @@ test('what createClient throws, or rejects with, is the cause', async () => {
   for (const createClient of throwing) expect(await causeOf({ redis: server.url, createClient })).toBe(mine);
 });
 
+test('a createClient that hangs ends with connectTimeoutMs, and does not blame the server', async () => {
+  const createClient = (): Promise<Redis> => new Promise(() => {});
+  const cause = await causeOf({ redis: server.url, createClient, connectTimeoutMs: 100 });
+  expect(cause).toMatchObject({ code: 'ETIMEDOUT', message: expect.stringContaining('createClient') });
+});
+
 test('what is no client is refused', async () => {
   for (const [what, name] of [
     [undefined, 'undefined'],

@@ -4,6 +4,7 @@ import { createServer } from 'node:tls';
 import { afterAll, expect, onTestFinished, test } from 'vitest';
 import { freePort } from '../../tools/redis-server.js';
 import { Authority, temporaryFiles } from '../helpers/certificate.ts';
+import { Child } from '../helpers/child.ts';
 import { causeOf, newClient, testPool, useServer } from '../helpers/redis.ts';
 
 const authority = new Authority('an authority');
@@ -42,6 +43,13 @@ test('a pool speaks TLS by a rediss:// URL', async () => {
   expect(await pool.use((redis) => redis.ping())).toBe('PONG');
   const [client] = await server.clients('by-url');
   expect(client).toMatchObject({ db: '3', laddr: `127.0.0.1:${server.tlsPort}` });
+});
+
+test('a rediss:// URL is all it takes where the process trusts the authority', async () => {
+  const url = `rediss://127.0.0.1:${server.tlsPort}`;
+  const child = new Child('closed', url, { NODE_EXTRA_CA_CERTS: files.path('ca') });
+  expect(await child.ended).toMatchObject({ code: 0, stderr: '' });
+  expect(child.has('done')).toBe(true);
 });
 
 test('a rediss:// URL checks the certificate: nothing is trusted blindly', async () => {

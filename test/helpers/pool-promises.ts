@@ -1,0 +1,105 @@
+import { behind } from './fake-redis.ts';
+import type { World } from './pool-world.ts';
+
+// Not vitest's expect, which would take most of the time of a run.
+
+function same(what: string, actual: unknown, expected: unknown): void {
+  if (!Object.is(actual, expected))
+    throw new Error(`${what}: ${String(actual)} instead of ${String(expected)}`);
+}
+
+function atMost(what: string, actual: number, most: number): void {
+  if (!(actual <= most)) throw new Error(`${what}: ${actual}, above ${most}`);
+}
+
+/** What holds at any moment, even when not all is done that follows from what happened. */
+export function holdsAlways(world: World): void {
+  const { maxActive, maxConnecting, maxWaiting, wait } = world.draw.options;
+  const { dials, sockets, peak } = world.redis;
+  const stats = world.pool.stats();
+  same('bugs', world.bugs.join('; '), '');
+  atMost('sockets', sockets, maxActive);
+  atMost('sockets at some time', peak, maxActive);
+  atMost('dials at once', dials.filter(({ state }) => state === 'dialling').length, maxConnecting);
+  atMost('connecting', stats.connecting, maxConnecting);
+  same('total', stats.total, stats.inUse + stats.idle + stats.connecting + stats.closing);
+  atMost('total', stats.total, maxActive);
+  atMost('waiting', stats.waiting, wait ? maxWaiting : 0);
+  const closed = Object.values(stats.closed).reduce((sum, count) => sum + count, 0);
+  same('connected', stats.connected, stats.inUse + stats.idle + closed);
+  const lent = world.holding.map(({ lease }) => lease?.connectionId);
+  same('connections that are lent once', new Set(lent).size, lent.length);
+}
+
+/** What holds when all is done that needs no time. */
+export function holdsAtRest(world: World): void {
+  holdsAlways(world);
+  const stats = world.pool.stats();
+  const { dials } = world.redis;
+  const count = (state: string): number => dials.filter((one) => one.state === state).length;
+  same('permits', world.engine.size, stats.total);
+  same('connecting', stats.connecting, count('dialling'));
+  same('closing', stats.closing, count('closing'));
+  const lentAlive = world.holding.filter(({ lease }) => lease && behind(world.redis, lease).alive).length;
+  atMost('idle, as Redis sees it', stats.idle, count('open') - lentAlive);
+  atMost('idle', stats.idle, world.draw.options.maxIdle);
+  same('acquired', stats.acquired, world.leases);
+  const aborted = world.callers.filter((one) => one.aborted && one.state === 'failed');
+  same('aborted', stats.aborted, aborted.length);
+  queueHolds(world);
+  reasonsHold(world);
+  if (world.closing) endHolds(world);
+  else if (world.downSince === undefined) dialsHold(world);
+}
+
+/** What holds when time has passed: nobody who should have an answer by now is without. */
+export function deadlinesHold({ asking, readies, now }: World): void {
+  for (const { deadline, number } of asking) atMost(`waiting of caller ${number} until`, now - deadline, -1);
+  for (const { deadline } of readies) atMost('waiting of ready() until', now - deadline, -1);
+}
+
+function queueHolds({ asking, checks, readies, pool, closing, deeds, redis, draw }: World): void {
+  const stats = pool.stats();
+  const queueing = asking.length - checks;
+  if (stats.idle > 0) atMost('waiting beside idle connections', queueing, 0);
+  const others = checks + readies.size;
+  const room = draw.options.maxActive - stats.inUse - stats.idle;
+  if (others === 0) same('waiting', stats.waiting, Math.max(0, queueing - room));
+  const busy = asking.length + others + stats.connecting + stats.closing > 0 || closing;
+  if (!busy && !deeds.has('tainted')) same('timers left behind', redis.clock.timers('waited'), 0);
+}
+
+/** Whoever is in want has a dial under way, unless something forbids it. */
+function dialsHold({ asking, checks, readies, pool, draw }: World): void {
+  const { maxActive, maxConnecting, minIdle } = draw.options;
+  const { total, connecting, idle, closing } = pool.stats();
+  // What is kept ready is seen to when nobody waits, and when what is under way is over.
+  const busy = asking.length + readies.size + closing + connecting > 0;
+  const wanted = Math.max(asking.length - checks, busy ? 0 : minIdle - idle);
+  const most = Math.min(maxConnecting, maxActive - total + connecting);
+  atMost('wanted dials that are not under way', Math.min(wanted, most) - connecting, 0);
+}
+
+/** Nothing is closed for a reason that there was not. */
+function reasonsHold({ pool, draw, deeds, closing, destroyed }: World): void {
+  const { closed } = pool.stats();
+  const { maxIdle, maxActive } = draw.options;
+  if (!deeds.has('broke')) same('closed.broken', closed.broken, 0);
+  if (!deeds.has('tainted')) same('closed.dirty', closed.dirty, 0);
+  if (!deeds.has('cleared')) same('closed.cleared', closed.cleared, 0);
+  if (maxIdle === maxActive) same('closed.excess', closed.excess, 0);
+  if (closing) return;
+  same('closed.destroyed', closed.destroyed, destroyed);
+  same('closed.poolClosed', closed.poolClosed, 0);
+}
+
+function endHolds({ asking, readies, pool, closed, redis, engine }: World): void {
+  const { idle, connecting, total } = pool.stats();
+  same('waiting though the pool closes', asking.length + readies.size, 0);
+  same('idle or connecting though the pool closes', idle + connecting, 0);
+  same('close() has resolved', closed, total === 0);
+  if (!closed) return;
+  same('sockets after close', redis.sockets, 0);
+  same('permits after close', engine.size, 0);
+  same('timers after close', redis.clock.timers(), 0);
+}
