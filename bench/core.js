@@ -15,6 +15,8 @@ console.log(
 );
 await acquireAndRelease();
 await useAtFifty();
+await heldLease(1);
+await heldLease(50);
 await residue();
 await server.stop();
 
@@ -69,6 +71,26 @@ async function useAtFifty() {
   await theirs.clear();
 }
 
+/** GET through a lease that is held, beside the bare client: what the lease's own layer costs. */
+async function heldLease(callers) {
+  const ours = new Pool(server.url);
+  const lease = await ours.acquire();
+  const bare = new Redis(server.url);
+  await bare.set('k', 'x'.repeat(100));
+  const each = callers === 1 ? 5000 : 1000;
+  const values = await interleave(
+    {
+      'bare ioredis client': () => throughput(callers, each, () => bare.get('k')),
+      'a held lease': () => throughput(callers, each, () => lease.get('k')),
+    },
+    ROUNDS,
+  );
+  report(`GET of 100 B, one connection, callers: ${callers}`, values, 'k/s');
+  lease.release();
+  bare.disconnect();
+  await ours.close();
+}
+
 /** What 100 000 acquires leave behind that timed out while all connections were held. */
 async function residue() {
   const ours = new Pool(server.url, { maxActive: 1, maxWaiting: GIVEN_UP });
@@ -90,7 +112,7 @@ async function residue() {
 
 async function heapGrowth(acquire) {
   const giveUp = (count) => Promise.all(Array.from({ length: count }, () => acquire().catch(() => {})));
-  await giveUp(1000); // what is made once is made now
+  await giveUp(GIVEN_UP); // what is made once, such as compiled code, is made now
   const before = await heapUsed();
   await giveUp(GIVEN_UP);
   return `${(((await heapUsed()) - before) / 1024).toFixed(0)} KiB`;

@@ -9,58 +9,68 @@ type Listener = (event: never) => unknown;
 /** What a listener is told besides the pool's name and stats. */
 export type Detail<E extends PoolEventName> = Omit<PoolEvents[E], 'pool' | 'stats'>;
 
-const CHANNELS = Object.fromEntries(
-  EVENT_NAMES.map((event) => [event, channel(`bounded-redis-pool:${event}`)]),
-) as unknown as Readonly<Record<PoolEventName, Channel>>;
+/** One event: how often it happened, and who listens. */
+interface Topic {
+  count: number;
+  /** Replaced, never changed, so that a listener may add and remove listeners. */
+  listeners: readonly Listener[] | undefined;
+  readonly channel: Channel;
+}
 
 /**
  * Counts what happens, and tells who listens: listeners of the pool, and the diagnostics channels
  * `bounded-redis-pool:<event>`. Counters and events cannot disagree, since one call makes both.
  */
 export class Events {
-  /** How often each event happened. */
-  readonly counts = Object.fromEntries(EVENT_NAMES.map((event) => [event, 0])) as Record<
-    PoolEventName,
-    number
-  >;
-  /** Lists are replaced, never changed, so that a listener may add and remove listeners. */
-  readonly #listeners: { [event: string]: readonly Listener[] | undefined } = {};
-
   /** The pool's name. */
   readonly pool: string;
+  readonly #topics: Readonly<Record<PoolEventName, Topic>>;
 
   constructor(
     { name, hooks }: Pick<ResolvedOptions, 'name' | 'hooks'>,
     readonly stats: () => PoolStats,
   ) {
     this.pool = name;
-    for (const event of EVENT_NAMES) {
+    const topic = (event: PoolEventName): Topic => {
       const hook = hooks[event] as Listener | undefined;
-      if (hook) this.#listeners[event] = [hook];
-    }
+      return { count: 0, listeners: hook && [hook], channel: channel(`bounded-redis-pool:${event}`) };
+    };
+    this.#topics = Object.fromEntries(EVENT_NAMES.map((event) => [event, topic(event)])) as Record<
+      PoolEventName,
+      Topic
+    >;
+  }
+
+  /** How often `event` has happened. */
+  counted(event: PoolEventName): number {
+    return this.#topics[event].count;
   }
 
   /** Counts `event`. Returns whether anyone listens: only then is it worth building what `emit` wants. */
   count(event: PoolEventName): boolean {
-    this.counts[event]++;
-    return this.heard(event);
+    const topic = this.#topics[event];
+    topic.count++;
+    return topic.listeners !== undefined || topic.channel.hasSubscribers;
   }
 
   /** Whether anyone listens. */
   heard(event: PoolEventName): boolean {
-    return this.#listeners[event] !== undefined || CHANNELS[event].hasSubscribers;
+    const { listeners, channel } = this.#topics[event];
+    return listeners !== undefined || channel.hasSubscribers;
   }
 
   /** Tells everyone who listens. */
   emit<E extends PoolEventName>(event: E, detail: Detail<E>): void {
     const payload = { pool: this.pool, stats: this.stats(), ...detail } as unknown as PoolEvents[E];
-    for (const listener of this.#listeners[event] ?? []) this.#call(event, listener, payload);
-    CHANNELS[event].publish(payload);
+    const { listeners = [], channel } = this.#topics[event];
+    for (const listener of listeners) this.#call(event, listener, payload);
+    channel.publish(payload);
   }
 
   add<E extends PoolEventName>(event: E, listener: PoolListener<E>): void {
     checkListener(event, listener);
-    this.#listeners[event] = [...(this.#listeners[event] ?? []), listener];
+    const topic = this.#topics[event];
+    topic.listeners = [...(topic.listeners ?? []), listener];
   }
 
   addOnce<E extends PoolEventName>(event: E, listener: PoolListener<E>): void {
@@ -78,14 +88,15 @@ export class Events {
   /** Removes the listener added last, if it was added more than once. */
   remove<E extends PoolEventName>(event: E, listener: PoolListener<E>): void {
     checkListener(event, listener);
-    const all = this.#listeners[event] ?? [];
+    const topic = this.#topics[event];
+    const all = topic.listeners ?? [];
     const at = all.findLastIndex((l) => l === listener || ('listener' in l && l.listener === listener));
     if (at === -1) return;
-    this.#listeners[event] = all.length === 1 ? undefined : all.toSpliced(at, 1);
+    topic.listeners = all.length === 1 ? undefined : all.toSpliced(at, 1);
   }
 
   removeAll(): void {
-    for (const event of EVENT_NAMES) this.#listeners[event] = undefined;
+    for (const event of EVENT_NAMES) this.#topics[event].listeners = undefined;
   }
 
   /** A listener's throw, or its promise's rejection, is its own matter: reported, and kept from the pool. */

@@ -22,7 +22,7 @@ export class Exchange {
   readonly #admission: Admission;
   /** A `ready()` under way. */
   #ready: Promise<void> | undefined;
-  /** Held by `ready()`, until all that it asked for are there. */
+  /** What `ready()` has asked for, and holds until all of it is there. */
   #held = 0;
   #shutdown: Shutdown | undefined;
 
@@ -45,22 +45,38 @@ export class Exchange {
     );
     const admission = new Admission(house, this.#connections);
     this.#admission = admission;
-    this.#waiters = new Waiters(house.hands.clock, (waiter, why) => admission.gaveUp(waiter, why));
+    this.#waiters = new Waiters(house.hands.clock, (waiter, why) => {
+      // With the last one gone, dials are wanted for minIdle alone, and the next one is nobody's concern.
+      if (this.#waiters.length === 0) this.#connections.dialMore();
+      return admission.gaveUp(waiter, why);
+    });
     // In a moment, so that listeners added right after the pool was made hear of it too.
     if (house.options.minIdle > 0) queueMicrotask(() => this.#connections.dialMore());
   }
 
   /** Serves `request` at once, or lets it wait; throws what refuses it. */
   request(options: AcquireOptions | undefined, request: Request<PoolSlot>): void {
-    this.#admission.mayCome(options, this.#shutdown !== undefined);
-    const slot = this.#waiters.length === 0 ? this.#idle.take(this.#now()) : undefined;
-    if (slot && !this.#checker.due(slot)) request.served(slot, 0);
-    else this.#wait(options, request, slot);
-    if (this.#wanted() > 0) this.#connections.dialMore();
+    const slot = this.take(options);
+    if (slot && !this.doubts(slot)) request.served(slot, 0);
+    else this.wait(options, request, slot);
   }
 
-  /** Lets `request` wait: for a check of `slot`, or in the queue. */
-  #wait(options: AcquireOptions | undefined, request: Request<PoolSlot>, slot: PoolSlot | undefined): void {
+  /** Takes an idle connection, if there is one and nobody waits; throws what refuses the caller in any case. */
+  take(options: AcquireOptions | undefined): PoolSlot | undefined {
+    this.#admission.mayCome(options, this.#shutdown !== undefined);
+    if (this.#waiters.length > 0) return undefined;
+    const slot = this.#idle.take(this.#now());
+    if (this.#wanted() > 0) this.#connections.dialMore();
+    return slot;
+  }
+
+  /** Whether `slot`, just taken, must be looked at before it is lent. */
+  doubts(slot: PoolSlot): boolean {
+    return this.#checker.due(slot);
+  }
+
+  /** Lets `request` wait: for a check of `slot`, or in the queue; throws what refuses it. */
+  wait(options: AcquireOptions | undefined, request: Request<PoolSlot>, slot: PoolSlot | undefined): void {
     const { options: defaults, ledger, events } = this.#house;
     const excess = this.#waiters.length - ledger.room;
     if (!slot) this.#admission.mayWait(excess);
@@ -71,6 +87,7 @@ export class Exchange {
     } else {
       this.#waiters.enqueue(waiter, excess >= 0);
       if (excess >= 0 && events.count('wait')) events.emit('wait', { waiting: excess + 1 });
+      this.#connections.dialMore();
     }
   }
 
@@ -88,20 +105,13 @@ export class Exchange {
     const { inUse } = ledger.count;
     const missing = Math.min(Math.max(options.minIdle, 1 - inUse), options.maxActive - inUse);
     const take = (): Promise<PoolSlot> =>
-      new Promise((resolve, failed) => {
-        const served = (slot: PoolSlot): void => {
-          this.#held++;
-          resolve(slot);
-        };
-        this.request(undefined, { served, failed });
-      });
+      new Promise((served, failed) => this.request(undefined, { served, failed }));
+    this.#held += missing;
     // All at once, so that each is another connection.
     const taken = await Promise.allSettled(Array.from({ length: missing }, take));
-    for (const one of taken) {
-      if (one.status === 'rejected') continue;
-      this.#held--;
-      this.rest(one.value);
-    }
+    this.#held -= missing;
+    for (const one of taken) if (one.status === 'fulfilled') this.rest(one.value);
+    this.#connections.dialMore();
     for (const one of taken) if (one.status === 'rejected') throw one.reason;
   }
 
@@ -119,12 +129,15 @@ export class Exchange {
   /** Looks at the connection first. If it is no good, the waiter is first in line for another. */
   async #checkFor(waiter: Waiter<PoolSlot>, slot: PoolSlot): Promise<void> {
     this.#waiters.setAside(waiter);
-    const good = await this.#checker.run(slot);
+    const passed = await this.#checker.run(slot);
     slot.since = this.#now(); // it is held from now on, not since the check
-    if (good && waiter.settled) this.rest(slot);
-    else if (good) this.#waiters.serve(waiter, slot);
-    else if (!waiter.settled) this.#waiters.requeue(waiter);
-    if (!good) this.#serve();
+    if (passed && !waiter.settled && !this.#whyUnfit(slot)) {
+      this.#waiters.serve(waiter, slot);
+    } else {
+      if (!waiter.settled) this.#waiters.requeue(waiter);
+      if (passed) this.rest(slot);
+      this.#serve();
+    }
   }
 
   /** A doubted connection has answered: to whoever waits, or back to its place. */
@@ -135,12 +148,12 @@ export class Exchange {
 
   /** Where a connection goes that nobody uses any more; with a `reason`, it is closed. */
   rest(slot: PoolSlot, reason?: CloseReason): void {
-    const now = this.#now();
-    const why = reason ?? this.#whyUnfit(slot) ?? whyExpired(slot, now);
+    if (slot.state !== 'idle') this.#house.ledger.move(slot, 'idle', this.#now());
+    const why = reason ?? this.#whyUnfit(slot) ?? whyExpired(slot, slot.since);
     if (why) {
       this.#connections.retire(slot, why);
     } else {
-      this.#idle.put(slot, now);
+      this.#idle.put(slot);
       if (this.#waiters.length > 0) this.#serve();
       this.#idle.trim();
     }
@@ -156,7 +169,7 @@ export class Exchange {
       this.#house.ledger.move(slot, 'inUse', this.#now());
       this.#waiters.serve(waiter, slot);
     } else {
-      this.#idle.put(slot, this.#now());
+      this.#idle.put(slot);
       this.#idle.trim();
     }
     this.#connections.dialMore();
@@ -190,7 +203,7 @@ export class Exchange {
 
   stats(): PoolStats {
     const { ledger, events } = this.#house;
-    return takeSnapshot(ledger, events.counts, this.#waiters);
+    return takeSnapshot(ledger, events, this.#waiters);
   }
 
   /** Makes all present connections stale. */

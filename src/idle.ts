@@ -32,9 +32,8 @@ export class IdleConnections {
     return this.#stack.length;
   }
 
-  /** Puts a connection on top, idle from now on. */
-  put(slot: PoolSlot, now: number): void {
-    if (slot.state !== 'idle') this.#house.ledger.move(slot, 'idle', now);
+  /** Puts a connection on top that has just come to rest. */
+  put(slot: PoolSlot): void {
     this.#stack.push(slot);
     if (this.#cancelReaper === undefined) this.#startReaper();
   }
@@ -47,11 +46,12 @@ export class IdleConnections {
     if (this.#cancelReaper === undefined) this.#startReaper();
   }
 
-  /** Takes the top one that may still be lent, in use from now on; closes what it finds expired. */
+  /** Takes the top one that may still be lent, in use from now on; closes what it finds expired or dead. */
   take(now: number): PoolSlot | undefined {
     for (let slot = this.#stack.last; slot; slot = this.#stack.last) {
       const reason = whyClose(slot, this.#stack.length, now, this.#house.options);
       if (reason) this.close(slot, reason);
+      else if (!slot.connection?.alive) this.close(slot, 'broken');
       else return this.borrow(slot, now);
     }
     return undefined;

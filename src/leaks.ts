@@ -54,6 +54,7 @@ export class LeakWatch {
     // Without a lease, it lies in the registry by now.
     if (slot.lease === undefined) this.#registry.unregister(slot);
     slot.lease = undefined;
+    if (!this.#timed) return;
     const watched = this.#forget(slot);
     if (watched?.reported && this.#house.events.heard('leak')) this.#tell(slot, watched.stack, true);
   }

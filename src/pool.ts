@@ -4,7 +4,7 @@ import { invalidOption } from './errors.ts';
 import { Events } from './events.ts';
 import { Exchange } from './exchange.ts';
 import type { Connection, Hands } from './hands.ts';
-import type { House } from './house.ts';
+import type { House, PoolSlot } from './house.ts';
 import { Lending } from './lending.ts';
 import { checkKeys, checkTime, type PoolOptions, resolveOptions } from './options.ts';
 import { realHands } from './redis/hands.ts';
@@ -58,13 +58,14 @@ export class Pool implements RedisPool {
     }
   }
 
-  acquire(options?: AcquireOptions): Promise<Lease> {
+  async acquire(options?: AcquireOptions): Promise<Lease> {
     const stack = this.#lending.leaks.stack(this.acquire);
-    return new Promise((resolve, reject) => {
-      this.#exchange.request(options, {
-        served: (slot, waitedMs) => resolve(this.#lending.lend(slot, waitedMs, stack)),
-        failed: reject,
-      });
+    const slot = this.#exchange.take(options);
+    if (slot && !this.#exchange.doubts(slot)) return this.#lending.lend(slot, 0, stack);
+    return new Promise((resolve, failed) => {
+      const served = (one: PoolSlot, waitedMs: number): void =>
+        resolve(this.#lending.lend(one, waitedMs, stack));
+      this.#exchange.wait(options, { served, failed }, slot);
     });
   }
 

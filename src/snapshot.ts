@@ -1,10 +1,11 @@
 import type { Ledger } from './core/slot.ts';
-import type { PoolEventName, PoolStats } from './redis-pool.ts';
+import type { Events } from './events.ts';
+import type { PoolStats } from './redis-pool.ts';
 
 /** The pool's numbers as one frozen object. Counters are the events' own counts, so the two cannot disagree. */
 export function takeSnapshot(
   { maxActive, total, room, count, closed }: Ledger<unknown>,
-  counts: Readonly<Record<PoolEventName, number>>,
+  events: Events,
   waiters: { readonly length: number; readonly waitMs: number },
 ): PoolStats {
   return Object.freeze({
@@ -15,14 +16,14 @@ export function takeSnapshot(
     connecting: count.connecting,
     closing: count.closing,
     waiting: Math.max(0, waiters.length - room),
-    acquired: counts.acquire,
-    timedOut: counts.timeout,
-    exhausted: counts.exhausted,
-    aborted: counts.abort,
-    connected: counts.connect,
-    connectFailed: counts.connectError,
-    leaked: counts.leak,
-    waits: counts.wait,
+    acquired: events.counted('acquire'),
+    timedOut: events.counted('timeout'),
+    exhausted: events.counted('exhausted'),
+    aborted: events.counted('abort'),
+    connected: events.counted('connect'),
+    connectFailed: events.counted('connectError'),
+    leaked: events.counted('leak'),
+    waits: events.counted('wait'),
     waitMs: waiters.waitMs,
     closed: Object.freeze({ ...closed }),
   });
