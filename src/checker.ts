@@ -72,7 +72,6 @@ export class Checker {
   }
 
   async #look(slot: PoolSlot, connection: Connection): Promise<'passed' | 'refused' | 'silent'> {
-    if (!connection.alive) return 'refused';
     const { hands, options } = this.#house;
     if (this.#old(slot)) {
       const limit = Math.min(LONGEST_PING_MS, options.connectTimeoutMs);

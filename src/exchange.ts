@@ -36,10 +36,7 @@ export class Exchange {
       lost: (slot) => this.#lost(slot),
       gone: () => (this.#shutdown ? this.#shutdown.check() : this.#serve()),
     });
-    this.#idle = new IdleConnections(house, {
-      retire: (slot, reason) => this.#connections.retire(slot, reason),
-      reaped: () => this.#connections.dialMore(),
-    });
+    this.#idle = new IdleConnections(house, (slot, reason) => this.#connections.retire(slot, reason));
     this.#checker = new Checker(house, this.#connections, this.#idle, (slot, restedSince) =>
       this.#passed(slot, restedSince),
     );
@@ -140,10 +137,17 @@ export class Exchange {
     }
   }
 
-  /** A doubted connection has answered: to whoever waits, or back to its place. */
+  /** A doubted connection has answered: to whoever is first in line, or back to its place. */
   #passed(slot: PoolSlot, restedSince: number): void {
-    if (this.#shutdown || this.#waiters.length > 0) this.rest(slot);
-    else this.#idle.putBack(slot, restedSince);
+    const waiter = this.#waiters.first;
+    if (this.#whyUnfit(slot)) {
+      this.rest(slot);
+    } else if (waiter) {
+      slot.since = this.#now();
+      this.#waiters.serve(waiter, slot);
+    } else {
+      this.#idle.putBack(slot, restedSince);
+    }
   }
 
   /** Where a connection goes that nobody uses any more; with a `reason`, it is closed. */

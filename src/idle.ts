@@ -4,27 +4,21 @@ import type { House, PoolSlot } from './house.ts';
 import type { CloseReason } from './redis-pool.ts';
 import { warn } from './warn.ts';
 
-/** What is done with those that have to go. */
-export interface IdleOwner {
-  retire(slot: PoolSlot, reason: CloseReason): void;
-  /** The reaper has made its round. */
-  reaped(): void;
-}
-
 /**
  * Connections at rest, and the reaper over them. Last in, first out: those at the bottom can grow old, so that
  * the pool shrinks to what its load needs.
  */
 export class IdleConnections {
   readonly #house: House;
-  readonly #owner: IdleOwner;
+  readonly #retire: (slot: PoolSlot, reason: CloseReason) => void;
   /** The last is the one that came to rest last. */
   readonly #stack = new List<PoolSlot>();
   #cancelReaper: (() => void) | undefined;
 
-  constructor(house: House, owner: IdleOwner) {
+  /** `retire` closes those that have to go. */
+  constructor(house: House, retire: (slot: PoolSlot, reason: CloseReason) => void) {
     this.#house = house;
-    this.#owner = owner;
+    this.#retire = retire;
   }
 
   /** How many rest here. */
@@ -75,7 +69,7 @@ export class IdleConnections {
 
   /** Closes `slot`, if it still rests here. */
   close(slot: PoolSlot, reason: CloseReason): void {
-    if (this.#stack.remove(slot)) this.#owner.retire(slot, reason);
+    if (this.#stack.remove(slot)) this.#retire(slot, reason);
   }
 
   closeAll(reason: CloseReason): void {
@@ -116,6 +110,5 @@ export class IdleConnections {
       const reason = whyClose(slot, this.length, now, this.#house.options);
       if (reason) this.close(slot, reason);
     }
-    this.#owner.reaped();
   }
 }

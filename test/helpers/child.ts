@@ -1,8 +1,8 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { version } from 'ioredis/package.json';
-import { expect, onTestFinished } from 'vitest';
+import { expect } from 'vitest';
 
 const SCRIPT = fileURLToPath(new URL('../fixtures/process.mjs', import.meta.url));
 const BUILT = fileURLToPath(new URL('../../dist/index.js', import.meta.url));
@@ -19,13 +19,15 @@ export class Child {
   /** Resolves when it has ended by itself. */
   readonly ended: Promise<{ code: number | null; at: number; stderr: string }>;
 
+  readonly #process: ChildProcess;
+
   constructor(scenario: string, url: string, env: Readonly<Record<string, string>> = {}) {
     if (!existsSync(BUILT)) expect.fail('dist/ is not there: npm run build');
     const child = spawn(process.execPath, ['--import', dataUrl(REGISTER), SCRIPT, scenario, url], {
       env: { ...process.env, NODE_OPTIONS: '', ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
-    onTestFinished(() => void child.kill('SIGKILL'));
+    this.#process = child;
     let stderr = '';
     child.stderr.on('data', (data) => {
       stderr += data;
@@ -40,6 +42,11 @@ export class Child {
     this.ended = new Promise((resolve, reject) => {
       child.once('close', (code) => resolve({ code, at, stderr })).once('error', reject);
     });
+  }
+
+  /** For the end of the test, should it not have ended by itself. */
+  kill(): void {
+    this.#process.kill('SIGKILL');
   }
 
   has(what: string): boolean {

@@ -1,5 +1,6 @@
+import { isPoolError } from '../../src/errors.ts';
 import { behind } from './fake-redis.ts';
-import type { World } from './pool-world.ts';
+import type { Caller, World } from './pool-world.ts';
 
 // Not vitest's expect, which would take most of the time of a run.
 
@@ -24,7 +25,9 @@ export function holdsAlways(world: World): void {
   atMost('connecting', stats.connecting, maxConnecting);
   same('total', stats.total, stats.inUse + stats.idle + stats.connecting + stats.closing);
   atMost('total', stats.total, maxActive);
-  atMost('waiting', stats.waiting, wait ? maxWaiting : 0);
+  // Someone may have come in just before a caller went back into the queue whose connection was no good.
+  const back = world.checked ? maxActive : 0;
+  atMost('waiting', stats.waiting, back + (wait ? maxWaiting : 0));
   const closed = Object.values(stats.closed).reduce((sum, count) => sum + count, 0);
   same('connected', stats.connected, stats.inUse + stats.idle + closed);
   const lent = world.holding.map(({ lease }) => lease?.connectionId);
@@ -44,7 +47,7 @@ export function holdsAtRest(world: World): void {
   atMost('idle, as Redis sees it', stats.idle, count('open') - lentAlive);
   atMost('idle', stats.idle, world.draw.options.maxIdle);
   same('acquired', stats.acquired, world.leases);
-  const aborted = world.callers.filter((one) => one.aborted && one.state === 'failed');
+  const aborted = world.callers.filter((one) => one.error === one);
   same('aborted', stats.aborted, aborted.length);
   queueHolds(world);
   reasonsHold(world);
@@ -102,4 +105,31 @@ function endHolds({ asking, readies, pool, closed, redis, engine }: World): void
   same('sockets after close', redis.sockets, 0);
   same('permits after close', engine.size, 0);
   same('timers after close', redis.clock.timers(), 0);
+}
+
+/** What speaks against the error that `caller` got. */
+export function whyWrong(world: World, caller: Caller, error: unknown): string | undefined {
+  const { options } = world.draw;
+  if (error === caller) return caller.aborted ? undefined : 'it was not aborted';
+  if (!isPoolError(error)) return 'that is no PoolError';
+  if (caller.afterClose && error.code !== 'POOL_CLOSED') return 'the pool is closed';
+  const { inUse = 0, idle = 0, waiting = 0, maxActive = 0 } = error.stats ?? {};
+  switch (error.code) {
+    case 'POOL_CLOSED':
+      return world.closing ? undefined : 'nobody closed';
+    case 'POOL_ACQUIRE_TIMEOUT':
+      return world.now < caller.deadline ? 'it had time' : undefined;
+    case 'POOL_EXHAUSTED': {
+      if (world.draw.meddle?.event === 'exhausted') return undefined; // it was right until someone heard of it
+      if (waiting < (options.wait ? options.maxWaiting : 0)) return 'it could have waited';
+      const queue = world.asking.length - 1 + world.readies.size * Math.max(1, options.minIdle);
+      return queue < maxActive - inUse - idle ? 'there was a place' : undefined;
+    }
+    case 'POOL_CONNECT_FAILED':
+      if (!(error.cause instanceof Error)) return 'it has no cause';
+      if (inUse + idle > 0) world.firstCome(caller, 'failed');
+      return world.deeds.has('dial failed') ? undefined : 'no dial failed';
+    default:
+      return 'nobody may be told that';
+  }
 }

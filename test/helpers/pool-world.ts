@@ -4,9 +4,10 @@ import { isPoolError } from '../../src/errors.ts';
 import type { Connection } from '../../src/hands.ts';
 import type { BorrowContext, PoolOptions } from '../../src/options.ts';
 import type { Pool } from '../../src/pool.ts';
-import type { Lease, PoolEvents } from '../../src/redis-pool.ts';
+import type { Lease, PoolEventName, PoolEvents } from '../../src/redis-pool.ts';
 import { settled } from './fake-clock.ts';
 import { behind, FakeRedis } from './fake-redis.ts';
+import { whyWrong } from './pool-promises.ts';
 
 /** What a run of the model is about: the pool's options, and how its Redis and its callers are. */
 export interface Draw {
@@ -24,6 +25,10 @@ export interface Draw {
   readonly jitter: number;
   /** How long the caller's own check takes; `undefined`: there is none. */
   readonly ownTestMs: number | undefined;
+  /** A listener that uses the pool itself, while the pool is telling it something. */
+  readonly meddle:
+    | { readonly event: PoolEventName; readonly act: 'ask' | 'release' | 'abort' | 'clear' }
+    | undefined;
 }
 
 /** Someone who asked for a connection, and what became of it. */
@@ -31,6 +36,8 @@ export class Caller {
   state: 'asks' | 'holds' | 'gave back' | 'failed' = 'asks';
   lease: Lease | undefined;
   aborted = false;
+  /** What it failed with; the caller itself, if it was aborted. */
+  error: unknown;
   readonly controller = new AbortController();
 
   constructor(
@@ -58,6 +65,8 @@ export class World {
   readonly known = new Set<number>();
   /** Checks under way; a caller that is being checked for has left the queue. */
   checks = 0;
+  /** There was a check. */
+  checked = false;
   /** The caller's own check fails. */
   ownTestFails = false;
   /** The deadlines of the `ready()` calls under way. */
@@ -67,31 +76,28 @@ export class World {
   /** `close()` was called; it has resolved. */
   closing = false;
   closed = false;
+  /** Nobody meddles. */
+  calm = false;
   /** When the first dial failed since one succeeded. */
   downSince: number | undefined;
   engine: Engine = genericPoolEngine(1);
   /** No connection with this number or below may be lent any more: `clear()` was called. */
   #staleUpTo = 0;
   #lastDial = 0;
+  #meddling = false;
+  #meddled = 0;
 
   constructor(readonly draw: Draw) {
     this.redis.closeMs = draw.closeMs;
     this.redis.dialMs = draw.dialMs;
-    const hooks: PoolOptions['hooks'] = {
-      acquire: (event) => this.#lent(event),
-      connecting: (event) => this.#dials(event),
-      connect: ({ connectionId }) => {
-        this.known.add(connectionId);
-        this.downSince = undefined;
-      },
-      connectError: () => {
-        this.downSince ??= this.now;
-      },
-    };
     const { ownTestMs } = draw;
     const testOnBorrow = (_: unknown, { signal }: BorrowContext) => this.#ownTest(ownTestMs ?? 0, signal);
     this.pool = this.redis.pool(
-      { ...draw.options, hooks, testOnBorrow: ownTestMs === undefined ? undefined : testOnBorrow },
+      {
+        ...draw.options,
+        hooks: this.#hooks(),
+        testOnBorrow: ownTestMs === undefined ? undefined : testOnBorrow,
+      },
       {
         random: () => draw.jitter,
         check: (connection, timeoutMs) => this.#check(connection, timeoutMs),
@@ -194,13 +200,44 @@ export class World {
     await this.settle();
   }
 
-  /** Nobody is overtaken but those for whom a connection is being checked. */
+  /** Nobody is overtaken but those for whom a connection is being checked; and a meddler may act in between. */
   firstCome(caller: Caller, what: string): void {
-    const before = this.asking.filter(({ number }) => number < caller.number);
-    if (before.length <= this.checks) return;
+    const before = this.asking.filter(
+      (one) => one.number < caller.number && one.deadline > this.now && !one.aborted,
+    );
+    if (before.length <= this.checks || this.draw.meddle) return;
     this.bugs.push(
       `caller ${caller.number} was ${what} before ${before.map(({ number }) => number).join(', ')}`,
     );
+  }
+
+  #hooks(): PoolOptions['hooks'] {
+    const { meddle } = this.draw;
+    if (meddle) queueMicrotask(() => this.pool.on(meddle.event, () => this.#meddle(meddle.act)));
+    return {
+      acquire: (event) => this.#lent(event),
+      connecting: (event) => this.#dials(event),
+      connect: ({ connectionId }) => {
+        this.known.add(connectionId);
+        this.downSince = undefined;
+      },
+      connectError: () => {
+        this.downSince ??= this.now;
+      },
+    };
+  }
+
+  /** Not for ever, and not in answer to itself. */
+  #meddle(act: 'ask' | 'release' | 'abort' | 'clear'): void {
+    const [asking] = this.asking;
+    const [holding] = this.holding;
+    if (this.calm || this.#meddling || ++this.#meddled > 30) return;
+    this.#meddling = true;
+    if (act === 'ask') this.ask();
+    if (act === 'clear') this.clear();
+    if (act === 'abort' && asking) this.abort(asking);
+    if (act === 'release' && holding) this.giveBack(holding, 'release');
+    this.#meddling = false;
   }
 
   #served(caller: Caller, lease: Lease): void {
@@ -217,6 +254,7 @@ export class World {
     const why = whyWrong(this, caller, error);
     if (why) this.bugs.push(`caller ${caller.number} failed though ${why}: ${String(error)}`);
     caller.state = 'failed';
+    caller.error = error;
   }
 
   #lent({ connectionId }: PoolEvents['acquire']): void {
@@ -247,37 +285,12 @@ export class World {
 
   async #checking(look: () => unknown): Promise<void> {
     this.checks++;
+    this.checked = true;
     try {
       await look();
     } finally {
       // What follows from a check has happened by then.
       setImmediate(() => this.checks--);
     }
-  }
-}
-
-/** What speaks against the error that `caller` got. */
-function whyWrong(world: World, caller: Caller, error: unknown): string | undefined {
-  const { options } = world.draw;
-  if (error === caller) return caller.aborted ? undefined : 'it was not aborted';
-  if (!isPoolError(error)) return 'that is no PoolError';
-  if (caller.afterClose && error.code !== 'POOL_CLOSED') return 'the pool is closed';
-  const { inUse = 0, idle = 0, waiting = 0, maxActive = 0 } = error.stats ?? {};
-  switch (error.code) {
-    case 'POOL_CLOSED':
-      return world.closing ? undefined : 'nobody closed';
-    case 'POOL_ACQUIRE_TIMEOUT':
-      return world.now < caller.deadline ? 'it had time' : undefined;
-    case 'POOL_EXHAUSTED': {
-      if (waiting < (options.wait ? options.maxWaiting : 0)) return 'it could have waited';
-      const queue = world.asking.length - 1 + world.readies.size * Math.max(1, options.minIdle);
-      return queue < maxActive - inUse - idle ? 'there was a place' : undefined;
-    }
-    case 'POOL_CONNECT_FAILED':
-      if (!(error.cause instanceof Error)) return 'it has no cause';
-      if (inUse + idle > 0) world.firstCome(caller, 'failed');
-      return world.deeds.has('dial failed') ? undefined : 'no dial failed';
-    default:
-      return 'nobody may be told that';
   }
 }

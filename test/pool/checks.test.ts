@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { settled } from '../helpers/fake-clock.ts';
 import { FakeRedis } from '../helpers/fake-redis.ts';
-import { check, deferred, errorOf, follow, take, times, warm } from '../helpers/outcomes.ts';
+import { check, deferred, errorOf, follow, times, warm } from '../helpers/outcomes.ts';
 
 /** A pool with `n` connections that have been idle for 5 seconds. */
 async function rested(n: number, options = {}) {
@@ -62,6 +62,15 @@ describe('a connection that was idle for checkAfterIdleMs', () => {
   });
 });
 
+test('after a failed check the acquire dials at once, and does not wait for the socket to be closed', async () => {
+  const { redis, pool } = await rested(1);
+  redis.closeMs = 500;
+  for (const connection of redis.dials) connection.answersPing = false;
+  const lease = await pool.acquire();
+  expect(lease.connectionId).toBe(2);
+  expect(pool.stats()).toMatchObject({ inUse: 1, closing: 1 });
+});
+
 describe('when one stayed silent, all that were idle for as long are suspect', () => {
   test('they get their PING in the background, and the silent ones among them go', async () => {
     const { redis, pool, pings } = await rested(4);
@@ -76,19 +85,21 @@ describe('when one stayed silent, all that were idle for as long are suspect', (
     expect(pool.stats().closed.broken).toBe(3);
   });
 
-  test('those that came to rest later are not', async () => {
-    const { redis, pool, pings } = await rested(3);
-    const young = await take(pool, 2);
-    await redis.clock.advance(1);
-    for (const lease of young) lease.release();
-    // On top lie two young ones; below is the old one.
-    await redis.clock.advance(4999);
-    for (const connection of redis.dials) connection.pingMs = Infinity;
-    const before = pings();
-    const lease = follow(pool.use(() => {}, { timeoutMs: Infinity }));
-    await redis.clock.advance(1);
-    expect(lease.is).toBe('done');
-    expect(pings()).toEqual(before);
+  test('those that came to rest later are not, and the acquire takes one of them', async () => {
+    const { redis, pool, pings } = await rested(2);
+    const [, silent] = redis.dials;
+    if (silent) silent.pingMs = Infinity;
+    const first = follow(pool.acquire());
+    // While the caller waits for the answer of the second, a third comes and goes.
+    const suspect = follow(pool.use(() => {}));
+    redis.dialMs = 600;
+    const young = follow(pool.use(() => {}));
+    await redis.clock.advance(600);
+    expect([first.is, suspect.is, young.is]).toEqual(['pending', 'done', 'done']);
+    await redis.clock.advance(400);
+    expect(first.is).toBe('done');
+    expect(pings()).toEqual([1, 1, 0]);
+    expect(redis.dials.length).toBe(3);
   });
 
   test('they are lent to nobody until they have answered, and are at rest afterwards', async () => {
@@ -108,18 +119,16 @@ describe('when one stayed silent, all that were idle for as long are suspect', (
     expect((await pool.acquire()).connectionId).toBe(1);
   });
 
-  test('those in line get a suspect that has answered', async () => {
-    const { redis, pool } = await rested(2, { maxActive: 2 });
-    const [suspect, silent] = redis.dials;
-    if (!suspect || !silent) throw new Error('two were dialled');
-    silent.pingMs = Infinity;
-    suspect.pingMs = 500;
+  test('one that has answered is lent at once to who is in line', async () => {
+    const { redis, pool } = await rested(2);
+    for (const connection of redis.dials) connection.pingMs = connection.id === 2 ? Infinity : 500;
     redis.dialMs = 2000;
-    const line = times(2, () => follow(pool.acquire()));
-    await redis.clock.advance(1600);
-    expect(line.filter((one) => one.is === 'done').length).toBe(1);
-    await redis.clock.advance(1500);
-    expect(line.map((one) => one.is)).toEqual(['done', 'done']);
+    const served: number[] = [];
+    void pool.acquire().then((lease) => served.push(lease.connectionId));
+    await redis.clock.advance(1499);
+    expect(served).toEqual([]);
+    await redis.clock.advance(1);
+    expect(served).toEqual([1]);
   });
 
   test('minIdle does not dial for those that are only being looked at', async () => {

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { EVENT_NAMES } from '../../src/options.ts';
 import { deadlinesHold, holdsAlways, holdsAtRest } from '../helpers/pool-promises.ts';
 import { type Draw, World } from '../helpers/pool-world.ts';
 
@@ -12,9 +13,9 @@ const draws: fc.Arbitrary<Draw> = fc
     maxIdleLess: fc.nat({ max: 4 }),
     minIdleLess: fc.nat({ max: 4 }),
     wait: fc.constantFrom(true, true, true, false),
-    maxWaiting: fc.constantFrom(0, 1, 2, 5, 1000),
+    maxWaiting: fc.constantFrom(0, 1, 2, 1000, 1000),
     maxConnecting: fc.integer({ min: 1, max: 4 }),
-    acquireTimeoutMs: fc.constantFrom(50, 500, 3000),
+    acquireTimeoutMs: fc.constantFrom(50, 500, 3000, 3000),
     connectTimeoutMs: fc.constantFrom(30, 2000),
     idleTimeoutMs: fc.constantFrom(0, 100, 2000, Number.POSITIVE_INFINITY),
     maxLifetimeMs: fc.constantFrom(100, 5000, Number.POSITIVE_INFINITY),
@@ -24,11 +25,18 @@ const draws: fc.Arbitrary<Draw> = fc
     dialMs: fc.constantFrom(0, 0, 10, 300),
     jitter: fc.constantFrom(0, 0.5, 1),
     ownTestMs: fc.constantFrom(undefined, undefined, undefined, 10),
+    meddle: fc.option(
+      fc.record({
+        event: fc.constantFrom(...EVENT_NAMES),
+        act: fc.constantFrom('ask' as const, 'release' as const, 'abort' as const, 'clear' as const),
+      }),
+      { nil: undefined, freq: 2 },
+    ),
   })
-  .map(({ maxIdleLess, minIdleLess, closeMs, dialMs, jitter, ownTestMs, ...rest }) => {
+  .map(({ maxIdleLess, minIdleLess, closeMs, dialMs, jitter, ownTestMs, meddle, ...rest }) => {
     const maxIdle = Math.max(0, rest.maxActive - maxIdleLess);
     const minIdle = Math.max(0, maxIdle - minIdleLess);
-    return { options: { ...rest, maxIdle, minIdle }, closeMs, dialMs, jitter, ownTestMs };
+    return { options: { ...rest, maxIdle, minIdle }, closeMs, dialMs, jitter, ownTestMs, meddle };
   });
 
 type Act<A> = (world: World, arg: A) => void | Promise<void>;
@@ -110,7 +118,7 @@ const nature = {
     world.deeds.add('broke'); // a check and its limit are over in one go
     world.redis.clock.leap(ms);
   }),
-  dial: step('dial', fc.constantFrom('succeeds', 'succeeds', 'fails', 'hangs'), (world, how) => {
+  dial: step('dial', fc.constantFrom('succeeds', 'succeeds', 'succeeds', 'fails', 'hangs'), (world, how) => {
     world.redis.dial = how;
     if (how === 'fails') world.deeds.add('dial failed');
   }),
@@ -150,15 +158,16 @@ const nature = {
 const { close, ...others } = callers;
 // What is there twice happens more often.
 const anything = [
-  ...[...Object.values(others), others.acquire, others.release, others.release],
+  ...[...Object.values(others), others.acquire, others.acquire, others.release, others.release],
   ...[...Object.values(nature), nature.pass, nature.pass, nature.endDial],
 ];
-const life = fc.commands(anything, { maxCommands: 50, size: 'max' });
+const life = fc.commands(anything, { maxCommands: 80, size: 'max' });
 const death = fc.commands([...anything, close, close, close], { maxCommands: 15, size: 'max' });
 
 /** Redis is well again: all who ask are served, and nothing was lost. */
 async function recovers(world: World): Promise<void> {
   world.heal();
+  world.calm = true;
   for (let i = 0; i < 300 && world.asking.length + world.readies.size + world.holding.length > 0; i++) {
     for (const caller of world.holding) world.giveBack(caller, 'release');
     await world.pass(50);
@@ -175,6 +184,7 @@ async function recovers(world: World): Promise<void> {
   const { inUse, idle } = world.pool.stats();
   expect(inUse, 'lost connections').toBe(0);
   expect(world.redis.open).toBe(idle);
+  world.calm = false;
 }
 
 /** Closes, whatever is going on, and looks at what is left. */

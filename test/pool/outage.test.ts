@@ -75,7 +75,7 @@ describe('with no connection left', () => {
     const pool = redis.pool({}, { random: () => random });
     const starts: number[] = [];
     pool.on('connecting', () => starts.push(redis.clock.now()));
-    while (starts.length <= waits.length) {
+    for (let i = 0; i < 10_000 && starts.length <= waits.length; i++) {
       follow(pool.acquire());
       await redis.clock.advance(1);
     }
@@ -183,6 +183,17 @@ describe('connections that die', () => {
     const lease = await pool.acquire();
     expect(lease.connectionId).toBe(5);
     check(redis, pool, { dialed: 5, open: 1, inUse: 1 });
+  });
+
+  test('but whose sockets are not gone yet are not lent any more either', async () => {
+    const redis = new FakeRedis();
+    const pool = redis.pool();
+    await warm(pool, 2);
+    const top = redis.dials[1];
+    if (top) top.state = 'closing'; // the server has said goodbye
+    const lease = await pool.acquire();
+    expect(lease.connectionId).toBe(1);
+    expect(pool.stats().closed.broken).toBe(1);
   });
 
   test('under a lease are found when it comes back, and its commands say so until then', async () => {

@@ -1,6 +1,5 @@
-// The tests of redigo's pool (redis/pool_test.go), in our words and with its counts; those about callers in line
-// are in redigo-waiting.test.ts. Where the pool decides
-// otherwise, its own behaviour is tested; these are all the differences:
+// The tests of redigo's pool (redis/pool_test.go), in our words and with its counts; those about callers in line are in
+// redigo-waiting.test.ts. Where the pool decides otherwise, its own behaviour is tested; these are all the differences:
 //
 // - Above maxIdle redigo closes the connection that rested longest, here the one that comes back: it is at hand.
 // - A lifetime ends a random 0 to 10 % early, so that connections dialled together do not all end together.

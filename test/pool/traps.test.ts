@@ -1,5 +1,5 @@
 // The 15 traps that connection pools have fallen into; their issue trackers tell of each. Here those about places and
-// callers, 1 to 4; in close.test.ts 5, in traps-dials.test.ts 6 to 10, in traps-checks.test.ts 11, in
+// callers, 1 to 4; in traps-close.test.ts 5, in traps-dials.test.ts 6 to 10, in traps-checks.test.ts 11, in
 // traps-state.test.ts 12 and 13, in traps-rest.test.ts 14 and 15.
 
 import { describe, expect, test, vi } from 'vitest';

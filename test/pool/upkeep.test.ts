@@ -126,6 +126,16 @@ describe('ready()', () => {
     expect(pool.stats()).toMatchObject({ idle: 2, inUse: 0 });
   });
 
+  test('that failed does not keep minIdle from going on in the background', async () => {
+    const redis = new FakeRedis();
+    redis.dial = 'fails';
+    const pool = redis.pool({ minIdle: 2 });
+    expect(await errorOf(pool.ready())).toMatchObject({ code: 'POOL_CONNECT_FAILED' });
+    redis.dial = 'succeeds';
+    await redis.clock.advance(100);
+    check(redis, pool, { dialed: 4, open: 2, inUse: 0 });
+  });
+
   test('rejects when only some of them came about', async () => {
     const redis = new FakeRedis();
     redis.dial = 'hangs';

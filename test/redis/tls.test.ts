@@ -48,6 +48,7 @@ test('a pool speaks TLS by a rediss:// URL', async () => {
 test('a rediss:// URL is all it takes where the process trusts the authority', async () => {
   const url = `rediss://127.0.0.1:${server.tlsPort}`;
   const child = new Child('closed', url, { NODE_EXTRA_CA_CERTS: files.path('ca') });
+  onTestFinished(() => child.kill());
   expect(await child.ended).toMatchObject({ code: 0, stderr: '' });
   expect(child.has('done')).toBe(true);
 });
