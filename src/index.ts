@@ -1,5 +1,5 @@
 export { isPoolError, PoolError, type PoolErrorCode } from './errors.ts';
-export { type BorrowContext, DEFAULTS, type PoolOptions } from './options.ts';
+export { type BorrowContext, type ClientOptions, DEFAULTS, type PoolOptions } from './options.ts';
 export { Pool } from './pool.ts';
 export type {
   AcquireOptions,

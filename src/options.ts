@@ -3,6 +3,9 @@ import { Redis, type RedisOptions } from 'ioredis';
 import { invalidOption } from './errors.ts';
 import type { PoolEventName, PoolListener } from './redis-pool.ts';
 
+/** What `createClient` is given. ioredis 6 types a client by its reply mapping, so that is narrowed to the default. */
+export type ClientOptions = RedisOptions & { replyMapping?: 'legacy' };
+
 /** What a connection's own check before lending is told. */
 export interface BorrowContext {
   /** How long the connection was idle. Milliseconds. */
@@ -27,7 +30,7 @@ export interface PoolOptions {
    * Makes the ioredis client of one connection: for subclasses, instrumentation, rotating credentials. A Cluster,
    * or a client that is connecting already, is refused. Default `(o) => new Redis(o)`.
    */
-  readonly createClient?: ((options: RedisOptions) => Redis | PromiseLike<Redis>) | undefined;
+  readonly createClient?: ((options: ClientOptions) => Redis | PromiseLike<Redis>) | undefined;
   /** Label in errors and events, and the connections' CLIENT SETNAME. Printable ASCII without spaces. Default `redis-pool`. */
   readonly name?: string | undefined;
   /** Most connections open at once: lent, idle, being dialled and being closed all count. From 1; default 10. */
@@ -76,8 +79,7 @@ export type ResolvedOptions = Readonly<
 /** The defaults. `maxIdle` follows `maxActive` when only that is given. */
 export const DEFAULTS: ResolvedOptions = Object.freeze({
   redis: 'redis://127.0.0.1:6379',
-  // The cast only picks the overload: ioredis 6 types the client by the reply mapping.
-  createClient: (options) => new Redis(options as RedisOptions & { replyMapping?: 'legacy' }),
+  createClient: (options) => new Redis(options),
   name: 'redis-pool',
   maxActive: 10,
   maxIdle: 10,

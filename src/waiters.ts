@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { Clock } from './clock.ts';
 import { List, type Listed } from './core/list.ts';
 
@@ -70,6 +71,8 @@ export class Waiters<S> {
     waiter.cancelDeadline = this.#clock.after(timeoutMs, () => this.#giveUp(waiter, 'timeout'));
     if (signal) {
       waiter.onAbort = () => this.#giveUp(waiter, 'abort');
+      // Many may wait under one signal, as that of a shut-down; Node would take it for a leak.
+      setMaxListeners(0, signal);
       signal.addEventListener('abort', waiter.onAbort, { once: true });
     }
     return waiter;

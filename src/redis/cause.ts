@@ -25,9 +25,9 @@ export function withoutSecrets(error: Error): Error {
 
 /**
  * The error that a server greets a connection with before it closes it, such as "ERR max number of clients
- * reached", or a TLS alert. ioredis speaks first, the answer to that is a reset, and the reset wipes the text out (measured:
- * it is seen in fewer than 1 of 10 dials). So a second socket, silent and in the same slot, reads it; only when
- * the first one was closed without a word.
+ * reached", or a TLS alert. ioredis speaks first, the answer to that is a reset, and the reset wipes the text out
+ * (measured: ioredis told it in none of 100 dials). So a second socket, silent and in the same slot, reads it;
+ * only when the first one was closed without a word.
  */
 export async function realCause(
   seen: Error | undefined,

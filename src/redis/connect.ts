@@ -1,7 +1,7 @@
-import type { Redis, RedisOptions } from 'ioredis';
+import type { Redis } from 'ioredis';
 import { type Clock, within } from '../clock.ts';
 import type { Connection, ConnectionOwner } from '../hands.ts';
-import type { ResolvedOptions } from '../options.ts';
+import type { ClientOptions, ResolvedOptions } from '../options.ts';
 import { realCause, withoutSecrets } from './cause.ts';
 import { abandon, claim } from './options.ts';
 
@@ -26,7 +26,7 @@ export class RedisConnection implements Connection {
   readonly #over = new AbortController();
   #closed: Promise<void> | undefined;
 
-  constructor(options: RedisOptions, settings: Settings, owner: ConnectionOwner, clock: Clock) {
+  constructor(options: ClientOptions, settings: Settings, owner: ConnectionOwner, clock: Clock) {
     this.#clock = clock;
     this.#settings = settings;
     this.#owner = owner;
@@ -49,7 +49,7 @@ export class RedisConnection implements Connection {
     return this.#closed;
   }
 
-  async #dial(options: RedisOptions): Promise<void> {
+  async #dial(options: ClientOptions): Promise<void> {
     const { connectTimeoutMs } = this.#settings;
     const { signal } = this.#over;
     try {
@@ -62,7 +62,7 @@ export class RedisConnection implements Connection {
     }
   }
 
-  async #connect(options: RedisOptions): Promise<void> {
+  async #connect(options: ClientOptions): Promise<void> {
     const { createClient, onConnect } = this.#settings;
     const { signal } = this.#over;
     const client = await createClient({ ...options });

@@ -1,6 +1,6 @@
 import { Redis, type RedisOptions } from 'ioredis';
 import { invalidOption } from '../errors.ts';
-import type { ResolvedOptions } from '../options.ts';
+import type { ClientOptions, ResolvedOptions } from '../options.ts';
 
 /** What the pool decides on every connection: it dies rather than heals, and nothing is queued or sent twice. */
 const OURS = {
@@ -15,11 +15,11 @@ const OURS = {
 } satisfies RedisOptions;
 
 /** The complete ioredis options of the pool's connections. */
-export function clientOptions({ redis, name, connectTimeoutMs }: ResolvedOptions): RedisOptions {
+export function clientOptions({ redis, name, connectTimeoutMs }: ResolvedOptions): ClientOptions {
   // A URL is read by ioredis' own parser: a client that never connects shows what it made of it.
   const given = typeof redis === 'string' ? readUrl(redis) : redis;
   return {
-    ...given,
+    ...(given as ClientOptions),
     ...OURS,
     connectionName: given.connectionName ?? name,
     // To ioredis 0 means none; and its own limit covers the socket only, ours the whole dial.

@@ -120,9 +120,9 @@ export function whyWrong(world: World, caller: Caller, error: unknown): string |
     case 'POOL_ACQUIRE_TIMEOUT':
       return world.now < caller.deadline ? 'it had time' : undefined;
     case 'POOL_EXHAUSTED': {
-      if (world.draw.meddle?.event === 'exhausted') return undefined; // it was right until someone heard of it
+      if (world.draw.meddle) return undefined; // it was right until someone heard of something
       if (waiting < (options.wait ? options.maxWaiting : 0)) return 'it could have waited';
-      const queue = world.asking.length - 1 + world.readies.size * Math.max(1, options.minIdle);
+      const queue = caller.ahead + world.readies.size * Math.max(1, options.minIdle);
       return queue < maxActive - inUse - idle ? 'there was a place' : undefined;
     }
     case 'POOL_CONNECT_FAILED':

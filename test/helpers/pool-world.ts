@@ -44,6 +44,8 @@ export class Caller {
     readonly number: number,
     readonly deadline: number,
     readonly afterClose: boolean,
+    /** How many asked when it came. */
+    readonly ahead: number,
   ) {}
 }
 
@@ -124,7 +126,7 @@ export class World {
 
   ask(timeoutMs?: number): void {
     const deadline = this.now + (timeoutMs ?? this.draw.options.acquireTimeoutMs);
-    const caller = new Caller(this.callers.length, deadline, this.closing);
+    const caller = new Caller(this.callers.length, deadline, this.closing, this.asking.length);
     this.callers.push(caller);
     this.pool.acquire({ timeoutMs, signal: caller.controller.signal }).then(
       (lease) => this.#served(caller, lease),

@@ -98,7 +98,7 @@ test('methods of the subclass that createClient makes are there, and go over the
   }
   await using own = new Pool({
     redis: server.url,
-    createClient: (options) => new Greeter(options as object),
+    createClient: (options) => new Greeter(options),
   });
   const lease = (await own.acquire()) as Lease & Greeter;
   expect(await lease.greet('you')).toBe('you');
