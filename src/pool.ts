@@ -58,14 +58,12 @@ export class Pool implements RedisPool {
     }
   }
 
-  async acquire(options?: AcquireOptions): Promise<Lease> {
+  acquire(options?: AcquireOptions): Promise<Lease> {
     const stack = this.#lending.leaks.stack(this.acquire);
-    const slot = this.#exchange.take(options);
-    if (slot && !this.#exchange.doubts(slot)) return this.#lending.lend(slot, 0, stack);
     return new Promise((resolve, failed) => {
-      const served = (one: PoolSlot, waitedMs: number): void =>
-        resolve(this.#lending.lend(one, waitedMs, stack));
-      this.#exchange.wait(options, { served, failed }, slot);
+      const served = (slot: PoolSlot, waitedMs: number): void =>
+        resolve(this.#lending.lend(slot, waitedMs, stack));
+      this.#exchange.request(options, { served, failed });
     });
   }
 
