@@ -15,7 +15,6 @@ export async function interleave(contenders, rounds, progress = () => {}) {
   const values = Object.fromEntries(Object.keys(contenders).map((name) => [name, []]));
   for (let round = 0; round <= rounds; round++) {
     for (const [name, run] of Object.entries(contenders)) {
-      globalThis.gc?.();
       const value = await run();
       if (round > 0) values[name].push(value);
     }

@@ -1,6 +1,6 @@
 import { isPoolError } from '../../src/errors.ts';
-import { behind } from './fake-redis.ts';
-import type { Caller, World } from './pool-world.ts';
+import type { Caller } from './pool-callers.ts';
+import type { World } from './pool-world.ts';
 
 // Not vitest's expect, which would take most of the time of a run.
 
@@ -36,6 +36,9 @@ export function holdsAlways(world: World): void {
 
 /** What holds when all is done that needs no time. */
 export function holdsAtRest(world: World): void {
+  const order = world.order.judge();
+  // Who meddles may act in the middle of somebody else's turn.
+  if (!world.draw.meddle) same('order', order.join('; '), '');
   holdsAlways(world);
   const stats = world.pool.stats();
   const { dials } = world.redis;
@@ -43,13 +46,13 @@ export function holdsAtRest(world: World): void {
   same('permits', world.engine.size, stats.total);
   same('connecting', stats.connecting, count('dialling'));
   same('closing', stats.closing, count('closing'));
-  const lentAlive = world.holding.filter(({ lease }) => lease && behind(world.redis, lease).alive).length;
-  atMost('idle, as Redis sees it', stats.idle, count('open') - lentAlive);
+  atMost('idle, as Redis sees it', stats.idle, world.unlent.length);
   atMost('idle', stats.idle, world.draw.options.maxIdle);
   same('acquired', stats.acquired, world.leases);
   const aborted = world.callers.filter((one) => one.error === one);
   same('aborted', stats.aborted, aborted.length);
   queueHolds(world);
+  staleAreGone(world);
   reasonsHold(world);
   if (world.closing) endHolds(world);
   else if (world.downSince === undefined) dialsHold(world);
@@ -64,6 +67,8 @@ export function deadlinesHold({ asking, readies, now }: World): void {
 function queueHolds({ asking, checks, readies, pool, closing, deeds, redis, draw }: World): void {
   const stats = pool.stats();
   const queueing = asking.length - checks;
+  const untold = draw.meddle ? [] : asking.filter(({ doomed }) => doomed);
+  same('who was not told that Redis is down', untold.length, 0);
   if (stats.idle > 0) atMost('waiting beside idle connections', queueing, 0);
   const others = checks + readies.size;
   const room = draw.options.maxActive - stats.inUse - stats.idle;
@@ -72,12 +77,27 @@ function queueHolds({ asking, checks, readies, pool, closing, deeds, redis, draw
   if (!busy && !deeds.has('tainted')) same('timers left behind', redis.clock.timers('waited'), 0);
 }
 
+/** After clear(), nothing stands from before it but what is lent. */
+function staleAreGone({ unlent, staleUpTo, checks, readies, deeds }: World): void {
+  if (checks + readies.size > 0 || deeds.has('tainted')) return;
+  same('stale connections', unlent.filter(({ id }) => id <= staleUpTo).length, 0);
+}
+
+/** What holds after a time in which nothing happened, and which was long enough for the reaper to come by. */
+export function reaped({ unlent, known, pool, draw, now }: World): void {
+  const { idleTimeoutMs = 0, maxLifetimeMs = 0, reapIntervalMs = 0, minIdle } = draw.options;
+  if (Number.isFinite(idleTimeoutMs)) atMost('idle for too long', pool.stats().idle, minIdle);
+  for (const { id } of unlent) {
+    atMost(`age of connection ${id}`, now - (known.get(id) ?? 0), maxLifetimeMs + reapIntervalMs);
+  }
+}
+
 /** Whoever is in want has a dial under way, unless something forbids it. */
 function dialsHold({ asking, checks, readies, pool, draw }: World): void {
   const { maxActive, maxConnecting, minIdle } = draw.options;
   const { total, connecting, idle, closing } = pool.stats();
   // What is kept ready is seen to when nobody waits, and when what is under way is over.
-  const busy = asking.length + readies.size + closing + connecting > 0;
+  const busy = asking.length + readies.size + checks + closing + connecting > 0;
   const wanted = Math.max(asking.length - checks, busy ? 0 : minIdle - idle);
   const most = Math.min(maxConnecting, maxActive - total + connecting);
   atMost('wanted dials that are not under way', Math.min(wanted, most) - connecting, 0);
@@ -127,7 +147,7 @@ export function whyWrong(world: World, caller: Caller, error: unknown): string |
     }
     case 'POOL_CONNECT_FAILED':
       if (!(error.cause instanceof Error)) return 'it has no cause';
-      if (inUse + idle > 0) world.firstCome(caller, 'failed');
+      if (inUse + idle > 0) world.failedFirst(caller);
       return world.deeds.has('dial failed') ? undefined : 'no dial failed';
     default:
       return 'nobody may be told that';

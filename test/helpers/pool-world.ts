@@ -4,50 +4,14 @@ import { isPoolError } from '../../src/errors.ts';
 import type { Connection } from '../../src/hands.ts';
 import type { BorrowContext, PoolOptions } from '../../src/options.ts';
 import type { Pool } from '../../src/pool.ts';
-import type { Lease, PoolEventName, PoolEvents } from '../../src/redis-pool.ts';
+import type { Lease, PoolEvents } from '../../src/redis-pool.ts';
 import { settled } from './fake-clock.ts';
-import { behind, FakeRedis } from './fake-redis.ts';
+import { behind, type FakeConnection, FakeRedis } from './fake-redis.ts';
+import { Caller, type Draw, Order } from './pool-callers.ts';
 import { whyWrong } from './pool-promises.ts';
 
-/** What a run of the model is about: the pool's options, and how its Redis and its callers are. */
-export interface Draw {
-  readonly options: {
-    readonly maxActive: number;
-    readonly maxIdle: number;
-    readonly minIdle: number;
-    readonly wait: boolean;
-    readonly maxWaiting: number;
-    readonly maxConnecting: number;
-    readonly acquireTimeoutMs: number;
-  } & PoolOptions;
-  readonly closeMs: number;
-  readonly dialMs: number;
-  readonly jitter: number;
-  /** How long the caller's own check takes; `undefined`: there is none. */
-  readonly ownTestMs: number | undefined;
-  /** A listener that uses the pool itself, while the pool is telling it something. */
-  readonly meddle:
-    | { readonly event: PoolEventName; readonly act: 'ask' | 'release' | 'abort' | 'clear' }
-    | undefined;
-}
-
-/** Someone who asked for a connection, and what became of it. */
-export class Caller {
-  state: 'asks' | 'holds' | 'gave back' | 'failed' = 'asks';
-  lease: Lease | undefined;
-  aborted = false;
-  /** What it failed with; the caller itself, if it was aborted. */
-  error: unknown;
-  readonly controller = new AbortController();
-
-  constructor(
-    readonly number: number,
-    readonly deadline: number,
-    readonly afterClose: boolean,
-    /** How many asked when it came. */
-    readonly ahead: number,
-  ) {}
-}
+/** 50 ms, less the most that chance takes away. */
+const SHORTEST_BACKOFF_MS = 25;
 
 /** What was done, as far as it explains errors and close reasons. */
 export type Deed = 'broke' | 'tainted' | 'cleared' | 'dial failed';
@@ -60,11 +24,12 @@ export class World {
   readonly redis = new FakeRedis();
   readonly pool: Pool;
   readonly callers: Caller[] = [];
+  readonly order = new Order();
   /** What the pool did wrong, in words. */
   readonly bugs: string[] = [];
   readonly deeds = new Set<Deed>();
-  /** The dials that have become connections. */
-  readonly known = new Set<number>();
+  /** The dials that have become connections, and when. */
+  readonly known = new Map<number, number>();
   /** Checks under way; a caller that is being checked for has left the queue. */
   checks = 0;
   /** There was a check. */
@@ -84,7 +49,7 @@ export class World {
   downSince: number | undefined;
   engine: Engine = genericPoolEngine(1);
   /** No connection with this number or below may be lent any more: `clear()` was called. */
-  #staleUpTo = 0;
+  staleUpTo = 0;
   #lastDial = 0;
   #meddling = false;
   #meddled = 0;
@@ -124,10 +89,20 @@ export class World {
     return this.callers.filter(({ state }) => state === 'holds');
   }
 
+  /** Connections that are open, and lent to nobody. */
+  get unlent(): FakeConnection[] {
+    const lent = new Set(this.holding.map(({ lease }) => lease?.connectionId));
+    return this.redis.dials.filter(
+      ({ id, state }) => state === 'open' && this.known.has(id) && !lent.has(id),
+    );
+  }
+
   ask(timeoutMs?: number): void {
     const deadline = this.now + (timeoutMs ?? this.draw.options.acquireTimeoutMs);
     const caller = new Caller(this.callers.length, deadline, this.closing, this.asking.length);
     this.callers.push(caller);
+    const { inUse, idle } = this.pool.stats();
+    caller.doomed = inUse + idle === 0 && this.now < (this.downSince ?? 0) + SHORTEST_BACKOFF_MS;
     this.pool.acquire({ timeoutMs, signal: caller.controller.signal }).then(
       (lease) => this.#served(caller, lease),
       (error: unknown) => this.#failed(caller, error),
@@ -155,7 +130,7 @@ export class World {
 
   clear(): void {
     this.deeds.add('cleared');
-    this.#staleUpTo = this.#lastDial;
+    this.staleUpTo = this.#lastDial;
     this.pool.clear();
   }
 
@@ -202,15 +177,14 @@ export class World {
     await this.settle();
   }
 
-  /** Nobody is overtaken but those for whom a connection is being checked; and a meddler may act in between. */
-  firstCome(caller: Caller, what: string): void {
-    const before = this.asking.filter(
-      (one) => one.number < caller.number && one.deadline > this.now && !one.aborted,
-    );
-    if (before.length <= this.checks || this.draw.meddle) return;
-    this.bugs.push(
-      `caller ${caller.number} was ${what} before ${before.map(({ number }) => number).join(', ')}`,
-    );
+  /** `caller` failed in place of the first in line. */
+  failedFirst(caller: Caller): void {
+    this.order.hadTurn(caller, this.#ahead(caller), this.checks);
+  }
+
+  /** Those who came before `caller`, and have not given up. */
+  #ahead({ number }: Caller): Caller[] {
+    return this.asking.filter((one) => one.number < number && one.deadline > this.now && !one.aborted);
   }
 
   #hooks(): PoolOptions['hooks'] {
@@ -220,11 +194,12 @@ export class World {
       acquire: (event) => this.#lent(event),
       connecting: (event) => this.#dials(event),
       connect: ({ connectionId }) => {
-        this.known.add(connectionId);
+        this.known.set(connectionId, this.now);
         this.downSince = undefined;
       },
-      connectError: () => {
+      connectError: ({ stats }) => {
         this.downSince ??= this.now;
+        if (stats.inUse + stats.idle === 0) for (const caller of this.asking) caller.doomed = true;
       },
     };
   }
@@ -246,7 +221,7 @@ export class World {
     this.leases++;
     if (caller.state !== 'asks') this.bugs.push(`caller ${caller.number} was served, and ${caller.state}`);
     if (caller.afterClose) this.bugs.push(`caller ${caller.number} was served after close`);
-    this.firstCome(caller, 'served');
+    this.order.served(caller, lease, this.#ahead(caller), this.checks);
     caller.state = 'holds';
     caller.lease = lease;
   }
@@ -260,7 +235,9 @@ export class World {
   }
 
   #lent({ connectionId }: PoolEvents['acquire']): void {
-    if (connectionId <= this.#staleUpTo) this.bugs.push(`connection ${connectionId} was lent after clear()`);
+    this.order.lent(connectionId);
+    if (connectionId <= this.staleUpTo && !this.draw.meddle)
+      this.bugs.push(`connection ${connectionId} was lent after clear()`);
     if (!behind(this.redis, { connectionId }).alive)
       this.bugs.push(`connection ${connectionId} was lent dead`);
   }
@@ -270,7 +247,7 @@ export class World {
     this.#lastDial = connectionId;
     if (this.downSince === undefined) return;
     if (stats.connecting > 1) this.bugs.push('a dial beside another though Redis is down');
-    if (this.now < this.downSince + 25) this.bugs.push('a dial during the back-off');
+    if (this.now < this.downSince + SHORTEST_BACKOFF_MS) this.bugs.push('a dial during the back-off');
   }
 
   async #check(connection: Connection, timeoutMs: number): Promise<void> {

@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { EVENT_NAMES } from '../../src/options.ts';
-import { deadlinesHold, holdsAlways, holdsAtRest } from '../helpers/pool-promises.ts';
-import { type Draw, World } from '../helpers/pool-world.ts';
+import type { Draw } from '../helpers/pool-callers.ts';
+import { deadlinesHold, holdsAlways, holdsAtRest, reaped } from '../helpers/pool-promises.ts';
+import { World } from '../helpers/pool-world.ts';
 
 /** More runs hunt for what the usual ones do not find: `MODEL_RUNS=20000 npx vitest run test/pool/model.test.ts`. */
 const { MODEL_RUNS = '300' } = process.env;
@@ -18,9 +19,9 @@ const draws: fc.Arbitrary<Draw> = fc
     acquireTimeoutMs: fc.constantFrom(50, 500, 3000, 3000),
     connectTimeoutMs: fc.constantFrom(30, 2000),
     idleTimeoutMs: fc.constantFrom(0, 100, 2000, Number.POSITIVE_INFINITY),
-    maxLifetimeMs: fc.constantFrom(100, 5000, Number.POSITIVE_INFINITY),
+    maxLifetimeMs: fc.constantFrom(0, 100, 5000, 5000, Number.POSITIVE_INFINITY),
     reapIntervalMs: fc.constantFrom(20, 1000),
-    checkAfterIdleMs: fc.constantFrom(0, 20, 1000, Number.POSITIVE_INFINITY),
+    checkAfterIdleMs: fc.constantFrom(0, 0, 20, 1000, Number.POSITIVE_INFINITY),
     closeMs: fc.constantFrom(0, 0, 5, 100),
     dialMs: fc.constantFrom(0, 0, 10, 300),
     jitter: fc.constantFrom(0, 0.5, 1),
@@ -113,6 +114,7 @@ const nature = {
   pass: step('pass', times, async (world, ms) => {
     await world.pass(ms);
     deadlinesHold(world);
+    if (ms >= 20_000) reaped(world);
   }),
   leap: step('leap', fc.constantFrom(1, 30, 500, 5000), (world, ms) => {
     world.deeds.add('broke'); // a check and its limit are over in one go
@@ -138,14 +140,16 @@ const nature = {
       i,
     )?.die();
   }),
-  silence: step('fall silent', index, (world, i) => {
-    world.deeds.add('broke');
-    const one = pick(
-      world.redis.dials.filter(({ state }) => state === 'open'),
-      i,
-    );
-    if (one) one.pingMs = Number.POSITIVE_INFINITY;
-  }),
+  /** Slow, or for ever. */
+  silence: step(
+    'fall silent',
+    fc.tuple(index, fc.constantFrom(20, 20, Number.POSITIVE_INFINITY)),
+    (world, [i, ms]) => {
+      world.deeds.add('broke');
+      const one = pick(world.unlent, i);
+      if (one) one.pingMs = ms;
+    },
+  ),
   ownTest: step('own test fails', fc.boolean(), (world, fails) => {
     world.deeds.add('broke');
     world.ownTestFails = fails;
