@@ -4,6 +4,9 @@ import { checkKeys, checkTime } from './options.ts';
 import type { AcquireOptions } from './redis-pool.ts';
 import type { GiveUp, Waiter } from './waiters.ts';
 
+/** Someone who waited, and for how long at most. */
+type Impatient = Pick<Waiter<unknown>, 'since' | 'timeoutMs' | 'signal'>;
+
 /** Who may come in, who may wait, and what those are told who may not, or who gave up. */
 export class Admission {
   readonly #house: House;
@@ -36,7 +39,7 @@ export class Admission {
   }
 
   /** What a waiter is told that left on its own account. */
-  gaveUp({ since, timeoutMs, signal }: Waiter<unknown>, why: GiveUp): unknown {
+  gaveUp({ since, timeoutMs, signal }: Impatient, why: GiveUp): unknown {
     const { events, hands } = this.#house;
     const waitedMs = hands.clock.now() - since;
     if (why === 'abort') return this.#aborted(waitedMs, signal);

@@ -38,7 +38,8 @@ export class Checker {
 
   /** Whether `slot`, just taken from the idle ones, must be looked at before it is lent. */
   due(slot: PoolSlot): boolean {
-    return this.#old(slot) || this.#house.options.testOnBorrow !== undefined;
+    // Your own test is for what somebody has used; and so an acquire ends, even if it always fails.
+    return this.#old(slot) || (slot.uses > 0 && this.#house.options.testOnBorrow !== undefined);
   }
 
   /** Whether `slot` may be lent; if not, it is closed. Never rejects, and never takes long. */
@@ -81,6 +82,7 @@ export class Checker {
       );
       if (!answered) return 'silent';
     }
+    if (this.#stopped) return 'refused';
     return (await this.#passesOwnTest(slot, connection)) ? 'passed' : 'refused';
   }
 

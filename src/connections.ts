@@ -43,8 +43,15 @@ export class Connections {
 
   /** Redis is down for all we know: no connection stands, and no dial may start yet. */
   get down(): boolean {
-    const { ledger, hands } = this.#house;
-    return ledger.live === 0 && this.#backoff.remaining(hands.clock.now()) > 0;
+    return this.#backoff.remaining(this.#house.hands.clock.now()) > 0 && !this.standing;
+  }
+
+  /** Whether a connection stands. One in use may have died, and counts until its borrower gives it back. */
+  get standing(): boolean {
+    for (const { state, connection } of this.#house.ledger.slots) {
+      if ((state === 'inUse' || state === 'idle') && connection?.alive) return true;
+    }
+    return false;
   }
 
   /** Starts as many dials as are wanted and allowed; those that the back-off delays start later by themselves. */

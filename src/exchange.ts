@@ -4,6 +4,7 @@ import { Connections } from './connections.ts';
 import { whyExpired } from './core/reap.ts';
 import type { House, PoolSlot } from './house.ts';
 import { IdleConnections } from './idle.ts';
+import { Readiness } from './readiness.ts';
 import type { AcquireOptions, CloseReason, PoolStats } from './redis-pool.ts';
 import { Shutdown } from './shutdown.ts';
 import { takeSnapshot } from './snapshot.ts';
@@ -20,17 +21,14 @@ export class Exchange {
   readonly #idle: IdleConnections;
   readonly #checker: Checker;
   readonly #admission: Admission;
-  /** A `ready()` under way. */
-  #ready: Promise<void> | undefined;
-  /** What `ready()` has asked for, and holds until all of it is there. */
-  #held = 0;
+  readonly #readiness: Readiness;
   #shutdown: Shutdown | undefined;
 
   constructor(house: House) {
     this.#house = house;
     this.#connections = new Connections(house, {
       wanted: () => this.#wanted(),
-      urgent: () => this.#waiters.length > 0,
+      urgent: () => this.#waiters.length > 0 || this.#readiness.awaited,
       arrived: (slot) => this.#arrived(slot),
       failed: (error) => this.#dialFailed(error),
       lost: (slot) => this.#lost(slot),
@@ -40,6 +38,10 @@ export class Exchange {
     this.#checker = new Checker(house, this.#connections, this.#idle, (slot, restedSince) =>
       this.#passed(slot, restedSince),
     );
+    this.#readiness = new Readiness(house.hands.clock, () => {
+      const { live, count, maxActive } = house.ledger;
+      return live > 0 && this.#idle.length >= Math.min(house.options.minIdle, maxActive - count.inUse);
+    });
     const admission = new Admission(house, this.#connections);
     this.#admission = admission;
     this.#waiters = new Waiters(house.hands.clock, (waiter, why) => {
@@ -53,27 +55,18 @@ export class Exchange {
 
   /** Serves `request` at once, or lets it wait; throws what refuses it. */
   request(options: AcquireOptions | undefined, request: Request<PoolSlot>): void {
-    const slot = this.take(options);
-    if (slot && !this.doubts(slot)) request.served(slot, 0);
-    else this.wait(options, request, slot);
-  }
-
-  /** Takes an idle connection, if there is one and nobody waits; throws what refuses the caller in any case. */
-  take(options: AcquireOptions | undefined): PoolSlot | undefined {
     this.#admission.mayCome(options, this.#shutdown !== undefined);
-    if (this.#waiters.length > 0) return undefined;
-    const slot = this.#idle.take(this.#now());
+    const slot = this.#waiters.length === 0 ? this.#idle.take(this.#now()) : undefined;
+    // A listener may have closed the pool, when an expired connection was found and closed.
+    if (this.#shutdown && !slot) throw this.#admission.closed();
+    if (slot && !this.#checker.due(slot)) request.served(slot, 0);
+    else this.#wait(options, request, slot);
     if (this.#wanted() > 0) this.#connections.dialMore();
-    return slot;
-  }
-
-  /** Whether `slot`, just taken, must be looked at before it is lent. */
-  doubts(slot: PoolSlot): boolean {
-    return this.#checker.due(slot);
+    this.#readiness.look();
   }
 
   /** Lets `request` wait: for a check of `slot`, or in the queue; throws what refuses it. */
-  wait(options: AcquireOptions | undefined, request: Request<PoolSlot>, slot: PoolSlot | undefined): void {
+  #wait(options: AcquireOptions | undefined, request: Request<PoolSlot>, slot: PoolSlot | undefined): void {
     const { options: defaults, ledger, events } = this.#house;
     const excess = this.#waiters.length - ledger.room;
     if (!slot) this.#admission.mayWait(excess);
@@ -84,41 +77,33 @@ export class Exchange {
     } else {
       this.#waiters.enqueue(waiter, excess >= 0);
       if (excess >= 0 && events.count('wait')) events.emit('wait', { waiting: excess + 1 });
-      this.#connections.dialMore();
     }
   }
 
-  /** Resolves when `minIdle` connections, or at least one, stand besides those in use. */
-  ready(): Promise<void> {
-    this.#ready ??= this.#fill().finally(() => {
-      this.#ready = undefined;
-    });
-    return this.#ready;
-  }
-
-  async #fill(): Promise<void> {
+  /** Resolves when `minIdle` connections rest, or as many as the borrowers leave, and at least one stands. */
+  async ready(): Promise<void> {
     this.#admission.mayCome(undefined, this.#shutdown !== undefined);
-    const { ledger, options } = this.#house;
-    const { inUse } = ledger.count;
-    const missing = Math.min(Math.max(options.minIdle, 1 - inUse), options.maxActive - inUse);
-    const take = (): Promise<PoolSlot> =>
-      new Promise((served, failed) => this.request(undefined, { served, failed }));
-    this.#held += missing;
-    // All at once, so that each is another connection.
-    const taken = await Promise.allSettled(Array.from({ length: missing }, take));
-    this.#held -= missing;
-    for (const one of taken) if (one.status === 'fulfilled') this.rest(one.value);
+    const { lastError, down } = this.#connections;
+    if (lastError && down) throw this.#admission.connectFailed(lastError);
+    const { acquireTimeoutMs: timeoutMs } = this.#house.options;
+    const since = this.#now();
+    const ready = this.#readiness.wait(timeoutMs, () =>
+      this.#admission.gaveUp({ since, timeoutMs, signal: undefined }, 'timeout'),
+    );
     this.#connections.dialMore();
-    for (const one of taken) if (one.status === 'rejected') throw one.reason;
+    await ready;
   }
 
   /** Serves waiters with idle connections, in order, and dials for the rest. */
   #serve(): void {
-    for (let waiter = this.#waiters.first; waiter; waiter = this.#waiters.first) {
+    while (this.#waiters.first) {
       const slot = this.#idle.take(this.#now());
-      if (!slot) break;
-      if (this.#checker.due(slot)) void this.#checkFor(waiter, slot);
-      else this.#waiters.serve(waiter, slot);
+      // Looked up only now: a listener may have ended a waiter when `take` closed an expired connection.
+      const waiter = this.#waiters.first;
+      if (slot && waiter && this.#checker.due(slot)) void this.#checkFor(waiter, slot);
+      else if (slot && waiter) this.#waiters.serve(waiter, slot);
+      else if (slot) this.#idle.putBack(slot, slot.since - slot.idleMs);
+      else break;
     }
     this.#connections.dialMore();
   }
@@ -147,18 +132,27 @@ export class Exchange {
       this.#waiters.serve(waiter, slot);
     } else {
       this.#idle.putBack(slot, restedSince);
+      this.#idle.trim();
     }
   }
 
-  /** Where a connection goes that nobody uses any more; with a `reason`, it is closed. */
-  rest(slot: PoolSlot, reason?: CloseReason): void {
+  /**
+   * Where a connection goes that nobody uses any more; with a `reason`, it is closed. `tell` is called when it has
+   * come to rest, and before it moves on.
+   */
+  rest(slot: PoolSlot, reason?: CloseReason, tell?: () => void): void {
+    if (slot.state === 'closing' || slot.state === 'gone') return; // cut off when the pool was closed
     if (slot.state !== 'idle') this.#house.ledger.move(slot, 'idle', this.#now());
     const why = reason ?? this.#whyUnfit(slot) ?? whyExpired(slot, slot.since);
     if (why) {
+      tell?.();
       this.#connections.retire(slot, why);
+      this.#tellIfDown();
     } else {
       this.#idle.put(slot);
+      tell?.();
       if (this.#waiters.length > 0) this.#serve();
+      this.#readiness.look();
       this.#idle.trim();
     }
   }
@@ -174,6 +168,7 @@ export class Exchange {
       this.#waiters.serve(waiter, slot);
     } else {
       this.#idle.put(slot);
+      this.#readiness.look(); // before it is found to be one too many, with maxIdle 0
       this.#idle.trim();
     }
     this.#connections.dialMore();
@@ -188,7 +183,8 @@ export class Exchange {
 
   #dialFailed(cause: Error): void {
     const first = this.#waiters.first;
-    if (this.#house.ledger.live === 0) this.#waiters.failAll(() => this.#admission.connectFailed(cause));
+    this.#readiness.fail(this.#admission.connectFailed(cause));
+    if (!this.#connections.standing) this.#waiters.failAll(() => this.#admission.connectFailed(cause));
     else if (first) this.#waiters.fail(first, this.#admission.connectFailed(cause));
     this.#connections.dialMore();
   }
@@ -196,13 +192,24 @@ export class Exchange {
   /** A connection died. One in use is noticed when it comes back. */
   #lost(slot: PoolSlot): void {
     if (slot.state === 'idle') this.#idle.close(slot, 'broken');
+    this.#tellIfDown();
+  }
+
+  /** With the last connection, the hope of those in line may have gone: then they hear of it at once. */
+  #tellIfDown(): void {
+    const { lastError } = this.#connections;
+    if (!lastError || !this.#connections.down) return;
+    this.#waiters.failAll(() => this.#admission.connectFailed(lastError));
+    this.#connections.dialMore();
   }
 
   /** How many dials someone has a use for. */
   #wanted(): number {
     if (this.#shutdown) return 0;
-    const resting = this.#idle.length + this.#checker.doubted + this.#held;
-    return this.#waiters.length || this.#house.options.minIdle - resting;
+    const { ledger, options } = this.#house;
+    const first = this.#readiness.awaited && ledger.live === 0 ? 1 : 0;
+    const resting = this.#idle.length + this.#checker.doubted;
+    return this.#waiters.length || Math.max(options.minIdle, first) - resting;
   }
 
   stats(): PoolStats {
@@ -228,9 +235,10 @@ export class Exchange {
   #shutDown(): Shutdown {
     this.#connections.stop();
     this.#idle.stop();
-    this.#checker.stop();
     const shutdown = new Shutdown(this.#house, this.#connections);
     this.#shutdown = shutdown;
+    this.#checker.stop();
+    this.#readiness.fail(this.#admission.closed());
     this.#waiters.failAll(() => this.#admission.closed(), 'everyone');
     this.#idle.closeAll('poolClosed');
     for (const slot of this.#house.ledger.slots) {

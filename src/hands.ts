@@ -8,6 +8,8 @@ export interface Connection {
   readonly client: Redis;
   /** Resolves when commands may be sent; rejects with the real cause of a failed dial. */
   readonly ready: Promise<void>;
+  /** The db it is on when it is ready; a borrower leaves it there. */
+  readonly db: number;
   /** Whether a command sent now would reach the socket. */
   readonly alive: boolean;
   /** Ends the connection, at any stage. Resolves, never rejects, when its socket is really gone. Idempotent. */

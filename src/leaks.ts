@@ -4,6 +4,12 @@ import { owed } from './redis/settle.ts';
 /** Leases younger than this are not watched, so that ordinary ones pay nothing for it. */
 const LOOK_MS = 1000;
 
+/** A lease that was garbage-collected: the connection, and which of its uses it was. */
+interface Dropped {
+  readonly slot: PoolSlot;
+  readonly uses: number;
+}
+
 /** What is known of a lease that is out. */
 interface Watched {
   readonly stack: string;
@@ -20,9 +26,9 @@ export class LeakWatch {
   readonly #dropped: (slot: PoolSlot) => void;
   readonly #timed: boolean;
   readonly #watched = new Map<PoolSlot, Watched>();
-  readonly #registry = new FinalizationRegistry<{ slot: PoolSlot; uses: number }>((lease) =>
-    this.#collected(lease),
-  );
+  readonly #registry = new FinalizationRegistry<Dropped>((lease) => this.#collected(lease));
+  /** Collected ones whose connections still owe replies. */
+  readonly #owing = new Set<Dropped>();
   #cancelLook: (() => void) | undefined;
 
   /** `dropped` takes back the connection of a lease that nobody holds any more. */
@@ -91,15 +97,19 @@ export class LeakWatch {
       }
     }
     this.#cancelLook = undefined;
-    if (young) this.#lookLater();
+    const owing = [...this.#owing];
+    this.#owing.clear();
+    for (const lease of owing) this.#collected(lease);
+    if (young && this.#cancelLook === undefined) this.#lookLater();
   }
 
-  #collected(lease: { slot: PoolSlot; uses: number }): void {
+  #collected(lease: Dropped): void {
     const { slot, uses } = lease;
     if (!slot.leased || slot.uses !== uses || slot.state !== 'inUse') return;
     if (slot.connection?.alive && owed(slot.connection) > 0) {
       // The lease is gone, but someone may still wait for a reply that was asked for through it.
-      this.#house.hands.clock.after(LOOK_MS, () => this.#collected(lease), 'background');
+      this.#owing.add(lease);
+      if (this.#cancelLook === undefined) this.#lookLater();
       return;
     }
     if (!this.#watched.get(slot)?.reported) this.#report(slot);

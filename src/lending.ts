@@ -1,4 +1,5 @@
-import { createLease, type LeaseOwner, leaseClassFor } from './commands/lease.ts';
+import type { LeaseOwner } from './commands/lease.ts';
+import { leaseMaker } from './commands/lease-maker.ts';
 import { Taint, undoFor } from './core/taint.ts';
 import type { PoolErrorCode } from './errors.ts';
 import type { Connection } from './hands.ts';
@@ -7,16 +8,17 @@ import { LeakWatch } from './leaks.ts';
 import { owed, settle } from './redis/settle.ts';
 import type { CloseReason, Lease } from './redis-pool.ts';
 
+/** Takes a connection whose lease is over; with a `reason`, to be closed. `tell` is called once it rests. */
+type CameBack = (slot: PoolSlot, reason?: CloseReason, tell?: () => void) => void;
+
 /** Hands out leases, and decides what a connection is worth that comes back. */
 export class Lending implements LeaseOwner {
   readonly leaks: LeakWatch;
   readonly #house: House;
-  readonly #cameBack: (slot: PoolSlot, reason?: CloseReason) => void;
-  /** The connections of one pool are made alike, so their leases are. */
-  #Lease: ReturnType<typeof leaseClassFor> | undefined;
+  readonly #cameBack: CameBack;
+  #make: ((slot: PoolSlot) => Lease) | undefined;
 
-  /** `cameBack` takes a connection whose lease is over; with a `reason`, to be closed. */
-  constructor(house: House, cameBack: (slot: PoolSlot, reason?: CloseReason) => void) {
+  constructor(house: House, cameBack: CameBack) {
     this.#house = house;
     this.#cameBack = cameBack;
     this.leaks = new LeakWatch(house, (slot) => this.giveBack(slot, Taint.dirty, 'keep'));
@@ -28,9 +30,8 @@ export class Lending implements LeaseOwner {
     const connected = slot.uses === 0;
     slot.uses++;
     slot.leased = true;
-    const { client } = slot.connection;
-    this.#Lease ??= leaseClassFor(client);
-    const lease = createLease(this.#Lease, slot, client, this);
+    this.#make ??= leaseMaker(slot.connection.client, this);
+    const lease = this.#make(slot);
     this.leaks.begin(slot, lease, stack);
     if (events.count('acquire')) events.emit('acquire', { connectionId: slot.id, waitedMs, connected });
     return lease;
@@ -38,17 +39,22 @@ export class Lending implements LeaseOwner {
 
   giveBack(slot: PoolSlot, taint: number, fate: 'keep' | 'destroy'): void {
     if (slot.state !== 'inUse') return; // cut off when the pool was closed
-    const { ledger, events, hands } = this.#house;
+    const { events, hands } = this.#house;
     const { connection, since, id: connectionId } = slot;
     const now = hands.clock.now();
     this.leaks.end(slot);
     slot.leased = false;
     const reason = fate === 'destroy' ? 'destroyed' : connection?.alive ? undefined : 'broken';
     const left = reason === undefined && connection && (taint !== Taint.none || owed(connection) > 0);
-    if (!left) ledger.move(slot, 'idle', now);
-    if (events.count('release')) events.emit('release', { connectionId, heldMs: now - since });
-    if (left) void this.#clean(slot, connection, taint);
-    else this.#cameBack(slot, reason);
+    const tell = events.count('release')
+      ? () => events.emit('release', { connectionId, heldMs: now - since })
+      : undefined;
+    if (left) {
+      tell?.();
+      void this.#clean(slot, connection, taint);
+    } else {
+      this.#cameBack(slot, reason, tell);
+    }
   }
 
   error(code: PoolErrorCode, message: string): Error {
@@ -57,7 +63,7 @@ export class Lending implements LeaseOwner {
 
   /** The slow way back: only for a borrower that left something behind. */
   async #clean(slot: PoolSlot, connection: Connection, taint: number): Promise<void> {
-    const undo = undoFor(taint, connection.client.options.db ?? 0);
+    const undo = undoFor(taint, connection.db);
     const clean = undo !== 'close' && (await settle(connection, undo, this.#house.hands.clock));
     if (slot.state !== 'inUse') return;
     this.#cameBack(slot, clean ? undefined : connection.alive ? 'dirty' : 'broken');

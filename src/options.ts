@@ -49,7 +49,10 @@ export interface PoolOptions {
   readonly connectTimeoutMs?: number | undefined;
   /** Most dials under way at once. From 1; default 4. */
   readonly maxConnecting?: number | undefined;
-  /** The reaper closes what was idle for longer; never lent after that. Default 60 000. */
+  /**
+   * The reaper closes what was idle for longer; never lent after that. Not so the last `minIdle`, which are checked
+   * before they are lent. Default 60 000.
+   */
   readonly idleTimeoutMs?: number | undefined;
   /** A connection is closed, at its next rest, after this age less a random 0 to 10 %. Default 30 minutes. */
   readonly maxLifetimeMs?: number | undefined;
@@ -151,7 +154,7 @@ const RULES: Readonly<Record<keyof PoolOptions, Rule>> = {
 };
 
 /** Options whose values are never printed: they may hold a password. */
-const SECRET: ReadonlySet<string> = new Set(['redis']);
+const SECRET: ReadonlySet<string> = new Set(['redis', 'createClient', 'testOnBorrow', 'onConnect']);
 
 function whereRedis(value: unknown): string | undefined {
   const allowed = 'a redis://, rediss:// or unix socket URL, or ioredis options';

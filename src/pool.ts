@@ -45,7 +45,7 @@ export class Pool implements RedisPool {
       events: new Events(options, () => this.stats()),
     };
     this.#exchange = new Exchange(this.#house);
-    this.#lending = new Lending(this.#house, (slot, reason) => this.#exchange.rest(slot, reason));
+    this.#lending = new Lending(this.#house, (slot, reason, tell) => this.#exchange.rest(slot, reason, tell));
   }
 
   async use<T>(work: (redis: Lease) => T | PromiseLike<T>, options?: AcquireOptions): Promise<T> {

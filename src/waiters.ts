@@ -72,7 +72,7 @@ export class Waiters<S> {
     if (signal) {
       waiter.onAbort = () => this.#giveUp(waiter, 'abort');
       // Many may wait under one signal, as that of a shut-down; Node would take it for a leak.
-      setMaxListeners(0, signal);
+      if (signal instanceof EventTarget) setMaxListeners(0, signal);
       signal.addEventListener('abort', waiter.onAbort, { once: true });
     }
     return waiter;

@@ -74,7 +74,7 @@ const BELOW: Readonly<Record<string, RegExp>> = {
   core: /^(core\/.*|redis-pool|errors)\.ts$/,
   engine: /^engine\/.*\.ts$/,
   redis: /^(redis\/.*|core\/.*|engine\/.*|redis-pool|errors|options|clock|hands)\.ts$/,
-  commands: /^(commands\/.*|core\/.*|redis-pool|errors|options|clock|hands|house)\.ts$/,
+  commands: /^(commands\/.*|core\/.*|redis-pool|errors|options|clock|hands|house|warn)\.ts$/,
 };
 
 test('the files of src are found, with what they import and mention', () => {

@@ -2,14 +2,21 @@ import { type Command, Redis } from 'ioredis';
 import { Taint, taintAfter } from '../core/taint.ts';
 import type { PoolErrorCode } from '../errors.ts';
 import type { PoolSlot } from '../house.ts';
-import type { Lease, LeaseMessage } from '../redis-pool.ts';
-import { messagesOf } from './messages.ts';
+import type { LeaseMessage } from '../redis-pool.ts';
+import { warn } from '../warn.ts';
+import { Messages } from './messages.ts';
 
 /** What a lease needs of its pool. */
 export interface LeaseOwner {
   /** The lease has ended. `taint` is what its commands left on the connection. Called once. */
   giveBack(slot: PoolSlot, taint: number, fate: 'keep' | 'destroy'): void;
   error(code: PoolErrorCode, message: string): Error;
+}
+
+/** As much of a socket as ioredis' pipelines need. */
+export interface LeaseStream {
+  readonly writable: boolean;
+  write(data: string | Buffer): boolean;
 }
 
 type Stream = Parameters<Redis['sendCommand']>[1];
@@ -34,10 +41,11 @@ export class LeaseHandle {
   #taint: number = Taint.none;
   #forwards: Map<string, Listener> | undefined;
   #endTold = false;
+  #stream: LeaseStream | undefined;
 
-  constructor(slot: PoolSlot, client: Redis, owner: LeaseOwner) {
+  constructor(slot: PoolSlot, options: Redis['options'], owner: LeaseOwner) {
     this.connectionId = slot.id;
-    this.options = client.options;
+    this.options = options;
     this.#slot = slot;
     this.#owner = owner;
   }
@@ -56,6 +64,8 @@ export class LeaseHandle {
     // ioredis itself knows stateful commands by their lower-case names only; SUBSCRIBE makes it throw.
     if (name !== command.name) command.name = name;
     this.#taint = taintAfter(this.#taint, name, command.args);
+    // Its reply comes behind messages that a slow reader of messages() may have left in the socket.
+    if (this.#forwards) connection.client.stream.resume();
     return connection.client.sendCommand(command, stream);
   }
 
@@ -82,10 +92,19 @@ export class LeaseHandle {
     return client;
   }
 
-  messages(options: { signal?: AbortSignal } = {}): AsyncIterableIterator<LeaseMessage> {
+  messages({ signal }: { signal?: AbortSignal } = {}): AsyncIterableIterator<LeaseMessage> {
+    const client = this.#client;
     const lost = (): Error =>
       this.#owner.error('POOL_CONNECTION_LOST', 'connection lost: messages may be missed');
-    return messagesOf(this as unknown as Redis, options.signal, lost);
+    if (client === undefined) throw this.#released('it hears nothing any more');
+    if (!this.#slot?.connection?.alive) throw lost();
+    return new Messages({
+      emitter: this as unknown as Redis,
+      signal,
+      lost,
+      pause: () => void (client.commandQueue.length === 0 && client.stream.pause()),
+      resume: () => void client.stream.resume(),
+    });
   }
 
   get status(): Redis['status'] {
@@ -96,8 +115,17 @@ export class LeaseHandle {
     return this.#client?.mode ?? 'normal';
   }
 
-  get stream(): Redis['stream'] | undefined {
-    return this.#client?.stream;
+  /** What ioredis' pipelines write to; the socket itself would outlive the lease in a borrower's hands. */
+  get stream(): LeaseStream | undefined {
+    if (this.#slot === undefined) return undefined;
+    const lease = this;
+    this.#stream ??= {
+      get writable() {
+        return lease.#slot?.connection?.alive ?? false;
+      },
+      write: (data) => lease.#client?.stream.write(data) ?? false,
+    };
+    return this.#stream;
   }
 
   get isCluster(): false {
@@ -192,9 +220,18 @@ export class LeaseHandle {
     this.#slot = undefined;
     if (this.#forwards) {
       for (const [event, forward] of this.#forwards) client?.off(event, forward);
-      if (!this.#endTold) (this as unknown as Redis).emit('end');
     }
     this.#owner.giveBack(slot, this.#taint, fate);
+    if (this.#forwards && !this.#endTold) this.#tellEnd();
+  }
+
+  /** What a listener throws must not come out of release(). */
+  #tellEnd(): void {
+    try {
+      (this as unknown as Redis).emit('end');
+    } catch (error) {
+      warn("a listener for 'end' of a lease threw", error);
+    }
   }
 
   #own<T>(name: string, value: T): T {
@@ -209,35 +246,3 @@ export class LeaseHandle {
 
 Object.setPrototypeOf(LeaseHandle.prototype, Redis.prototype);
 Object.defineProperty(LeaseHandle.prototype, 'constructor', { value: Redis.prototype.constructor });
-
-type LeaseClass = new (slot: PoolSlot, client: Redis, owner: LeaseOwner) => LeaseHandle;
-
-/**
- * The class of leases over clients like `client`: with the methods of its own class, if that is a subclass of
- * Redis, and with the commands defined on it, by option `scripts` or in `onConnect`.
- */
-export function leaseClassFor(client: Redis): LeaseClass {
-  const scripts = Object.keys(client.scriptsSet);
-  const added = [...client.addedBuiltinSet];
-  const proto = Object.getPrototypeOf(client) as object;
-  if (proto === Redis.prototype && scripts.length + added.length === 0) return LeaseHandle;
-  class OwnLease extends LeaseHandle {}
-  const own = Object.getOwnPropertyNames(LeaseHandle.prototype);
-  for (let at = proto; at !== Redis.prototype && at !== null; at = Object.getPrototypeOf(at)) {
-    for (const [name, property] of Object.entries(Object.getOwnPropertyDescriptors(at))) {
-      if (!own.includes(name) && !Object.hasOwn(OwnLease.prototype, name)) {
-        Object.defineProperty(OwnLease.prototype, name, property);
-      }
-    }
-  }
-  for (const name of [...scripts, ...added].flatMap((one) => [one, `${one}Buffer`])) {
-    Object.defineProperty(OwnLease.prototype, name, { value: Reflect.get(client, name), writable: true });
-  }
-  Object.defineProperty(OwnLease.prototype, 'constructor', { value: client.constructor });
-  return OwnLease;
-}
-
-/** A lease over the connection of `slot`. */
-export function createLease(Class: LeaseClass, slot: PoolSlot, client: Redis, owner: LeaseOwner): Lease {
-  return new Class(slot, client, owner) as unknown as Lease;
-}

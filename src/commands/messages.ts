@@ -4,61 +4,82 @@ import type { LeaseMessage } from '../redis-pool.ts';
 /** From here on the socket is paused, and Redis keeps the messages, until half of them are read. */
 const MOST_UNREAD = 1000;
 
-/**
- * The messages that `redis` is subscribed to, from now on. Ends when the lease ends; throws the reason when
- * `signal` is aborted, and what `lost` makes when the connection dies.
- */
-export function messagesOf(
-  redis: Redis,
-  signal: AbortSignal | undefined,
-  lost: () => Error,
-): AsyncIterableIterator<LeaseMessage> {
-  const unread: LeaseMessage[] = [];
-  let wake = (): void => {};
-  let over: { error?: unknown } | undefined;
+/** What the iterator needs of its lease. */
+export interface MessageSource {
+  /** Emits the messages; `close` when the connection is lost, `end` when the lease is over. */
+  readonly emitter: Redis;
+  readonly signal: AbortSignal | undefined;
+  /** Makes the error for a lost connection. */
+  lost(): Error;
+  /** Stops and restarts the flow of bytes; not while a reply is awaited, which would come behind the messages. */
+  pause(): void;
+  resume(): void;
+}
 
-  const take = (message: LeaseMessage): void => {
-    unread.push(message);
-    if (unread.length >= MOST_UNREAD) redis.stream?.pause();
-    wake();
-  };
-  const listeners = {
-    message: (channel: string, message: string) => take({ kind: 'message', channel, message }),
-    smessage: (channel: string, message: string) => take({ kind: 'smessage', channel, message }),
-    pmessage: (pattern: string, channel: string, message: string) =>
-      take({ kind: 'pmessage', pattern, channel, message }),
-    end: () => stop({}),
-    close: () => stop({ error: lost() }),
-  };
-  const abort = (): void => stop({ error: signal?.reason });
-  const stop = (how: { error?: unknown }): void => {
-    if (over) return;
-    over = how;
-    for (const [event, listener] of Object.entries(listeners)) redis.off(event, listener as () => void);
-    signal?.removeEventListener('abort', abort);
-    redis.stream?.resume();
-    wake();
-  };
-  for (const [event, listener] of Object.entries(listeners)) redis.on(event, listener as () => void);
-  if (signal?.aborted) abort();
-  signal?.addEventListener('abort', abort, { once: true });
+/** The messages that a lease is subscribed to, from now on, with back-pressure. */
+export class Messages implements AsyncIterableIterator<LeaseMessage> {
+  readonly #source: MessageSource;
+  readonly #unread: LeaseMessage[] = [];
+  readonly #listeners: Readonly<Record<string, (...args: string[]) => void>>;
+  #wake: () => void = () => {};
+  /** Set when no more messages will come; with the error to throw, if any. */
+  #over: { readonly error?: unknown } | undefined;
 
-  async function* read(): AsyncGenerator<LeaseMessage> {
-    try {
-      while (true) {
-        for (let message = unread.shift(); message; message = unread.shift()) {
-          if (unread.length === MOST_UNREAD / 2) redis.stream?.resume();
-          yield message;
-        }
-        if (over) break;
-        await new Promise<void>((resolve) => {
-          wake = resolve;
-        });
-      }
-    } finally {
-      stop({});
-    }
-    if (over && 'error' in over) throw over.error;
+  constructor(source: MessageSource) {
+    this.#source = source;
+    this.#listeners = {
+      message: (channel = '', message = '') => this.#take({ kind: 'message', channel, message }),
+      smessage: (channel = '', message = '') => this.#take({ kind: 'smessage', channel, message }),
+      pmessage: (pattern = '', channel = '', message = '') =>
+        this.#take({ kind: 'pmessage', pattern, channel, message }),
+      end: () => this.#stop({}),
+      close: () => this.#stop({ error: source.lost() }),
+    };
+    for (const [event, listener] of Object.entries(this.#listeners)) source.emitter.on(event, listener);
+    if (source.signal?.aborted) this.#abort();
+    source.signal?.addEventListener('abort', this.#abort, { once: true });
   }
-  return read();
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  async next(): Promise<IteratorResult<LeaseMessage>> {
+    while (this.#unread.length === 0 && !this.#over) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+    const message = this.#unread.shift();
+    if (this.#unread.length === MOST_UNREAD / 2) this.#source.resume();
+    if (message) return { done: false, value: message };
+    const over = this.#over;
+    this.#over = {}; // an error is thrown once
+    if (over && 'error' in over) throw over.error;
+    return { done: true, value: undefined };
+  }
+
+  async return(): Promise<IteratorResult<LeaseMessage>> {
+    this.#unread.length = 0;
+    this.#stop({});
+    return { done: true, value: undefined };
+  }
+
+  readonly #abort = (): void => this.#stop({ error: this.#source.signal?.reason });
+
+  #take(message: LeaseMessage): void {
+    this.#unread.push(message);
+    if (this.#unread.length >= MOST_UNREAD) this.#source.pause();
+    this.#wake();
+  }
+
+  #stop(how: { readonly error?: unknown }): void {
+    if (this.#over) return;
+    this.#over = how;
+    const { emitter, signal } = this.#source;
+    for (const [event, listener] of Object.entries(this.#listeners)) emitter.off(event, listener);
+    signal?.removeEventListener('abort', this.#abort);
+    this.#source.resume();
+    this.#wake();
+  }
 }

@@ -76,7 +76,7 @@ export class Ledger<C> {
     return this.slots.size;
   }
 
-  /** Connections that stand. */
+  /** Connections that are idle or in use; one in use may be dead, until its borrower gives it back. */
   get live(): number {
     return this.count.inUse + this.count.idle;
   }

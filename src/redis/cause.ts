@@ -7,8 +7,8 @@ import type { Clock } from '../clock.ts';
 const GREETING_MS = 250;
 
 /**
- * The error without what ioredis hangs on it: the command that failed, and with AUTH and HELLO that is the
- * password.
+ * The error without what may hold the password: the command that failed, which ioredis hangs on it, be it AUTH or
+ * HELLO; and the URL that Node could not read.
  */
 export function withoutSecrets(error: Error): Error {
   const seen = new Set<unknown>();
@@ -16,6 +16,7 @@ export function withoutSecrets(error: Error): Error {
     if (!(one instanceof Error) || seen.has(one)) return;
     seen.add(one);
     if ('command' in one) delete one.command;
+    if ('input' in one) delete one.input;
     strip(one.cause);
     if (one instanceof AggregateError) one.errors.forEach(strip);
   };

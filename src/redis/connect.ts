@@ -13,6 +13,7 @@ type Settings = Pick<ResolvedOptions, 'createClient' | 'onConnect' | 'connectTim
 /** A connection over ioredis. It dies rather than heals, and tells the real reason. */
 export class RedisConnection implements Connection {
   readonly ready: Promise<void>;
+  db = 0;
   readonly #clock: Clock;
   readonly #settings: Settings;
   readonly #owner: ConnectionOwner;
@@ -82,6 +83,7 @@ export class RedisConnection implements Connection {
     this.#awaited = 'onConnect did not end';
     await onConnect?.(client, { signal });
     if (!this.alive) throw this.#error ?? new Error('the server closed the connection');
+    this.db = client.condition?.select ?? client.options.db ?? 0; // onConnect may have selected another
     this.#watchLoss(client);
   }
 
@@ -126,7 +128,11 @@ export class RedisConnection implements Connection {
     if (!client || client.status === 'wait' || client.status === 'end') return;
     const ended = new Promise<void>((resolve) => void client.once('end', resolve));
     const connecting = client.status === 'connecting';
-    client.disconnect();
+    try {
+      client.disconnect();
+    } catch {
+      client.stream?.destroy(); // a subclass of the user's; its socket has to go all the same
+    }
     if (connecting) client.stream?.destroy();
     const cancel = this.#clock.after(FIN_MS, () => client.stream?.destroy());
     await ended;

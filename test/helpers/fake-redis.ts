@@ -79,6 +79,10 @@ export class FakeConnection implements Connection {
     return this.state === 'open';
   }
 
+  get db(): number {
+    return this.client.options.db ?? 0;
+  }
+
   /** The pool's PING. */
   ping(timeoutMs: number): Promise<void> {
     this.pings.push(timeoutMs);

@@ -199,7 +199,8 @@ export class World {
       },
       connectError: ({ stats }) => {
         this.downSince ??= this.now;
-        if (stats.inUse + stats.idle === 0) for (const caller of this.asking) caller.doomed = true;
+        if (stats.inUse + stats.idle + this.checks > 0) return;
+        for (const caller of this.asking) caller.doomed = true;
       },
     };
   }

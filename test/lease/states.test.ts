@@ -78,7 +78,7 @@ const ENDS: Record<string, (redis: Lease) => unknown> = {
     throw new Error('the borrower failed');
   },
   'its connection killed': async (redis) => {
-    const { localAddress, localPort } = redis.stream as Socket;
+    const { localAddress, localPort } = redis.raw.stream as Socket;
     await observer.client('KILL', 'ADDR', `${localAddress}:${localPort}`).catch(() => {}); // QUIT was faster
     // The reply to KILL may overtake the FIN.
     await vi.waitUntil(() => redis.status !== 'ready', { interval: 1 });

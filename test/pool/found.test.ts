@@ -159,3 +159,30 @@ test('a listener may acquire while idle connections are being closed', async () 
     expect(pool.stats()).toMatchObject({ inUse: 0, waiting: 0, closing: 0 });
   }
 });
+
+test('an own test does not begin when the pool was closed before its turn', async () => {
+  for (const graceMs of [0, 5000]) {
+    const redis = new FakeRedis();
+    redis.closeMs = 100;
+    let tests = 0;
+    const pool = redis.pool({ maxActive: 1, checkAfterIdleMs: 0, testOnBorrow: () => tests++ });
+    await warm(pool, 1);
+    for (const one of redis.dials) one.pingMs = 20;
+    const lease = outcome(pool.acquire());
+    await redis.clock.advance(10);
+    const closed = pool.close({ graceMs });
+    await redis.clock.advance(200);
+    await closed;
+    expect(await lease).toBe('POOL_CLOSED');
+    expect([tests, redis.clock.timers()]).toEqual([0, 0]);
+  }
+});
+
+test('ready() is content with one connection that stood, when none is kept idle', async () => {
+  const redis = new FakeRedis();
+  const pool = redis.pool({ maxIdle: 0 });
+  expect(await outcome(pool.ready())).toBe('fine');
+  await settled();
+  expect(redis.dials.length).toBe(1);
+  expect(pool.stats()).toMatchObject({ total: 0, closed: { excess: 1 } });
+});

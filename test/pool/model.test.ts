@@ -18,8 +18,8 @@ const draws: fc.Arbitrary<Draw> = fc
     maxConnecting: fc.integer({ min: 1, max: 4 }),
     acquireTimeoutMs: fc.constantFrom(50, 500, 3000, 3000),
     connectTimeoutMs: fc.constantFrom(30, 2000),
-    idleTimeoutMs: fc.constantFrom(0, 100, 2000, Number.POSITIVE_INFINITY),
-    maxLifetimeMs: fc.constantFrom(0, 100, 5000, 5000, Number.POSITIVE_INFINITY),
+    idleTimeoutMs: fc.constantFrom(0, 100, 2000, 2000, Number.POSITIVE_INFINITY),
+    maxLifetimeMs: fc.constantFrom(0, 100, 5000, Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY),
     reapIntervalMs: fc.constantFrom(20, 1000),
     checkAfterIdleMs: fc.constantFrom(0, 0, 20, 1000, Number.POSITIVE_INFINITY),
     closeMs: fc.constantFrom(0, 0, 5, 100),
@@ -85,6 +85,12 @@ const callers = {
   acquireMany: step('acquire times', fc.integer({ min: 2, max: 6 }), (world, many) => {
     for (let i = 0; i < many; i++) world.ask();
   }),
+  /** Several at once, who give back at once: what they leave is idle. */
+  warm: step('warm', fc.integer({ min: 2, max: 4 }), async (world, many) => {
+    for (let i = 0; i < many; i++) world.ask();
+    await world.settle();
+    for (const caller of world.holding) world.giveBack(caller, 'release');
+  }),
   release: step('release', index, (world, i) => {
     const caller = pick(world.holding, i);
     if (caller) world.giveBack(caller, 'release');
@@ -114,7 +120,7 @@ const nature = {
   pass: step('pass', times, async (world, ms) => {
     await world.pass(ms);
     deadlinesHold(world);
-    if (ms >= 20_000) reaped(world);
+    if (ms >= 20_000 && !world.draw.meddle) reaped(world);
   }),
   leap: step('leap', fc.constantFrom(1, 30, 500, 5000), (world, ms) => {
     world.deeds.add('broke'); // a check and its limit are over in one go
@@ -143,7 +149,7 @@ const nature = {
   /** Slow, or for ever. */
   silence: step(
     'fall silent',
-    fc.tuple(index, fc.constantFrom(20, 20, Number.POSITIVE_INFINITY)),
+    fc.tuple(index, fc.constantFrom(20, Number.POSITIVE_INFINITY)),
     (world, [i, ms]) => {
       world.deeds.add('broke');
       const one = pick(world.unlent, i);
@@ -163,7 +169,7 @@ const { close, ...others } = callers;
 // What is there twice happens more often.
 const anything = [
   ...[...Object.values(others), others.acquire, others.acquire, others.release, others.release],
-  ...[...Object.values(nature), nature.pass, nature.pass, nature.endDial],
+  ...[...Object.values(nature), nature.pass, nature.pass, nature.endDial, nature.silence],
 ];
 const life = fc.commands(anything, { maxCommands: 80, size: 'max' });
 const death = fc.commands([...anything, close, close, close], { maxCommands: 15, size: 'max' });

@@ -1,0 +1,47 @@
+import type { Clock } from './clock.ts';
+
+/** What `ready()` waits for: a promise for all who call it meanwhile, and nothing once it is settled. */
+export class Readiness {
+  readonly #clock: Clock;
+  readonly #met: () => boolean;
+  #settle: ((error?: unknown) => void) | undefined;
+  #promise: Promise<void> | undefined;
+
+  /** `met` says whether the pool is ready. */
+  constructor(clock: Clock, met: () => boolean) {
+    this.#clock = clock;
+    this.#met = met;
+  }
+
+  /** Whether someone waits for it. */
+  get awaited(): boolean {
+    return this.#settle !== undefined;
+  }
+
+  /** Resolves when the pool is ready; rejects with what `late` makes after `timeoutMs`. */
+  wait(timeoutMs: number, late: () => unknown): Promise<void> {
+    this.#promise ??= new Promise((resolve, reject) => {
+      const cancel = this.#clock.after(timeoutMs, () => this.fail(late()));
+      this.#settle = (error) => {
+        this.#settle = undefined;
+        this.#promise = undefined;
+        cancel();
+        if (error === undefined) resolve();
+        else reject(error);
+      };
+    });
+    const promise = this.#promise;
+    this.look();
+    return promise;
+  }
+
+  /** Tells that something has changed. */
+  look(): void {
+    if (this.#settle && this.#met()) this.#settle();
+  }
+
+  /** Tells that it will not come. */
+  fail(error: unknown): void {
+    this.#settle?.(error);
+  }
+}
