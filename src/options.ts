@@ -60,7 +60,10 @@ export interface PoolOptions {
   readonly reapIntervalMs?: number | undefined;
   /** A connection idle for this long or longer gets a PING before it is lent. Default 5000. */
   readonly checkAfterIdleMs?: number | undefined;
-  /** Your own check of an idle connection before it is lent; a throw closes it and the acquire goes on. Default none. */
+  /**
+   * Your own check of a connection that was used and is idle, before it is lent again; a throw closes it, and the
+   * acquire goes on with another. Default none.
+   */
   readonly testOnBorrow?: ((redis: Redis, context: BorrowContext) => unknown) | undefined;
   /** Prepares each new connection; a throw fails the dial. Default none. */
   readonly onConnect?: ((redis: Redis, context: { readonly signal: AbortSignal }) => unknown) | undefined;

@@ -39,6 +39,10 @@ describe.each(examples.map((code, i) => [i + 1, code] as const))('example %i', (
   });
 });
 
+test('nothing is left to fill in', () => {
+  expect(readme).not.toMatch(/^[A-Z-]+$/m);
+});
+
 test('every file and folder that the README names is there', () => {
   const named = [...readme.matchAll(/\]\(((?!http)[^)]+)\)|`((?:src|test|bench|docs|demo)\/[\w./-]*)`/g)];
   const missing = named
