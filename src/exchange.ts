@@ -91,7 +91,8 @@ export class Exchange {
       this.#admission.gaveUp({ since, timeoutMs, signal: undefined }, 'timeout'),
     );
     this.#connections.dialMore();
-    await ready;
+    // Afterwards, what is still to be dialled is wanted for minIdle alone, and keeps no process alive.
+    await ready.finally(() => this.#connections.dialMore());
   }
 
   /** Serves waiters with idle connections, in order, and dials for the rest. */
