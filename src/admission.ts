@@ -27,15 +27,21 @@ export class Admission {
   }
 
   /** Throws if a caller must not wait. `excess`: how many more are in line than there is room for. */
-  mayWait(excess: number): void {
-    const { options, events } = this.#house;
+  mayWait(excess: number, maxWaiting: number): void {
+    const { options } = this.#house;
     const { lastError } = this.#line;
     if (lastError && this.#line.down) throw this.connectFailed(lastError);
-    if (excess < (options.wait ? options.maxWaiting : 0)) return;
-    const why = options.wait ? `${options.maxWaiting} callers wait already (maxWaiting)` : 'wait is false';
-    const message = `no connection is free, and ${why} (${this.#numbers()})`;
+    if (excess < (options.wait ? maxWaiting : 0)) return;
+    const why = options.wait ? `${maxWaiting} callers wait already (maxWaiting)` : 'wait is false';
+    throw this.exhausted(`no connection is free, and ${why}`);
+  }
+
+  /** There is too much of something; `why` says of what. */
+  exhausted(why: string): PoolError {
+    const { events } = this.#house;
+    const message = `${why} (${this.#numbers()})`;
     if (events.count('exhausted')) events.emit('exhausted', { waiting: events.stats().waiting });
-    throw poolError(this.#house, 'POOL_EXHAUSTED', message, lastError);
+    return poolError(this.#house, 'POOL_EXHAUSTED', message, this.#line.lastError);
   }
 
   /** What a waiter is told that left on its own account. */

@@ -7,6 +7,8 @@ export interface Clock {
    * process alive. Returns what cancels it.
    */
   after(ms: number, run: () => void, background?: 'background'): () => void;
+  /** Calls `run` when all that has come in by now has been dealt with. */
+  soon(run: () => void): void;
 }
 
 const never = (): void => {};
@@ -19,6 +21,7 @@ export const systemClock: Clock = {
     if (background) timer.unref();
     return () => clearTimeout(timer);
   },
+  soon: (run) => void setImmediate(run),
 };
 
 /** Waits for `work`; rejects with it, when `signal` is aborted, or with what `late` makes after `timeoutMs`. */

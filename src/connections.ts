@@ -46,6 +46,11 @@ export class Connections {
     return this.#backoff.remaining(this.#house.hands.clock.now()) > 0 && !this.standing;
   }
 
+  /** No connection stands, and the last dial failed. */
+  get failing(): boolean {
+    return this.lastError !== undefined && !this.standing;
+  }
+
   /** Whether a connection stands. One in use may have died, and counts until its borrower gives it back. */
   get standing(): boolean {
     for (const { state, connection } of this.#house.ledger.slots) {

@@ -2,7 +2,10 @@ import type { PoolStats } from './redis-pool.ts';
 
 /** What went wrong, stable across versions: switch on this, not on the message. */
 export type PoolErrorCode =
-  /** All connections are in use, and the caller must not wait: `wait: false`, or `maxWaiting` wait already. */
+  /**
+   * All connections are in use, and the caller must not wait: `wait: false`, or `maxWaiting` wait already; or
+   * `maxQueuedCommands` commands wait for a lane.
+   */
   | 'POOL_EXHAUSTED'
   /** The acquire deadline passed. */
   | 'POOL_ACQUIRE_TIMEOUT'
@@ -14,6 +17,8 @@ export type PoolErrorCode =
   | 'POOL_CLOSED'
   /** A command on a lease that was given back. */
   | 'POOL_LEASE_RELEASED'
+  /** A command that leaves state on its connection, or speaks about it, on `pool.redis`, which shares connections. */
+  | 'POOL_STATEFUL_COMMAND'
   /** An option is wrong or unknown. */
   | 'POOL_INVALID_OPTION';
 

@@ -1,10 +1,12 @@
 import { Admission } from './admission.ts';
 import { Checker } from './checker.ts';
+import { Condition } from './condition.ts';
 import { Connections } from './connections.ts';
 import { whyExpired } from './core/reap.ts';
 import type { House, PoolSlot } from './house.ts';
 import { IdleConnections } from './idle.ts';
-import { Readiness } from './readiness.ts';
+import { Line, type Patience } from './line.ts';
+import { Outage } from './outage.ts';
 import type { AcquireOptions, CloseReason, PoolStats } from './redis-pool.ts';
 import { Shutdown } from './shutdown.ts';
 import { takeSnapshot } from './snapshot.ts';
@@ -20,17 +22,23 @@ export class Exchange {
   readonly #connections: Connections;
   readonly #idle: IdleConnections;
   readonly #checker: Checker;
-  readonly #admission: Admission;
-  readonly #readiness: Readiness;
+  /** Who may come in, and what those are told who may not. */
+  readonly admission: Admission;
+  readonly #outage: Outage;
+  readonly #readiness: Condition;
+  readonly line: Line;
+  readonly #now: () => number;
   #shutdown: Shutdown | undefined;
 
-  constructor(house: House) {
+  /** `crowded` is told when someone waits for whom there is no room, and how many there are then. */
+  constructor(house: House, crowded: (waiting: number) => void) {
     this.#house = house;
+    this.#now = () => house.hands.clock.now();
     this.#connections = new Connections(house, {
       wanted: () => this.#wanted(),
       urgent: () => this.#waiters.length > 0 || this.#readiness.awaited,
       arrived: (slot) => this.#arrived(slot),
-      failed: (error) => this.#dialFailed(error),
+      failed: (error) => this.#outage.dialFailed(error),
       lost: (slot) => this.#lost(slot),
       gone: () => (this.#shutdown ? this.#shutdown.check() : this.#serve()),
     });
@@ -38,57 +46,74 @@ export class Exchange {
     this.#checker = new Checker(house, this.#connections, this.#idle, (slot, restedSince) =>
       this.#passed(slot, restedSince),
     );
-    this.#readiness = new Readiness(house.hands.clock, () => {
+    this.#readiness = new Condition(house.hands.clock, () => {
       const { live, count, maxActive } = house.ledger;
       return live > 0 && this.#idle.length >= Math.min(house.options.minIdle, maxActive - count.inUse);
     });
     const admission = new Admission(house, this.#connections);
-    this.#admission = admission;
+    this.admission = admission;
     this.#waiters = new Waiters(house.hands.clock, (waiter, why) => {
       // With the last one gone, dials are wanted for minIdle alone, and the next one is nobody's concern.
       if (this.#waiters.length === 0) this.#connections.dialMore();
       return admission.gaveUp(waiter, why);
     });
+    this.line = new Line(house, this.#waiters, this.#idle, admission, crowded);
+    this.#outage = new Outage(this.#connections, this.#waiters, this.#readiness, admission);
     // In a moment, so that listeners added right after the pool was made hear of it too.
     if (house.options.minIdle > 0) queueMicrotask(() => this.#connections.dialMore());
   }
 
   /** Serves `request` at once, or lets it wait; throws what refuses it. */
   request(options: AcquireOptions | undefined, request: Request<PoolSlot>): void {
-    this.#admission.mayCome(options, this.#shutdown !== undefined);
-    const slot = this.#waiters.length === 0 ? this.#idle.take(this.#now()) : undefined;
-    // A listener may have closed the pool, when an expired connection was found and closed.
-    if (this.#shutdown && !slot) throw this.#admission.closed();
-    if (slot && !this.#checker.due(slot)) request.served(slot, 0);
-    else this.#wait(options, request, slot);
-    if (this.#wanted() > 0) this.#connections.dialMore();
-    this.#readiness.look();
+    this.admission.mayCome(options, this.#shutdown !== undefined);
+    const { acquireTimeoutMs, maxWaiting } = this.#house.options;
+    const { timeoutMs = acquireTimeoutMs, signal } = options ?? {};
+    this.#enter(request, { timeoutMs, signal, maxWaiting });
   }
 
-  /** Lets `request` wait: for a check of `slot`, or in the queue; throws what refuses it. */
-  #wait(options: AcquireOptions | undefined, request: Request<PoolSlot>, slot: PoolSlot | undefined): void {
-    const { options: defaults, ledger, events } = this.#house;
-    const excess = this.#waiters.length - ledger.room;
-    if (!slot) this.#admission.mayWait(excess);
-    const { timeoutMs = defaults.acquireTimeoutMs, signal } = options ?? {};
-    const waiter = this.#waiters.admit(request, timeoutMs, signal);
-    if (slot) {
+  /** The same for a lane, which is never one too many, and watches over its time itself. Returns what takes it back. */
+  requestLane(request: Request<PoolSlot>): () => void {
+    this.admission.mayCome(undefined, this.#shutdown !== undefined);
+    const timeoutMs = Number.POSITIVE_INFINITY;
+    const waiter = this.#enter(request, { timeoutMs, signal: undefined, maxWaiting: timeoutMs });
+    return () => {
+      if (waiter) this.#waiters.withdraw(waiter);
+      this.#connections.dialMore(); // which may be wanted no longer
+    };
+  }
+
+  #enter(request: Request<PoolSlot>, patience: Patience): Waiter<PoolSlot> | undefined {
+    const slot = this.#waiters.length === 0 ? this.#idle.take(this.#now()) : undefined;
+    // A listener may have closed the pool, when an expired connection was found and closed.
+    if (this.#shutdown && !slot) throw this.admission.closed();
+    let waiter: Waiter<PoolSlot> | undefined;
+    if (slot && !this.#checker.due(slot)) {
+      request.served(slot, 0);
+    } else if (slot) {
+      waiter = this.#waiters.admit(request, patience.timeoutMs, patience.signal);
       void this.#checkFor(waiter, slot);
     } else {
-      this.#waiters.enqueue(waiter, excess >= 0);
-      if (excess >= 0 && events.count('wait')) events.emit('wait', { waiting: excess + 1 });
+      waiter = this.line.join(request, patience);
     }
+    if (this.#wanted() > 0) this.#connections.dialMore();
+    this.#readiness.look();
+    return waiter;
+  }
+
+  /** `end` once it was closed, `connecting` while nobody can connect; `ready` otherwise, whether connected or not. */
+  get status(): 'ready' | 'connecting' | 'end' {
+    return this.#shutdown ? 'end' : this.#connections.failing ? 'connecting' : 'ready';
   }
 
   /** Resolves when `minIdle` connections rest, or as many as the borrowers leave, and at least one stands. */
   async ready(): Promise<void> {
-    this.#admission.mayCome(undefined, this.#shutdown !== undefined);
+    this.admission.mayCome(undefined, this.#shutdown !== undefined);
     const { lastError, down } = this.#connections;
-    if (lastError && down) throw this.#admission.connectFailed(lastError);
+    if (lastError && down) throw this.admission.connectFailed(lastError);
     const { acquireTimeoutMs: timeoutMs } = this.#house.options;
     const since = this.#now();
     const ready = this.#readiness.wait(timeoutMs, () =>
-      this.#admission.gaveUp({ since, timeoutMs, signal: undefined }, 'timeout'),
+      this.admission.gaveUp({ since, timeoutMs, signal: undefined }, 'timeout'),
     );
     this.#connections.dialMore();
     // Afterwards, what is still to be dialled is wanted for minIdle alone, and keeps no process alive.
@@ -148,7 +173,7 @@ export class Exchange {
     if (why) {
       tell?.();
       this.#connections.retire(slot, why);
-      this.#tellIfDown();
+      this.#outage.look();
     } else {
       this.#idle.put(slot);
       tell?.();
@@ -182,26 +207,11 @@ export class Exchange {
     return slot.stale ? 'cleared' : undefined;
   }
 
-  #dialFailed(cause: Error): void {
-    const first = this.#waiters.first;
-    this.#readiness.fail(this.#admission.connectFailed(cause));
-    if (!this.#connections.standing) this.#waiters.failAll(() => this.#admission.connectFailed(cause));
-    else if (first) this.#waiters.fail(first, this.#admission.connectFailed(cause));
-    this.#connections.dialMore();
-  }
-
-  /** A connection died. One in use is noticed when it comes back. */
+  /** A connection died. One in use is noticed when it comes back, unless a lane holds it. */
   #lost(slot: PoolSlot): void {
     if (slot.state === 'idle') this.#idle.close(slot, 'broken');
-    this.#tellIfDown();
-  }
-
-  /** With the last connection, the hope of those in line may have gone: then they hear of it at once. */
-  #tellIfDown(): void {
-    const { lastError } = this.#connections;
-    if (!lastError || !this.#connections.down) return;
-    this.#waiters.failAll(() => this.#admission.connectFailed(lastError));
-    this.#connections.dialMore();
+    else slot.lane?.lost();
+    this.#outage.look();
   }
 
   /** How many dials someone has a use for. */
@@ -214,8 +224,7 @@ export class Exchange {
   }
 
   stats(): PoolStats {
-    const { ledger, events } = this.#house;
-    return takeSnapshot(ledger, events, this.#waiters);
+    return takeSnapshot(this.#house.ledger, this.#house.events, this.#waiters);
   }
 
   /** Makes all present connections stale. */
@@ -239,17 +248,13 @@ export class Exchange {
     const shutdown = new Shutdown(this.#house, this.#connections);
     this.#shutdown = shutdown;
     this.#checker.stop();
-    this.#readiness.fail(this.#admission.closed());
-    this.#waiters.failAll(() => this.#admission.closed(), 'everyone');
+    this.#readiness.fail(this.admission.closed());
+    this.#waiters.failAll(() => this.admission.closed(), 'everyone');
     this.#idle.closeAll('poolClosed');
     for (const slot of this.#house.ledger.slots) {
       if (slot.state === 'connecting') this.#connections.retire(slot, 'poolClosed');
     }
     shutdown.check();
     return shutdown;
-  }
-
-  #now(): number {
-    return this.#house.hands.clock.now();
   }
 }

@@ -24,7 +24,8 @@ export class Lending implements LeaseOwner {
     this.leaks = new LeakWatch(house, (slot) => this.giveBack(slot, Taint.dirty, 'keep'));
   }
 
-  lend(slot: PoolSlot, waitedMs: number, stack: string): Lease {
+  /** `stack`: where it was acquired; without one nobody watches whether it comes back. */
+  lend(slot: PoolSlot, waitedMs: number, stack: string | undefined): Lease {
     const { events } = this.#house;
     if (!slot.connection) throw new Error('bug: a slot without a connection was lent');
     const connected = slot.uses === 0;
@@ -32,7 +33,7 @@ export class Lending implements LeaseOwner {
     slot.leased = true;
     this.#make ??= leaseMaker(slot.connection.client, this);
     const lease = this.#make(slot);
-    this.leaks.begin(slot, lease, stack);
+    if (stack !== undefined) this.leaks.begin(slot, lease, stack);
     if (events.count('acquire')) events.emit('acquire', { connectionId: slot.id, waitedMs, connected });
     return lease;
   }

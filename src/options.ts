@@ -2,6 +2,7 @@ import { inspect } from 'node:util';
 import { Redis, type RedisOptions } from 'ioredis';
 import { invalidOption } from './errors.ts';
 import type { PoolEventName, PoolListener } from './redis-pool.ts';
+import { nearest } from './spelling.ts';
 
 /** What `createClient` is given. ioredis 6 types a client by its reply mapping, so that is narrowed to the default. */
 export type ClientOptions = RedisOptions & { replyMapping?: 'legacy' };
@@ -61,6 +62,17 @@ export interface PoolOptions {
   /** A connection idle for this long or longer gets a PING before it is lent. Default 5000. */
   readonly checkAfterIdleMs?: number | undefined;
   /**
+   * A lane of `pool.redis` whose oldest reply is overdue by this is closed; its commands reject with
+   * `POOL_CONNECTION_LOST`. Leases have none: a BLPOP may take its time. From 1; default 10 000.
+   */
+  readonly replyTimeoutMs?: number | undefined;
+  /** Most connections that `pool.redis` multiplexes over at once; 1 keeps all its commands in order. From 1; default 4. */
+  readonly maxLanes?: number | undefined;
+  /** Most commands in flight on one lane. From 1; default 10 000. */
+  readonly maxInFlight?: number | undefined;
+  /** Most commands of `pool.redis` waiting for a lane; the next one fails at once. From 1; default 50 000. */
+  readonly maxQueuedCommands?: number | undefined;
+  /**
    * Your own check of a connection that was used and is idle, before it is lent again; a throw closes it, and the
    * acquire goes on with another. Default none.
    */
@@ -99,6 +111,10 @@ export const DEFAULTS: ResolvedOptions = Object.freeze({
   maxLifetimeMs: 30 * 60_000,
   reapIntervalMs: 10_000,
   checkAfterIdleMs: 5000,
+  replyTimeoutMs: 10_000,
+  maxLanes: 4,
+  maxInFlight: 10_000,
+  maxQueuedCommands: 50_000,
   testOnBorrow: undefined,
   onConnect: undefined,
   leakThresholdMs: Number.POSITIVE_INFINITY,
@@ -149,6 +165,10 @@ const RULES: Readonly<Record<keyof PoolOptions, Rule>> = {
   maxLifetimeMs: time(0),
   reapIntervalMs: time(1),
   checkAfterIdleMs: time(0),
+  replyTimeoutMs: time(1),
+  maxLanes: count(1),
+  maxInFlight: count(1),
+  maxQueuedCommands: count(1),
   testOnBorrow: callable,
   onConnect: callable,
   leakThresholdMs: time(0),
@@ -228,29 +248,4 @@ function checkOption(option: keyof PoolOptions, value: unknown): void {
 function atMost(options: ResolvedOptions, low: 'maxIdle' | 'minIdle', high: 'maxActive' | 'maxIdle'): void {
   if (options[low] <= options[high]) return;
   throw invalidOption(`option ${low} must be at most ${high} (${options[high]}), got ${options[low]}`);
-}
-
-/** The known name with the fewest edits, if it is near enough to be what was meant. */
-function nearest(name: string, known: readonly string[]): string | undefined {
-  let best: string | undefined;
-  let fewest = Math.max(2, Math.floor(name.length / 2)) + 1;
-  for (const candidate of known) {
-    const edits = distance(name.toLowerCase(), candidate.toLowerCase());
-    if (edits < fewest) [best, fewest] = [candidate, edits];
-  }
-  return best;
-}
-
-/** Levenshtein's edit distance. */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const replace = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(replace, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] ?? 0;
 }

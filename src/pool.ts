@@ -1,13 +1,19 @@
+import type { Redis } from 'ioredis';
 import { readArguments } from './arguments.ts';
+import { makeShared } from './commands/shared.ts';
 import { Ledger } from './core/slot.ts';
 import { invalidOption } from './errors.ts';
 import { Events } from './events.ts';
 import { Exchange } from './exchange.ts';
 import type { Connection, Hands } from './hands.ts';
 import type { House, PoolSlot } from './house.ts';
+import { Lanes } from './lanes.ts';
 import { Lending } from './lending.ts';
+import { Multiplex } from './multiplex.ts';
 import { checkKeys, checkTime, type PoolOptions, resolveOptions } from './options.ts';
+import { OwnConnections } from './own-connections.ts';
 import { realHands } from './redis/hands.ts';
+import { clientOptions } from './redis/options.ts';
 import type {
   AcquireOptions,
   CloseOptions,
@@ -25,6 +31,9 @@ export class Pool implements RedisPool {
   readonly #house: House;
   readonly #exchange: Exchange;
   readonly #lending: Lending;
+  readonly #own: OwnConnections;
+  readonly #lanes: Lanes;
+  #redis: Redis | undefined;
 
   /**
    * `new Pool()`, `new Pool(url, options?)` or `new Pool(options)`.
@@ -44,8 +53,18 @@ export class Pool implements RedisPool {
       ledger: new Ledger<Connection>(options.maxActive),
       events: new Events(options, () => this.stats()),
     };
-    this.#exchange = new Exchange(this.#house);
+    this.#exchange = new Exchange(this.#house, (waiting) => this.#lanes.makeRoom(waiting));
     this.#lending = new Lending(this.#house, (slot, reason, tell) => this.#exchange.rest(slot, reason, tell));
+    this.#own = new OwnConnections(this.#house, this.#exchange, this.#lending);
+    this.#lanes = new Lanes(this.#house, this.#exchange, (commands) => this.#own.send(commands));
+  }
+
+  get redis(): Redis {
+    if (this.#redis) return this.#redis;
+    const parts = { exchange: this.#exchange, lanes: this.#lanes, own: this.#own };
+    const multiplex = new Multiplex(this.#house, parts, (graceMs) => this.close({ graceMs }));
+    this.#redis = makeShared(clientOptions(this.#house.options), multiplex);
+    return this.#redis;
   }
 
   async use<T>(work: (redis: Lease) => T | PromiseLike<T>, options?: AcquireOptions): Promise<T> {
@@ -83,7 +102,10 @@ export class Pool implements RedisPool {
     checkKeys('option', options, ['graceMs']);
     const { graceMs = GRACE_MS } = options;
     checkTime('graceMs', graceMs);
+    this.#lanes.stop();
+    this.#own.stop();
     await this.#exchange.close(graceMs);
+    this.#lanes.end();
     this.#lending.leaks.stop();
   }
 

@@ -30,6 +30,8 @@ export interface PoolStats {
   readonly total: number;
   /** Lent, or being checked before they are lent. */
   readonly inUse: number;
+  /** Connections over which `pool.redis` sends at the moment; they are among those in use. */
+  readonly lanes: number;
   /** At rest, ready to be lent. */
   readonly idle: number;
   /** Dials under way. */
@@ -172,6 +174,13 @@ export interface Lease extends Redis {
  * tested with another implementation.
  */
 export interface RedisPool extends AsyncDisposable {
+  /**
+   * Ordinary commands, multiplexed over as few of the pool's connections as the load needs: it goes where an ioredis
+   * client goes. What one tick sends arrives in that order; beyond that, order holds as long as one lane is open
+   * (always, with `maxLanes: 1`). Commands that leave state on their connection reject with `POOL_STATEFUL_COMMAND`:
+   * `use()` is for those. Blocking ones take a connection of their own for their time.
+   */
+  readonly redis: Redis;
   /**
    * Takes a connection for yourself.
    *

@@ -4,7 +4,7 @@ import type { PoolStats } from './redis-pool.ts';
 
 /** The pool's numbers as one frozen object. Counters are the events' own counts, so the two cannot disagree. */
 export function takeSnapshot(
-  { maxActive, total, room, count, closed }: Ledger<unknown>,
+  { maxActive, total, room, count, closed, lanes }: Ledger<unknown>,
   events: Events,
   waiters: { readonly length: number; readonly waitMs: number },
 ): PoolStats {
@@ -15,6 +15,7 @@ export function takeSnapshot(
     idle: count.idle,
     connecting: count.connecting,
     closing: count.closing,
+    lanes,
     waiting: Math.max(0, waiters.length - room),
     acquired: events.counted('acquire'),
     timedOut: events.counted('timeout'),

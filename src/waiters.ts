@@ -92,6 +92,11 @@ export class Waiters<S> {
     this.#queue.insert(waiter, next);
   }
 
+  /** Takes `waiter` out, and tells it nothing; it may have been settled already. */
+  withdraw(waiter: Waiter<S>): void {
+    if (!waiter.settled) this.#settle(waiter);
+  }
+
   /** Takes the first off the queue, while a connection is being checked for it. */
   setAside(waiter: Waiter<S>): void {
     this.#queue.remove(waiter);

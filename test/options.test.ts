@@ -17,7 +17,10 @@ function refusal(given: object): string {
 }
 
 const LONGEST = 2 ** 31 - 1;
-const COUNTS = { maxActive: 1, maxIdle: 0, minIdle: 0, maxWaiting: 0, maxConnecting: 1 };
+const COUNTS = {
+  ...{ maxActive: 1, maxIdle: 0, minIdle: 0, maxWaiting: 0, maxConnecting: 1 },
+  ...{ maxLanes: 1, maxInFlight: 1, maxQueuedCommands: 1 },
+};
 const TIMES = {
   acquireTimeoutMs: 0,
   connectTimeoutMs: 1,
@@ -25,6 +28,7 @@ const TIMES = {
   maxLifetimeMs: 0,
   reapIntervalMs: 1,
   checkAfterIdleMs: 0,
+  replyTimeoutMs: 1,
   leakThresholdMs: 0,
 };
 
@@ -46,6 +50,10 @@ test('without options, everything has the default that the documentation names',
     maxLifetimeMs: 1_800_000,
     reapIntervalMs: 10_000,
     checkAfterIdleMs: 5000,
+    replyTimeoutMs: 10_000,
+    maxLanes: 4,
+    maxInFlight: 10_000,
+    maxQueuedCommands: 50_000,
     testOnBorrow: undefined,
     onConnect: undefined,
     leakThresholdMs: Number.POSITIVE_INFINITY,

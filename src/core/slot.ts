@@ -39,6 +39,8 @@ export class Slot<C> implements Listed<Slot<C>> {
   leased = false;
   /** That lease, for as long as nothing but this keeps it from the garbage collector. */
   lease: object | undefined;
+  /** The lane that holds it; told when its connection dies. */
+  lane: { lost(): void } | undefined;
   list: List<Slot<C>> | undefined;
   before: Slot<C> | undefined;
   after: Slot<C> | undefined;
@@ -79,6 +81,13 @@ export class Ledger<C> {
   /** Connections that are idle or in use; one in use may be dead, until its borrower gives it back. */
   get live(): number {
     return this.count.inUse + this.count.idle;
+  }
+
+  /** Connections that lanes hold; they are in use. */
+  get lanes(): number {
+    let lanes = 0;
+    for (const { lane } of this.slots) if (lane) lanes++;
+    return lanes;
   }
 
   /**

@@ -44,7 +44,7 @@ const RULES = new Map<string, Rule>([
 ]);
 for (const name of [
   ...['subscribe', 'psubscribe', 'ssubscribe', 'monitor', 'sync', 'psync', 'replconf'],
-  ...['auth', 'hello', 'reset', 'quit', 'readonly', 'readwrite', 'asking'],
+  ...['auth', 'hello', 'reset', 'quit', 'readonly', 'readwrite', 'asking', 'himport'],
 ]) {
   RULES.set(name, sets(Taint.dirty));
 }

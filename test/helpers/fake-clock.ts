@@ -22,6 +22,10 @@ export class FakeClock implements Clock {
     return () => void this.#timers.delete(timer);
   }
 
+  soon(run: () => void): void {
+    setImmediate(run);
+  }
+
   /** Timers that are set; `waited` only those that keep the process alive. */
   timers(which?: 'waited'): number {
     return [...this.#timers].filter((timer) => which === undefined || !timer.background).length;

@@ -1,13 +1,13 @@
 import type { Clock } from './clock.ts';
 
-/** What `ready()` waits for: a promise for all who call it meanwhile, and nothing once it is settled. */
-export class Readiness {
+/** Something that is waited for: a promise for all who ask meanwhile, and nothing once it is settled. */
+export class Condition {
   readonly #clock: Clock;
   readonly #met: () => boolean;
   #settle: ((error?: unknown) => void) | undefined;
   #promise: Promise<void> | undefined;
 
-  /** `met` says whether the pool is ready. */
+  /** `met` says whether it has come. */
   constructor(clock: Clock, met: () => boolean) {
     this.#clock = clock;
     this.#met = met;
@@ -18,7 +18,7 @@ export class Readiness {
     return this.#settle !== undefined;
   }
 
-  /** Resolves when the pool is ready; rejects with what `late` makes after `timeoutMs`. */
+  /** Resolves when it has come; rejects with what `late` makes after `timeoutMs`. */
   wait(timeoutMs: number, late: () => unknown): Promise<void> {
     this.#promise ??= new Promise((resolve, reject) => {
       const cancel = this.#clock.after(timeoutMs, () => this.fail(late()));

@@ -1,0 +1,52 @@
+import type { SharedOwner, SharedView } from './shared-owner.ts';
+
+/**
+ * Tells those who listen on a view of the pool what concerns them: `connect` and `ready` when a connection stands, and
+ * again when one stands after none could be made; `error` for a dial that failed; `close` and `end` once, when all is
+ * over. Single connections come and go without a word.
+ */
+export class Announcer implements SharedView {
+  /** The view was closed, or the pool. */
+  over = false;
+  readonly #emitter: NodeJS.EventEmitter;
+  readonly #owner: SharedOwner;
+  /** It was told that a connection stands. */
+  #up = false;
+
+  constructor(emitter: NodeJS.EventEmitter, owner: SharedOwner) {
+    this.#emitter = emitter;
+    this.#owner = owner;
+    owner.attach(this);
+    // Who listens for `ready` hears of it, though nobody has had a use for a connection yet.
+    emitter.on('newListener', (event) => {
+      if (event === 'ready' || event === 'connect')
+        queueMicrotask(() => this.#up || this.over || owner.warm());
+    });
+  }
+
+  connected(): void {
+    if (this.#up) return;
+    this.#up = true;
+    this.#emitter.emit('connect');
+    this.#emitter.emit('ready');
+  }
+
+  failed(error: Error): void {
+    if (this.#owner.status !== 'ready') this.#up = false;
+    if (this.#emitter.listenerCount('error') > 0) this.#emitter.emit('error', error);
+  }
+
+  ended(): void {
+    this.over = true;
+    this.#emitter.emit('close');
+    this.#emitter.emit('end');
+  }
+
+  /** Ends the view alone. */
+  leave(): void {
+    if (this.over) return;
+    this.over = true;
+    this.#owner.detach(this);
+    process.nextTick(() => this.ended());
+  }
+}

@@ -1,0 +1,57 @@
+import type { Command } from 'ioredis';
+import { kindOf } from './kinds.ts';
+
+/**
+ * The commands of one pipeline or transaction: they go together, over one connection, or not at all. ioredis hands
+ * them over one by one, in one go.
+ */
+export class Group {
+  readonly commands: Command[] = [];
+  /** It takes a connection of its own: one of its commands may wait, or nobody knows what it does. */
+  own = false;
+  /** Why none of it is sent. */
+  refusal: Error | undefined;
+  #inTransaction = false;
+
+  /** `stream` is what ioredis' pipeline would gather its bytes in; here it only tells one pipeline from another. */
+  constructor(readonly stream: unknown) {}
+
+  /** A group of what is left of another. */
+  static of(stream: unknown, commands: readonly Command[]): Group {
+    const group = new Group(stream);
+    group.commands.push(...commands);
+    return group;
+  }
+
+  /** A transaction that was begun and not ended would swallow the commands of others. */
+  get open(): boolean {
+    return this.#inTransaction;
+  }
+
+  /** Adds a command; returns what is wrong with it: its kind, if it cannot be sent over a shared connection. */
+  add(command: Command): 'stateful' | 'blocking' | undefined {
+    this.commands.push(command);
+    if (this.refusal) command.reject(this.refusal);
+    const name = command.name.toLowerCase();
+    if (name === 'multi') {
+      this.#inTransaction = true;
+      return undefined;
+    }
+    if (this.#inTransaction && (name === 'exec' || name === 'discard')) {
+      this.#inTransaction = false;
+      return undefined;
+    }
+    const kind = kindOf(name, command.args);
+    if (kind === 'stateful') return kind;
+    // Within a transaction nothing blocks, and what nobody knows is run with the rest of it.
+    if (kind === 'shared' || this.#inTransaction) return undefined;
+    this.own = true;
+    return kind === 'blocking' ? kind : undefined;
+  }
+
+  refuse(error: Error): void {
+    if (this.refusal) return;
+    this.refusal = error;
+    for (const command of this.commands) command.reject(error);
+  }
+}

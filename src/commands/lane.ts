@@ -1,0 +1,255 @@
+import { channel } from 'node:diagnostics_channel';
+import type { Command, Redis } from 'ioredis';
+import type { Clock } from '../clock.ts';
+import { LaneMeter } from '../core/lane-meter.ts';
+import { ReplyReader, ReplyScanner, UNREAD } from '../core/replies.ts';
+import type { Connection } from '../hands.ts';
+import type { PoolSlot } from '../house.ts';
+import { Group } from './group.ts';
+import { SharedCommand } from './shared-command.ts';
+
+/** What is sent in one piece. */
+export type Unit = Command | Group;
+
+/** One that was sent, as ioredis keeps it until its reply comes. */
+export interface Sent {
+  readonly command: Command;
+  /** The group it belongs to. */
+  readonly stream: Group | undefined;
+}
+
+type Listener = (chunk: Buffer) => void;
+
+/** Text is written out when it is this long, long before a string cannot grow any more. */
+const MOST_TEXT = 1 << 20;
+
+/** ioredis' own tracing: with a subscriber, commands go the long way, which is traced. */
+const TRACING = ['start', 'end', 'asyncStart', 'asyncEnd', 'error'].map((step) =>
+  channel(`tracing:ioredis:command:${step}`),
+);
+
+/**
+ * One connection of the pool, multiplexed: commands of many callers go out in one write, and their replies come back
+ * in that order. Everything on a lane goes through it, pipelines too, or bytes would overtake each other.
+ */
+export class Lane {
+  /** The slot it holds, while it is open. */
+  slot: PoolSlot | undefined;
+  /** It takes nothing new, and closes with its last reply. */
+  draining = false;
+  readonly meter = new LaneMeter();
+  readonly #client: Redis;
+  readonly #answered: (lane: Lane) => void;
+  /** ioredis' own decoder, where this one could take its place. */
+  readonly #decoder: Listener | undefined;
+  /** Nothing changes what ioredis' sendCommand does, so that it need not be called for each command. */
+  readonly #direct: boolean;
+  readonly #reader = new ReplyReader();
+  readonly #scanner = new ReplyScanner();
+  readonly #clock: Clock;
+  /** All it has ever sent, and when, in order; what is answered is forgotten with the next write. */
+  #sent = 0;
+  #writes: { readonly upTo: number; readonly at: number }[] = [];
+  /** What is gathered for the next write. */
+  #text = '';
+  #corked = false;
+  readonly #gatherer = { writable: true, write: (data: string | Buffer) => this.#gather(data) };
+
+  /** `answered` is called when replies have come. */
+  constructor({ client }: Connection, clock: Clock, answered: (lane: Lane) => void) {
+    this.#client = client;
+    this.#clock = clock;
+    this.#answered = answered;
+    this.#decoder = takeDecoder(client, (chunk) => this.#take(chunk));
+    this.#direct = this.#decoder !== undefined && isPlain(client);
+  }
+
+  /** Commands that are not answered. */
+  get inFlight(): number {
+    return this.#client.commandQueue.length;
+  }
+
+  /** Bytes that are expected in reply to what is in flight. */
+  get bytesDue(): number {
+    return this.meter.bytesDue(this.inFlight, this.#scanner.due);
+  }
+
+  /** When the oldest command was sent that is not answered. */
+  get waitingSince(): number {
+    this.#forgetAnswered();
+    return this.#writes[0]?.at ?? Number.POSITIVE_INFINITY;
+  }
+
+  open(slot: PoolSlot): void {
+    this.slot = slot;
+    this.draining = false;
+    this.#scanner.reset();
+  }
+
+  close(): void {
+    this.slot = undefined;
+    this.#writes = [];
+    this.#sent = 0;
+  }
+
+  /** Sends `units` from `from` on, in one write, while fewer than `most` commands are in flight; returns where it stopped. */
+  send(units: readonly Unit[], from: number, most: number): number {
+    const { commandQueue } = this.#client;
+    const before = commandQueue.length;
+    const now = this.#clock.now();
+    if (before === 0) this.meter.begin(now);
+    const direct = this.#direct && !TRACING.some((one) => one.hasSubscribers);
+    let next = from;
+    for (let unit = units[next]; unit !== undefined; unit = units[++next]) {
+      const { length } = commandQueue;
+      if (!(unit instanceof Group)) {
+        if (length >= most) break;
+        this.#put(unit, undefined, direct);
+      } else if (unit.refusal === undefined) {
+        // What goes whole, and is larger than a lane, goes when the lane is empty.
+        if (length > 0 && length + unit.commands.length > most) break;
+        for (const command of unit.commands) this.#put(command, unit, direct);
+      }
+    }
+    this.#flush();
+    if (this.#client.stream === undefined) this.#watchLast();
+    this.#forgetAnswered();
+    this.#sent += commandQueue.length - before;
+    this.#writes.push({ upTo: this.#sent, at: now });
+    return next;
+  }
+
+  /** Takes out what was sent and will not be answered, before ioredis rejects it. */
+  takeUnanswered(): Sent[] {
+    const { commandQueue } = this.#client;
+    const all: Sent[] = [];
+    for (let item = commandQueue.shift(); item; item = commandQueue.shift())
+      all.push(item as unknown as Sent);
+    return all;
+  }
+
+  #put(command: Command, group: Group | undefined, direct: boolean): void {
+    const client = this.#client;
+    try {
+      if (!direct) {
+        client.sendCommand(command, this.#gatherer as never);
+        return;
+      }
+      const { condition, stream } = client;
+      command.setReplyContext?.(condition);
+      this.#gather(command.toWritable(stream));
+      client.commandQueue.push({ command, stream: group, select: condition?.select } as never);
+    } catch (error) {
+      command.reject(error as Error); // it cannot be written, as a text that is too long
+    }
+  }
+
+  #gather(data: string | Buffer): boolean {
+    if (typeof data === 'string') {
+      this.#text += data;
+      if (this.#text.length < MOST_TEXT) return true;
+    }
+    const { stream } = this.#client;
+    if (!this.#corked) stream.cork();
+    this.#corked = true;
+    if (this.#text !== '') stream.write(this.#text);
+    this.#text = '';
+    return typeof data === 'string' || stream.write(data);
+  }
+
+  #flush(): void {
+    const text = this.#text;
+    this.#text = '';
+    if (text !== '') this.#client.stream.write(text);
+    if (!this.#corked) return;
+    this.#corked = false;
+    this.#client.stream.uncork();
+  }
+
+  /** Where no bytes come, as in tests and from the mock, the last reply says that replies have come. */
+  #watchLast(): void {
+    const told = (): void => this.#answered(this);
+    const last = this.#client.commandQueue.peekBack()?.command as Command | undefined;
+    Promise.resolve(last?.promise).then(told, told);
+  }
+
+  #forgetAnswered(): void {
+    const answered = this.#sent - this.#client.commandQueue.length;
+    let first = this.#writes[0];
+    while (first !== undefined && first.upTo <= answered) {
+      this.#writes.shift();
+      first = this.#writes[0];
+    }
+  }
+
+  /** Bytes have come. */
+  #take(chunk: Buffer): void {
+    if (this.slot === undefined) {
+      this.#decoder?.(chunk);
+      return;
+    }
+    const before = this.inFlight;
+    if (this.#decoder) this.#decode(chunk, this.#decoder);
+    this.meter.received(chunk.length);
+    if (this.inFlight < before) this.meter.answered(before - this.inFlight, this.#clock.now());
+    this.#answered(this);
+  }
+
+  /** Reads what it can, and gives the rest to ioredis' own decoder, a whole reply at a time. */
+  #decode(chunk: Buffer, decoder: Listener): void {
+    const reader = this.#reader;
+    const { commandQueue } = this.#client;
+    let at = this.#scanner.midway ? this.#pass(chunk, 0, decoder) : 0;
+    while (at < chunk.length) {
+      const command = commandQueue.peekFront()?.command as SharedCommand | undefined; // or ioredis' own
+      reader.begin(chunk, at);
+      const reply = command ? reader.read(command.replyEncoding === 'utf8') : UNREAD;
+      if (reply === UNREAD || command === undefined) {
+        this.#scanner.begin();
+        at = this.#pass(chunk, at, decoder);
+        continue;
+      }
+      at = reader.at;
+      commandQueue.shift();
+      if (command instanceof SharedCommand) command.answer(reply);
+      else (command as Command).resolve(reply as never);
+    }
+    reader.begin(EMPTY, 0); // or it would keep the chunk
+  }
+
+  /** Gives ioredis the reply that begins, or goes on, at `at`; returns where it ends. */
+  #pass(chunk: Buffer, at: number, decoder: Listener): number {
+    const end = this.#scanner.scan(chunk, at);
+    const to = end < 0 ? chunk.length : end;
+    decoder(at === 0 && to === chunk.length ? chunk : chunk.subarray(at, to));
+    return to;
+  }
+}
+
+const EMPTY = Buffer.alloc(0);
+
+/** Puts `listener` in the place of ioredis' own decoder, which is returned; behind it, where that cannot be. */
+function takeDecoder(client: Redis, listener: Listener): Listener | undefined {
+  const { stream, options } = client;
+  if (stream === undefined) return undefined;
+  const listeners = stream.listeners('data') as Listener[];
+  const [decoder] = listeners;
+  const { stringNumbers, replyMapping } = options as { stringNumbers?: boolean; replyMapping?: string };
+  if (decoder === undefined || listeners.length > 1 || stringNumbers || replyMapping === 'resp3') {
+    stream.on('data', listener);
+    return undefined;
+  }
+  stream.off('data', decoder);
+  stream.prependListener('data', listener);
+  return decoder;
+}
+
+/** Whether ioredis' sendCommand is its own, and has nothing to do besides. */
+function isPlain({ sendCommand, options }: Redis): boolean {
+  const own = String(sendCommand).includes('commandQueue.push'); // neither a subclass' nor an instrumentation's
+  const { commandTimeout, socketTimeout, himportFieldsets } = options as Redis['options'] & {
+    himportFieldsets?: unknown;
+  };
+  const debug = /ioredis|\*/.test(process.env['DEBUG'] ?? '');
+  return own && !debug && commandTimeout === undefined && socketTimeout === undefined && !himportFieldsets;
+}

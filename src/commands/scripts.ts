@@ -1,0 +1,28 @@
+/** As much of ioredis' script as is needed here. */
+interface Script {
+  Command: ScriptCommand;
+}
+type ScriptCommand = new (
+  ...args: unknown[]
+) => {
+  promise: Promise<unknown>;
+  toWritable(socket: object): string | Buffer;
+};
+
+/**
+ * Has the commands of a script sent as a whole, with EVAL, when they are sent again after NOSCRIPT. ioredis remembers
+ * for each socket whether it has sent the script there; the second attempt may go over another socket, on which it
+ * was sent before SCRIPT FLUSH, and would fail again.
+ */
+export function withForcedEval(script: object): void {
+  const { Command } = script as Script;
+  (script as Script).Command = class extends Command {
+    readonly #made = this.promise;
+
+    override toWritable(socket: object): string | Buffer {
+      // ioredis watches the promise of a first attempt, and so replaces it; not that of a second.
+      const again = this.promise === this.#made;
+      return super.toWritable(again ? {} : socket);
+    }
+  };
+}

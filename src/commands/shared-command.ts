@@ -1,0 +1,105 @@
+import { Command } from 'ioredis';
+
+/** What ioredis does to arguments, or to a reply, of certain commands. */
+type Transformer = (value: unknown, context?: object) => unknown;
+type Transformers = Readonly<Record<'argument' | 'reply', Readonly<Record<string, Transformer | undefined>>>>;
+
+/** ioredis' own tables, which `Command.setArgumentTransformer` and `setReplyTransformer` fill. */
+const transformers = Reflect.get(Command, '_transformer') as Transformers | undefined;
+const argumentTransformers = transformers?.argument ?? {};
+const replyTransformers = transformers?.reply ?? {};
+
+/** Whether this ioredis is made as this file expects it. If not, its own commands have to do. */
+export const LEAN = transformers?.argument !== undefined && transformers.reply !== undefined;
+
+// One executor for all: closures for each command would be most of what it costs.
+let resolveLast: (value: unknown) => void;
+let rejectLast: (error: unknown) => void;
+const executor = (resolve: (value: unknown) => void, reject: (error: unknown) => void): void => {
+  resolveLast = resolve;
+  rejectLast = reject;
+};
+
+/** What ioredis itself calls on a command. */
+interface Internals {
+  stringifyArguments(): void;
+  transformReply(reply: unknown): unknown;
+}
+
+/**
+ * An ioredis Command to all who look, made without Command's constructor: it has what a plain command needs and
+ * nothing else, since with thousands of callers speed is what a command allocates. It knows no callback, no key
+ * prefix and no friendly error stack; those take ioredis' own.
+ */
+export class SharedCommand {
+  isResolved = false;
+  isSettled = false;
+  inTransaction = false;
+  isTraced = false;
+  bufferMode = false;
+  protocol = 2;
+  replyMapping = 'legacy';
+  readonly promise: Promise<unknown>;
+  readonly #resolve: (value: unknown) => void;
+  readonly #reject: (error: unknown) => void;
+
+  constructor(
+    readonly name: string,
+    public args: unknown[],
+    readonly replyEncoding: 'utf8' | null,
+  ) {
+    const transform = argumentTransformers[name];
+    if (transform !== undefined || !areStrings(args)) this.#convert(transform);
+    this.promise = new Promise(executor);
+    this.#resolve = resolveLast;
+    this.#reject = rejectLast;
+  }
+
+  /** Takes the reply as ioredis' decoder gives it: its strings are Buffers. */
+  resolve(reply: unknown): void {
+    try {
+      this.#settle((this as unknown as Internals).transformReply(reply));
+    } catch (error) {
+      this.reject(error);
+    }
+  }
+
+  /** Takes the reply with its strings as they are wanted. */
+  answer(reply: unknown): void {
+    const transform = replyTransformers[this.name];
+    if (transform === undefined) {
+      this.#settle(reply);
+      return;
+    }
+    try {
+      const { name: commandName, protocol, replyMapping } = this;
+      this.#settle(transform(reply, { commandName, protocol, replyMapping }));
+    } catch (error) {
+      this.reject(error);
+    }
+  }
+
+  reject(error: unknown): void {
+    this.isSettled = true;
+    this.#reject(error);
+  }
+
+  #settle(value: unknown): void {
+    this.isResolved = true;
+    this.isSettled = true;
+    this.#resolve(value);
+  }
+
+  #convert(transform: Transformer | undefined): void {
+    this.args = this.args.flat();
+    if (transform !== undefined) this.args = transform(this.args) as unknown[];
+    (this as unknown as Internals).stringifyArguments();
+  }
+}
+
+Object.setPrototypeOf(SharedCommand.prototype, Command.prototype);
+
+function areStrings(args: readonly unknown[]): boolean {
+  for (const arg of args) if (typeof arg !== 'string') return false;
+  return true;
+}

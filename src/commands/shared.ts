@@ -1,0 +1,237 @@
+import { type Command, Redis, type RedisOptions } from 'ioredis';
+import { invalidOption } from '../errors.ts';
+import { Announcer } from './announcer.ts';
+import { Group } from './group.ts';
+import { isAlwaysShared, kindOf } from './kinds.ts';
+import { withForcedEval } from './scripts.ts';
+import { LEAN, SharedCommand } from './shared-command.ts';
+import type { SharedOwner } from './shared-owner.ts';
+
+/** As much of ioredis' client as is built upon; its own types vary from one major to the next. */
+interface Client extends NodeJS.EventEmitter {
+  readonly options: RedisOptions;
+  readonly scriptsSet: Record<string, object>;
+  defineCommand(name: string, definition: object): void;
+  pipeline(): Pipeline;
+  multi(): Pipeline;
+}
+interface Pipeline {
+  exec(...args: unknown[]): unknown;
+  addBatch(commands: unknown[][]): unknown;
+  reject(error: Error): void;
+}
+type Stream = Parameters<Redis['sendCommand']>[1];
+type Callback = (error?: Error | null, result?: unknown) => void;
+const Base = Redis as unknown as new (options: RedisOptions) => Client;
+
+/** What says where and as whom a client connects, and in which words: a view of the pool cannot change it. */
+const FIXED = [
+  ...([
+    'host',
+    'port',
+    'path',
+    'db',
+    'username',
+    'password',
+    'tls',
+    'sentinels',
+    'name',
+    'Connector',
+  ] as const),
+  ...(['stringNumbers', 'protocol', 'replyMapping'] as const),
+];
+
+/**
+ * `pool.redis`: an ioredis client to all who look, that never connects. Its commands are ioredis' own; all of them end
+ * in `sendCommand`, which hands them to the pool. What others may still change on it is theirs alone.
+ */
+class SharedRedis extends Base {
+  readonly #owner: SharedOwner;
+  readonly #given: RedisOptions;
+  /** Ending it ends the pool; a duplicate ends alone. */
+  readonly #first: boolean;
+  /** Plain commands may be made plainer than ioredis makes them. */
+  readonly #lean: boolean;
+  /** The group that a pipeline is handing over. */
+  #group: Group | undefined;
+  readonly #announcer: Announcer;
+
+  constructor(given: RedisOptions, owner: SharedOwner, first: boolean) {
+    super(quiet(given));
+    this.#given = given;
+    this.#owner = owner;
+    this.#first = first;
+    this.#lean =
+      LEAN && !given.keyPrefix && !given.showFriendlyErrorStack && given.commandTimeout === undefined;
+    for (const [name, script] of Object.entries(given.scripts ?? {})) this.defineCommand(name, script);
+    this.#announcer = new Announcer(this, owner);
+  }
+
+  static {
+    const names = (Redis.prototype as unknown as { getBuiltinCommands(): string[] }).getBuiltinCommands();
+    const proto = SharedRedis.prototype as unknown as Record<string, unknown>;
+    for (const name of names.filter(isAlwaysShared)) {
+      for (const [method, encoding] of [[name, 'utf8'] as const, [`${name}Buffer`, null] as const]) {
+        const full = proto[method] as (...args: unknown[]) => unknown;
+        proto[method] = function (this: SharedRedis, ...args: unknown[]): unknown {
+          if (!this.#lean || typeof args[args.length - 1] === 'function') return full.apply(this, args);
+          const command = new SharedCommand(name, args, encoding) as unknown as Command;
+          if (this.#announcer.over) command.reject(this.#endedError());
+          else this.#owner.send(command);
+          return command.promise;
+        };
+      }
+    }
+    // An accessor, where Redis has a property that its constructor sets.
+    Object.defineProperty(proto, 'status', {
+      configurable: true,
+      get(this: SharedRedis) {
+        return this.#announcer.over ? 'end' : this.#owner.status;
+      },
+      set() {},
+    });
+    // It would emit what a client is about to do that connects.
+    Object.defineProperty(proto, 'setStatus', { configurable: true, value: () => {} });
+  }
+
+  sendCommand(command: Command, stream?: Stream): unknown {
+    if (stream && 'isPipeline' in stream) this.#addToGroup(command, stream);
+    else this.#send(command);
+    return command.promise;
+  }
+
+  override pipeline(commands?: unknown[][]): Pipeline {
+    return this.#guarded(super.pipeline(), commands);
+  }
+
+  override multi(first?: unknown[][] | { pipeline?: boolean }, second?: { pipeline?: boolean }): Pipeline {
+    const commands = Array.isArray(first) ? first : undefined;
+    const options = Array.isArray(first) ? second : (first ?? second);
+    if (options?.pipeline !== false) return this.#guarded(super.multi(), commands);
+    return Promise.reject(this.#stateful('MULTI without a pipeline')) as unknown as Pipeline;
+  }
+
+  override defineCommand(name: string, definition: object): void {
+    super.defineCommand(name, definition);
+    withForcedEval(this.scriptsSet[name] as object);
+  }
+
+  duplicate(override: RedisOptions = {}): SharedRedis {
+    for (const option of FIXED) {
+      if (override[option] === undefined || override[option] === this.options[option]) continue;
+      throw invalidOption(
+        `duplicate() gives another view of the same pool, and cannot change ${option}: make another pool`,
+      );
+    }
+    return new SharedRedis({ ...this.#given, ...override }, this.#owner, false);
+  }
+
+  connect(callback?: Callback): Promise<void> {
+    return nodeify(this.#owner.ready(), callback);
+  }
+
+  quit(callback?: Callback): Promise<'OK'> {
+    const closed = this.#first ? this.#owner.quit() : Promise.resolve(this.#announcer.leave());
+    return nodeify(
+      closed.then(() => 'OK' as const),
+      callback,
+    );
+  }
+
+  disconnect(): void {
+    if (this.#first) this.#owner.disconnect();
+    else this.#announcer.leave();
+  }
+
+  end(): void {
+    this.disconnect();
+  }
+
+  monitor(callback?: Callback): Promise<never> {
+    return nodeify(Promise.reject(this.#stateful('MONITOR')), callback);
+  }
+
+  #send(command: Command): void {
+    const { name, args } = command;
+    const kind = kindOf(name, args);
+    if (this.#announcer.over) command.reject(this.#endedError());
+    else if (kind === 'shared') this.#owner.send(command);
+    else if (kind === 'stateful') command.reject(this.#stateful(name.toUpperCase()));
+    else if (kind === 'blocking' && this.#owner.single) command.reject(this.#blocking(name));
+    else this.#owner.sendAlone(command);
+  }
+
+  #addToGroup(command: Command, stream: Stream): void {
+    let group = this.#group;
+    if (group === undefined || group.stream !== stream) {
+      group = new Group(stream);
+      this.#group = group;
+      this.#owner.sendGroup(group);
+    }
+    if (this.#announcer.over) group.refuse(this.#endedError());
+    const kind = group.add(command);
+    if (kind === 'stateful') group.refuse(this.#stateful(command.name.toUpperCase()));
+    if (kind === 'blocking' && this.#owner.single) group.refuse(this.#blocking(command.name));
+    this.#owner.added(group);
+  }
+
+  /** One refused command refuses the whole pipeline: `exec()` rejects, and nothing of it was sent. */
+  #guarded(pipeline: Pipeline, commands: unknown[][] | undefined): Pipeline {
+    const { exec } = pipeline;
+    pipeline.exec = (...args) => {
+      this.#group = undefined;
+      const result = exec.apply(pipeline, args);
+      const group = this.#group as Group | undefined;
+      this.#group = undefined;
+      if (group?.open) group.refuse(this.#stateful('MULTI without EXEC'));
+      if (group?.refusal) pipeline.reject(group.refusal);
+      return result;
+    };
+    if (commands) pipeline.addBatch(commands);
+    return pipeline;
+  }
+
+  #stateful(what: string): Error {
+    return this.#owner.error(
+      'POOL_STATEFUL_COMMAND',
+      `${what} belongs to one connection, and pool.redis shares its connections: use pool.use() or pool.acquire()`,
+    );
+  }
+
+  #blocking(name: string): Error {
+    return this.#owner.error(
+      'POOL_STATEFUL_COMMAND',
+      `${name.toUpperCase()} may block the only connection (maxActive is 1): raise maxActive, or use pool.use()`,
+    );
+  }
+
+  #endedError(): Error {
+    return this.#owner.error('POOL_CLOSED', 'this client was closed');
+  }
+}
+
+/** The options of a client that neither connects nor sends by itself. */
+function quiet(given: RedisOptions): RedisOptions {
+  const { scripts, sentinels, Connector, ...rest } = given;
+  return {
+    ...rest,
+    himportFieldsets: undefined,
+    lazyConnect: true,
+    enableAutoPipelining: false,
+  } as RedisOptions;
+}
+
+function nodeify<T>(promise: Promise<T>, callback: Callback | undefined): Promise<T> {
+  if (callback) {
+    promise.then(
+      (result) => process.nextTick(callback, null, result),
+      (error) => process.nextTick(callback, error),
+    );
+  }
+  return promise;
+}
+
+/** Makes `pool.redis`, with the options of the pool's connections. */
+export function makeShared(options: RedisOptions, owner: SharedOwner): Redis {
+  return new SharedRedis(options, owner, true) as unknown as Redis;
+}

@@ -1,0 +1,72 @@
+import { once } from 'node:events';
+import type { Redis } from 'ioredis';
+import { expect, test } from 'vitest';
+import { freePort, startServer } from '../../tools/redis-server.js';
+import { poolErrorOf, testPool, until, useServer } from '../helpers/redis.ts';
+
+const server = useServer();
+const EVENTS = ['connect', 'ready', 'error', 'close', 'reconnecting', 'end'];
+
+function listen(redis: Redis): string[] {
+  const heard: string[] = [];
+  for (const event of EVENTS) redis.on(event, () => heard.push(event));
+  return heard;
+}
+
+test('who listens for ready hears of it, though nobody sends anything', async () => {
+  const { redis } = server.pool();
+  await once(redis, 'ready');
+  expect(redis.status).toBe('ready');
+});
+
+test('connections come and go without a word; the end is told once', async () => {
+  const pool = server.pool({ maxIdle: 0, name: 'churn' });
+  const heard = listen(pool.redis);
+  for (let i = 0; i < 5; i++) await pool.redis.ping();
+  pool.clear();
+  await pool.use((redis) => redis.ping());
+  expect(pool.stats().connected).toBeGreaterThan(3);
+  expect(heard).toEqual(['connect', 'ready']);
+  await pool.redis.quit();
+  expect(heard).toEqual(['connect', 'ready', 'close', 'end']);
+  expect(pool.redis.status).toBe('end');
+});
+
+test('while nobody can connect the status is connecting, errors are told to who listens, and ready comes back', async () => {
+  const port = await freePort();
+  const pool = testPool({ redis: { port } });
+  expect(pool.redis.status).toBe('ready');
+  await poolErrorOf(pool.redis.get('k'), 'POOL_CONNECT_FAILED'); // nobody listens for errors, and nothing is thrown
+  expect(pool.redis.status).toBe('connecting');
+  const errors: Error[] = [];
+  pool.redis.on('error', (error) => errors.push(error));
+  const ready = new Promise((resolve) => void pool.redis.once('ready', () => resolve(undefined)));
+  await until('an error is told', () => errors.length > 0);
+  expect(errors[0]).toMatchObject({ code: 'ECONNREFUSED' });
+  const late = await startServer({ port });
+  try {
+    await ready;
+    expect(pool.redis.status).toBe('ready');
+    expect(await pool.redis.ping()).toBe('PONG');
+    const heard = listen(pool.redis);
+    await late.stop();
+    await until('it is down', () => pool.redis.get('k').catch(() => pool.redis.status === 'connecting'));
+    expect(heard).toContain('error');
+    expect(heard).not.toContain('end');
+  } finally {
+    await late.stop();
+  }
+});
+
+test("a listener that throws is reported, and is nobody else's matter", async () => {
+  const warnings: string[] = [];
+  const warned = (warning: Error): void => void warnings.push(warning.message);
+  process.on('warning', warned);
+  const { redis } = server.pool();
+  redis.on('ready', () => {
+    throw new Error('mine');
+  });
+  expect(await redis.ping()).toBe('PONG');
+  await until('it is reported', () => warnings.some((one) => one.includes('mine')));
+  process.off('warning', warned);
+});
