@@ -12,6 +12,11 @@ export async function seed(redis) {
   await redis.hset('hash', HASH);
 }
 
+/** Whether connections that were killed explain the error. */
+export function isExcuse(error) {
+  return isPoolError(error, 'POOL_CONNECTION_LOST') || isPoolError(error, 'POOL_CONNECT_FAILED');
+}
+
 /** Sends, and has `check` look at the replies. */
 async function send(caller, count, replies) {
   caller.tally.sent += count;
@@ -29,7 +34,7 @@ async function echoes(caller, wrong) {
   const words = list(100, (i) => token(caller, i));
   const results = await Promise.allSettled(words.map((word) => send(caller, 1, caller.redis.echo(word))));
   for (const [i, { status, value, reason }] of results.entries()) {
-    if (status === 'rejected' && !isPoolError(reason, 'POOL_CONNECTION_LOST')) throw reason;
+    if (status === 'rejected' && !isExcuse(reason)) throw reason;
     if (status === 'rejected') caller.tally.lost++;
     else if (value !== words[i]) wrong('an ECHO got the reply of another');
   }

@@ -3,10 +3,10 @@
  * connections are killed, cleared and lent to others: `npm run soak -- [commands]`. Ends with 1 if anything is wrong.
  */
 import { Redis } from 'ioredis';
-import { isPoolError, Pool } from '../dist/index.js';
+import { Pool } from '../dist/index.js';
 import { findServer, installServer, startServer } from '../tools/redis-server.js';
 import { row } from './measure.js';
-import { OPERATIONS, seed } from './soak-operations.js';
+import { isExcuse, OPERATIONS, seed } from './soak-operations.js';
 
 const TOTAL = Number(process.argv[2] ?? 10_000_000);
 const CALLERS = 100;
@@ -84,9 +84,9 @@ async function makeTrouble(pool, tally, over) {
   }
 }
 
-/** Only a lost connection is an excuse; and for what only reads, only two of them in a row. */
+/** Only a lost connection is an excuse, or one that was killed while it was dialled and no other stood. */
 function judge(error, tally) {
-  if (isPoolError(error, 'POOL_CONNECTION_LOST')) tally.lost++;
+  if (isExcuse(error)) tally.lost++;
   else wrong(tally, String(error));
 }
 

@@ -55,6 +55,8 @@ class SharedRedis extends Base {
   /** The group that a pipeline is handing over. */
   #group: Group | undefined;
   readonly #announcer: Announcer;
+  /** It was closed through itself, as a client is. */
+  #closed = false;
 
   constructor(given: RedisOptions, owner: SharedOwner, first: boolean) {
     super(quiet(given));
@@ -76,7 +78,7 @@ class SharedRedis extends Base {
         proto[method] = function (this: SharedRedis, ...args: unknown[]): unknown {
           if (!this.#lean || typeof args[args.length - 1] === 'function') return full.apply(this, args);
           const command = new SharedCommand(name, args, encoding) as unknown as Command;
-          if (this.#announcer.over) command.reject(this.#endedError());
+          if (this.#closed) command.reject(this.#endedError());
           else this.#owner.send(command);
           return command.promise;
         };
@@ -86,7 +88,7 @@ class SharedRedis extends Base {
     Object.defineProperty(proto, 'status', {
       configurable: true,
       get(this: SharedRedis) {
-        return this.#announcer.over ? 'end' : this.#owner.status;
+        return this.#closed ? 'end' : this.#owner.status;
       },
       set() {},
     });
@@ -131,14 +133,16 @@ class SharedRedis extends Base {
   }
 
   quit(callback?: Callback): Promise<'OK'> {
-    const closed = this.#first ? this.#owner.quit() : Promise.resolve(this.#announcer.leave());
+    this.#closed = true;
+    const closed = this.#first ? this.#owner.quit() : this.#announcer.leave();
     return nodeify(
-      closed.then(() => 'OK' as const),
+      Promise.resolve(closed).then(() => 'OK' as const),
       callback,
     );
   }
 
   disconnect(): void {
+    this.#closed = true;
     if (this.#first) this.#owner.disconnect();
     else this.#announcer.leave();
   }
@@ -154,7 +158,7 @@ class SharedRedis extends Base {
   #send(command: Command): void {
     const { name, args } = command;
     const kind = kindOf(name, args);
-    if (this.#announcer.over) command.reject(this.#endedError());
+    if (this.#closed) command.reject(this.#endedError());
     else if (kind === 'shared') this.#owner.send(command);
     else if (kind === 'stateful') command.reject(this.#stateful(name.toUpperCase()));
     else if (kind === 'blocking' && this.#owner.single) command.reject(this.#blocking(name));
@@ -168,7 +172,7 @@ class SharedRedis extends Base {
       this.#group = group;
       this.#owner.sendGroup(group);
     }
-    if (this.#announcer.over) group.refuse(this.#endedError());
+    if (this.#closed) group.refuse(this.#endedError());
     const kind = group.add(command);
     if (kind === 'stateful') group.refuse(this.#stateful(command.name.toUpperCase()));
     if (kind === 'blocking' && this.#owner.single) group.refuse(this.#blocking(command.name));
@@ -205,8 +209,10 @@ class SharedRedis extends Base {
     );
   }
 
+  /** As ioredis says it, for those who look at the message. */
   #endedError(): Error {
-    return this.#owner.error('POOL_CLOSED', 'this client was closed');
+    const cause = this.#owner.error('POOL_CLOSED', 'this client was closed with quit() or disconnect()');
+    return new Error('Connection is closed.', { cause });
   }
 }
 

@@ -9,9 +9,12 @@ test('quit() ends the pool when all that was sent is answered, even what waits f
   expect(await pool.redis.quit()).toBe('OK');
   expect(await Promise.all(replies)).toEqual(['OK', 2]);
   expect(pool.stats()).toMatchObject({ total: 0, lanes: 0 });
-  await poolErrorOf(pool.redis.get('q'), 'POOL_CLOSED');
+  // Closed as a client is, it answers as a client does; the pool has its own words.
+  const closed = { message: 'Connection is closed.', cause: { code: 'POOL_CLOSED' } };
+  await expect(pool.redis.get('q')).rejects.toMatchObject(closed);
+  await expect(pool.redis.call('get', 'q')).rejects.toMatchObject(closed);
+  await expect(pool.redis.pipeline().get('q').exec()).rejects.toMatchObject(closed);
   await poolErrorOf(pool.acquire(), 'POOL_CLOSED');
-  await poolErrorOf(pool.redis.pipeline().get('q').exec(), 'POOL_CLOSED');
   expect(await new Promise((resolve) => void pool.redis.quit((_, reply) => resolve(reply)))).toBe('OK');
 });
 
@@ -32,6 +35,9 @@ test('close() waits for what is in flight, and refuses what has no connection ye
   const waiting = poolErrorOf(cold.redis.get('k'), 'POOL_CLOSED');
   await cold.close();
   await waiting;
+  await poolErrorOf(cold.redis.get('k'), 'POOL_CLOSED');
+  await poolErrorOf(cold.redis.pipeline().get('k').exec(), 'POOL_CLOSED');
+  expect(cold.redis.status).toBe('end');
 });
 
 test('what is not answered within the grace is cut, and told so', async () => {
