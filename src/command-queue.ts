@@ -1,12 +1,16 @@
 import type { Command } from 'ioredis';
 import { Group } from './commands/group.ts';
+import { isReadOnly } from './commands/kinds.ts';
 import type { Lane, Unit } from './commands/lane.ts';
+import type { LargeReplies } from './core/large-replies.ts';
 
 /** What was handed over in one tick. It goes over one lane, in order. */
 export interface Batch {
   readonly units: readonly Unit[];
   /** When it was complete. */
   readonly at: number;
+  /** Its reply is expected to be large. */
+  readonly large: boolean;
   /** How many units of it are sent. */
   sent: number;
   /** Which lane has taken its first part, and must take the rest. */
@@ -23,11 +27,6 @@ export class CommandQueue {
   /** How many groups are among the gathered. */
   #groups = 0;
 
-  /** Whether this tick has brought anything. */
-  get gathering(): boolean {
-    return this.#gathered.length > 0;
-  }
-
   /** Takes a command. */
   add(command: Command): void {
     this.length++;
@@ -43,16 +42,34 @@ export class CommandQueue {
   /** Ends the batch of this tick. `elsewhere` takes groups that need a connection of their own. */
   endBatch(at: number, elsewhere: (commands: readonly Command[]) => void): void {
     let units = this.#gathered;
+    const groups = this.#groups;
     this.#gathered = [];
-    if (this.#groups > 0) units = units.filter((unit) => this.#belongs(unit, elsewhere));
-    this.#groups = 0;
-    if (units.length > 0) this.batches.push({ units, at, sent: 0, lane: undefined });
+    this.#groups = 0; // before listeners, whom `elsewhere` may reach, can bring the next ones
+    if (groups > 0) units = units.filter((unit) => this.#belongs(unit, elsewhere));
+    if (units.length > 0) this.#push(units, at);
+  }
+
+  /**
+   * Takes commands with large replies out of the last batch, so that the others need not wait for them. Only if all of
+   * them just read: then nobody can tell in which order they arrive.
+   */
+  splitLast(large: LargeReplies): void {
+    const last = this.batches.at(-1);
+    if (last === undefined || last.sent > 0 || !last.units.every(reads)) return;
+    const isLarge = (unit: Unit): boolean => !(unit instanceof Group) && large.expects(unit.name, unit.args);
+    const apart = last.units.filter(isLarge);
+    if (apart.length === 0) return;
+    this.batches.pop();
+    const { at } = last;
+    const others = last.units.filter((unit) => !isLarge(unit));
+    if (others.length > 0) this.#push(others, at);
+    for (const unit of apart) this.#push([unit], at, true);
   }
 
   /** Puts what was sent in vain before all others. */
   putFirst(units: readonly Unit[], at: number): void {
     if (units.length === 0) return;
-    this.batches.unshift({ units, at, sent: 0, lane: undefined });
+    this.batches.unshift({ units, at, large: false, sent: 0, lane: undefined });
     this.length += sizeOf(units, 0, units.length);
   }
 
@@ -77,12 +94,20 @@ export class CommandQueue {
     }
   }
 
+  #push(units: readonly Unit[], at: number, large = false): void {
+    this.batches.push({ units, at, large, sent: 0, lane: undefined });
+  }
+
   #belongs(unit: Unit, elsewhere: (commands: readonly Command[]) => void): boolean {
     if (!(unit instanceof Group) || !(unit.own || unit.refusal)) return true;
     this.length -= unit.commands.length;
     if (!unit.refusal) elsewhere(unit.commands);
     return false;
   }
+}
+
+function reads(unit: Unit): boolean {
+  return unit instanceof Group ? unit.commands.every(reads) : isReadOnly(unit.name, unit.args);
 }
 
 /** How many commands there are in `units`, from `from` to before `to`. */

@@ -5,13 +5,12 @@ import { Lane } from './commands/lane.ts';
 import { toResend } from './commands/losses.ts';
 import { Condition } from './condition.ts';
 import { chooseLane } from './core/lane-choice.ts';
+import { LargeReplies } from './core/large-replies.ts';
 import { whyExpired } from './core/reap.ts';
 import type { Exchange } from './exchange.ts';
 import type { Connection } from './hands.ts';
 import { type House, type PoolSlot, poolError } from './house.ts';
 import { Overdue } from './overdue.ts';
-
-const LOST = 'POOL_CONNECTION_LOST';
 
 /**
  * The multiplexed commands: gathered until the tick is over, and sent over as few connections as the load needs. A
@@ -23,6 +22,7 @@ export class Lanes {
   /** Takes groups that need a connection of their own. */
   readonly #elsewhere: (commands: readonly Command[]) => void;
   readonly #queue = new CommandQueue();
+  readonly #large = new LargeReplies();
   readonly #open: Lane[] = [];
   /** One for each connection that has ever been one. */
   readonly #known = new WeakMap<Connection, Lane>();
@@ -98,10 +98,8 @@ export class Lanes {
     for (const lane of [...this.#open]) this.#drain(lane);
   }
 
-  /** All is over, and nothing may be left. */
-  end(): void {
-    this.#overdue.stop();
-  }
+  /** Lets go of time: all is over. */
+  readonly end = (): void => this.#overdue.stop();
 
   #refusal(): Error {
     const { admission } = this.#exchange;
@@ -120,6 +118,7 @@ export class Lanes {
     this.#flushDue = false;
     const now = this.#house.hands.clock.now();
     this.#queue.endBatch(now, this.#elsewhere);
+    if (this.#large.wary(now)) this.#queue.splitLast(this.#large);
     this.#flushing = true;
     for (const lane of [...this.#open]) if (lane.slot && whyExpired(lane.slot, now)) this.#drain(lane);
     while (this.#sendNext(now)) {}
@@ -132,31 +131,32 @@ export class Lanes {
 
   /** Sends of the first batch for which there is a lane; returns whether there was one. */
   #sendNext(now: number): boolean {
+    const { maxInFlight } = this.#house.options;
+    const held: Lane[] = []; // a group waits until they have room for it, and nobody overtakes it
     for (const batch of this.#queue.batches) {
       // The rest of a batch goes where its first part is still under way, or they could overtake each other.
-      const lane = batch.lane?.slot ? batch.lane : this.#chooseLane(now);
-      if (lane === undefined || !this.#isUsable(lane)) continue;
-      const sent = lane.send(batch.units, batch.sent, this.#house.options.maxInFlight);
-      if (sent === batch.sent) continue; // a group that is too large for what is left
-      batch.lane = lane;
-      this.#queue.sent(batch, sent);
-      return true;
+      const lane = batch.lane?.slot ? batch.lane : this.#chooseLane(now, batch.large);
+      if (!lane?.takes(maxInFlight) || held.includes(lane)) continue;
+      const sent = lane.send(batch.units, batch.sent, maxInFlight);
+      if (sent > batch.sent) {
+        if (batch.large) lane.meter.large = true;
+        batch.lane = lane;
+        this.#queue.sent(batch, sent);
+        return true;
+      }
+      held.push(lane);
     }
     return false;
   }
 
-  #chooseLane(now: number): Lane | undefined {
-    const usable = this.#open.filter((lane) => this.#isUsable(lane));
-    const choice = chooseLane(usable, now);
-    const { length } = this.#open;
-    if (choice?.free || length >= this.#house.options.maxLanes) return choice?.lane;
+  #chooseLane(now: number, large: boolean): Lane | undefined {
+    const { maxInFlight, maxLanes } = this.#house.options;
+    const usable = this.#open.filter((lane) => lane.takes(maxInFlight));
+    const choice = chooseLane(usable, now, { large, wary: this.#large.wary(now), maxLanes });
+    const before = this.#open.length;
+    if (choice?.free || before >= maxLanes) return choice?.lane;
     if (choice === undefined || this.#exchange.line.spare) this.#ask();
-    return this.#open.length > length ? this.#open.at(-1) : choice?.lane;
-  }
-
-  #isUsable(lane: Lane): boolean {
-    const { draining, inFlight, slot } = lane;
-    return !draining && inFlight < this.#house.options.maxInFlight && slot?.connection?.alive === true;
+    return this.#open.length > before ? this.#open.at(-1) : choice?.lane;
   }
 
   /** Asks for one more connection. It comes at once, or in its time, or not. */
@@ -186,9 +186,10 @@ export class Lanes {
 
   #opened(slot: PoolSlot): void {
     const { connection } = slot;
-    if (!connection) throw new Error('bug: a slot without a connection was lent');
     const { clock } = this.#house.hands;
-    const lane = this.#known.get(connection) ?? new Lane(connection, clock, (one) => this.#answered(one));
+    if (!connection) throw new Error('bug: a slot without a connection was lent');
+    const lane =
+      this.#known.get(connection) ?? new Lane(connection, clock, this.#large, (one) => this.#answered(one));
     this.#known.set(connection, lane);
     slot.uses++;
     slot.lane = { lost: () => this.#lost(lane) };
@@ -228,16 +229,15 @@ export class Lanes {
   /** A lane's connection died. */
   #lost(lane: Lane): void {
     const again = toResend(lane.takeUnanswered(), () =>
-      poolError(this.#house, LOST, 'connection lost: the command may have run'),
+      poolError(this.#house, 'POOL_CONNECTION_LOST', 'connection lost: the command may have run'),
     );
     this.#queue.putFirst(again, this.#house.hands.clock.now());
     this.#rest(lane, 'broken');
   }
 
   #rejectAll(error: unknown): void {
-    const now = this.#house.hands.clock.now();
-    this.#queue.endBatch(now, this.#elsewhere);
-    this.#reject(now, error);
+    this.#queue.endBatch(this.#house.hands.clock.now(), this.#elsewhere);
+    this.#reject(Number.POSITIVE_INFINITY, error);
   }
 
   /** Rejects what came at `moment` or before, and has no lane. */
@@ -252,8 +252,8 @@ export class Lanes {
   /** No reply has come for too long. */
   #giveUp(lane: Lane): void {
     const { replyTimeoutMs } = this.#house.options;
-    const why = `no reply within ${replyTimeoutMs} ms (replyTimeoutMs); the command may have run`;
-    const error = poolError(this.#house, LOST, `connection lost: ${why}`);
+    const why = `connection lost: no reply within ${replyTimeoutMs} ms (replyTimeoutMs); the command may have run`;
+    const error = poolError(this.#house, 'POOL_CONNECTION_LOST', why);
     for (const { command } of lane.takeUnanswered()) command.reject(error);
     this.#rest(lane, 'broken');
   }

@@ -1,4 +1,4 @@
-import { exists, hasFlag } from '@ioredis/commands';
+import { hasFlag, list } from '@ioredis/commands';
 import { Taint, taintAfter } from '../core/taint.ts';
 
 /**
@@ -12,6 +12,8 @@ export type CommandKind = 'shared' | 'own' | 'blocking' | 'stateful';
 const STATEFUL: ReadonlySet<string> = new Set(
   'unwatch exec discard unsubscribe punsubscribe sunsubscribe wait waitaof'.split(' '),
 );
+/** `exists` would also know the names that every JavaScript object has, as `constructor`. */
+const LISTED: ReadonlySet<string> = new Set(list);
 /** Known to ioredis, but not in the list of commands. */
 const UNLISTED: ReadonlySet<string> = new Set(['sentinel']);
 /** Of containers, which have no flags of their own, the subcommands that only read; `undefined`: all of them. */
@@ -48,7 +50,7 @@ export function isAlwaysShared(name: string): boolean {
 
 function kindByName(name: string): CommandKind {
   if (STATEFUL.has(name) || taintAfter(Taint.none, name, []) !== Taint.none) return 'stateful';
-  if (!exists(name)) return UNLISTED.has(name) ? 'shared' : 'own';
+  if (!LISTED.has(name)) return UNLISTED.has(name) ? 'shared' : 'own';
   return hasFlag(name, 'blocking') ? 'blocking' : 'shared';
 }
 
@@ -56,5 +58,5 @@ function kindByName(name: string): CommandKind {
 export function isReadOnly(name: string, args: readonly unknown[]): boolean {
   const lower = name.toLowerCase();
   if (READING.has(lower)) return READING.get(lower)?.test(String(args[0])) ?? true;
-  return exists(lower) && hasFlag(lower, 'readonly');
+  return LISTED.has(lower) && hasFlag(lower, 'readonly');
 }

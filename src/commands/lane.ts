@@ -1,10 +1,11 @@
-import { channel } from 'node:diagnostics_channel';
 import type { Command, Redis } from 'ioredis';
 import type { Clock } from '../clock.ts';
 import { LaneMeter } from '../core/lane-meter.ts';
+import type { LargeReplies } from '../core/large-replies.ts';
 import { ReplyReader, ReplyScanner, UNREAD } from '../core/replies.ts';
 import type { Connection } from '../hands.ts';
 import type { PoolSlot } from '../house.ts';
+import { type Decoder, isPlain, isTraced, takeDecoder } from './direct.ts';
 import { Group } from './group.ts';
 import { SharedCommand } from './shared-command.ts';
 
@@ -18,15 +19,8 @@ export interface Sent {
   readonly stream: Group | undefined;
 }
 
-type Listener = (chunk: Buffer) => void;
-
 /** Text is written out when it is this long, long before a string cannot grow any more. */
 const MOST_TEXT = 1 << 20;
-
-/** ioredis' own tracing: with a subscriber, commands go the long way, which is traced. */
-const TRACING = ['start', 'end', 'asyncStart', 'asyncEnd', 'error'].map((step) =>
-  channel(`tracing:ioredis:command:${step}`),
-);
 
 /**
  * One connection of the pool, multiplexed: commands of many callers go out in one write, and their replies come back
@@ -39,9 +33,10 @@ export class Lane {
   draining = false;
   readonly meter = new LaneMeter();
   readonly #client: Redis;
+  readonly #large: LargeReplies;
   readonly #answered: (lane: Lane) => void;
   /** ioredis' own decoder, where this one could take its place. */
-  readonly #decoder: Listener | undefined;
+  readonly #decoder: Decoder | undefined;
   /** Nothing changes what ioredis' sendCommand does, so that it need not be called for each command. */
   readonly #direct: boolean;
   readonly #reader = new ReplyReader();
@@ -55,13 +50,19 @@ export class Lane {
   #corked = false;
   readonly #gatherer = { writable: true, write: (data: string | Buffer) => this.#gather(data) };
 
-  /** `answered` is called when replies have come. */
-  constructor({ client }: Connection, clock: Clock, answered: (lane: Lane) => void) {
+  /** `answered` is called when replies have come; `large` is told which of them were. */
+  constructor({ client }: Connection, clock: Clock, large: LargeReplies, answered: (lane: Lane) => void) {
+    this.#large = large;
     this.#client = client;
     this.#clock = clock;
     this.#answered = answered;
     this.#decoder = takeDecoder(client, (chunk) => this.#take(chunk));
     this.#direct = this.#decoder !== undefined && isPlain(client);
+  }
+
+  /** Whether it may be given more, if `most` commands may be in flight. */
+  takes(most: number): boolean {
+    return !this.draining && this.inFlight < most && this.slot?.connection?.alive === true;
   }
 
   /** Commands that are not answered. */
@@ -98,7 +99,7 @@ export class Lane {
     const before = commandQueue.length;
     const now = this.#clock.now();
     if (before === 0) this.meter.begin(now);
-    const direct = this.#direct && !TRACING.some((one) => one.hasSubscribers);
+    const direct = this.#direct && !isTraced();
     let next = from;
     for (let unit = units[next]; unit !== undefined; unit = units[++next]) {
       const { length } = commandQueue;
@@ -133,6 +134,8 @@ export class Lane {
     try {
       if (!direct) {
         client.sendCommand(command, this.#gatherer as never);
+        const last = client.commandQueue.peekBack() as unknown as { command: Command; stream: unknown };
+        if (last?.command === command) last.stream = group; // where ioredis has put the gatherer
         return;
       }
       const { condition, stream } = client;
@@ -189,14 +192,18 @@ export class Lane {
       return;
     }
     const before = this.inFlight;
+    const first = this.#client.commandQueue.peekFront()?.command as Command | undefined;
     if (this.#decoder) this.#decode(chunk, this.#decoder);
     this.meter.received(chunk.length);
-    if (this.inFlight < before) this.meter.answered(before - this.inFlight, this.#clock.now());
+    const now = this.#clock.now();
+    if (this.inFlight < before && this.meter.answered(before - this.inFlight, now) && first) {
+      this.#large.note(first.name, first.args, now);
+    }
     this.#answered(this);
   }
 
   /** Reads what it can, and gives the rest to ioredis' own decoder, a whole reply at a time. */
-  #decode(chunk: Buffer, decoder: Listener): void {
+  #decode(chunk: Buffer, decoder: Decoder): void {
     const reader = this.#reader;
     const { commandQueue } = this.#client;
     let at = this.#scanner.midway ? this.#pass(chunk, 0, decoder) : 0;
@@ -218,7 +225,7 @@ export class Lane {
   }
 
   /** Gives ioredis the reply that begins, or goes on, at `at`; returns where it ends. */
-  #pass(chunk: Buffer, at: number, decoder: Listener): number {
+  #pass(chunk: Buffer, at: number, decoder: Decoder): number {
     const end = this.#scanner.scan(chunk, at);
     const to = end < 0 ? chunk.length : end;
     decoder(at === 0 && to === chunk.length ? chunk : chunk.subarray(at, to));
@@ -227,29 +234,3 @@ export class Lane {
 }
 
 const EMPTY = Buffer.alloc(0);
-
-/** Puts `listener` in the place of ioredis' own decoder, which is returned; behind it, where that cannot be. */
-function takeDecoder(client: Redis, listener: Listener): Listener | undefined {
-  const { stream, options } = client;
-  if (stream === undefined) return undefined;
-  const listeners = stream.listeners('data') as Listener[];
-  const [decoder] = listeners;
-  const { stringNumbers, replyMapping } = options as { stringNumbers?: boolean; replyMapping?: string };
-  if (decoder === undefined || listeners.length > 1 || stringNumbers || replyMapping === 'resp3') {
-    stream.on('data', listener);
-    return undefined;
-  }
-  stream.off('data', decoder);
-  stream.prependListener('data', listener);
-  return decoder;
-}
-
-/** Whether ioredis' sendCommand is its own, and has nothing to do besides. */
-function isPlain({ sendCommand, options }: Redis): boolean {
-  const own = String(sendCommand).includes('commandQueue.push'); // neither a subclass' nor an instrumentation's
-  const { commandTimeout, socketTimeout, himportFieldsets } = options as Redis['options'] & {
-    himportFieldsets?: unknown;
-  };
-  const debug = /ioredis|\*/.test(process.env['DEBUG'] ?? '');
-  return own && !debug && commandTimeout === undefined && socketTimeout === undefined && !himportFieldsets;
-}

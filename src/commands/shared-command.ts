@@ -48,11 +48,11 @@ export class SharedCommand {
     public args: unknown[],
     readonly replyEncoding: 'utf8' | null,
   ) {
-    const transform = argumentTransformers[name];
-    if (transform !== undefined || !areStrings(args)) this.#convert(transform);
     this.promise = new Promise(executor);
     this.#resolve = resolveLast;
     this.#reject = rejectLast;
+    const transform = argumentTransformers[name];
+    if (transform !== undefined || !areStrings(args)) this.#convert(transform);
   }
 
   /** Takes the reply as ioredis' decoder gives it: its strings are Buffers. */
@@ -90,10 +90,15 @@ export class SharedCommand {
     this.#resolve(value);
   }
 
+  /** Rejects, and so settles, what has no text or was not to the liking of its transformer. */
   #convert(transform: Transformer | undefined): void {
-    this.args = this.args.flat();
-    if (transform !== undefined) this.args = transform(this.args) as unknown[];
-    (this as unknown as Internals).stringifyArguments();
+    try {
+      this.args = this.args.flat();
+      if (transform !== undefined) this.args = transform(this.args) as unknown[];
+      (this as unknown as Internals).stringifyArguments();
+    } catch (error) {
+      this.reject(error);
+    }
   }
 }
 

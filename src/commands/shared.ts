@@ -1,10 +1,10 @@
 import { type Command, Redis, type RedisOptions } from 'ioredis';
-import { invalidOption } from '../errors.ts';
 import { Announcer } from './announcer.ts';
 import { Group } from './group.ts';
 import { isAlwaysShared, kindOf } from './kinds.ts';
 import { withForcedEval } from './scripts.ts';
-import { LEAN, SharedCommand } from './shared-command.ts';
+import { SharedCommand } from './shared-command.ts';
+import { checkOverride, isPlain, quiet, spoken } from './shared-options.ts';
 import type { SharedOwner } from './shared-owner.ts';
 
 /** As much of ioredis' client as is built upon; its own types vary from one major to the next. */
@@ -24,34 +24,17 @@ type Stream = Parameters<Redis['sendCommand']>[1];
 type Callback = (error?: Error | null, result?: unknown) => void;
 const Base = Redis as unknown as new (options: RedisOptions) => Client;
 
-/** What says where and as whom a client connects, and in which words: a view of the pool cannot change it. */
-const FIXED = [
-  ...([
-    'host',
-    'port',
-    'path',
-    'db',
-    'username',
-    'password',
-    'tls',
-    'sentinels',
-    'name',
-    'Connector',
-  ] as const),
-  ...(['stringNumbers', 'protocol', 'replyMapping'] as const),
-];
-
 /**
  * `pool.redis`: an ioredis client to all who look, that never connects. Its commands are ioredis' own; all of them end
  * in `sendCommand`, which hands them to the pool. What others may still change on it is theirs alone.
  */
 class SharedRedis extends Base {
+  /** What views inherit from that want nothing but plain commands: methods that make them plainer than ioredis does. */
+  static readonly #lean: object = Object.create(SharedRedis.prototype);
   readonly #owner: SharedOwner;
   readonly #given: RedisOptions;
   /** Ending it ends the pool; a duplicate ends alone. */
   readonly #first: boolean;
-  /** Plain commands may be made plainer than ioredis makes them. */
-  readonly #lean: boolean;
   /** The group that a pipeline is handing over. */
   #group: Group | undefined;
   readonly #announcer: Announcer;
@@ -60,32 +43,38 @@ class SharedRedis extends Base {
 
   constructor(given: RedisOptions, owner: SharedOwner, first: boolean) {
     super(quiet(given));
+    Object.assign(this.options, spoken(given)); // for those who look
     this.#given = given;
     this.#owner = owner;
     this.#first = first;
-    this.#lean =
-      LEAN && !given.keyPrefix && !given.showFriendlyErrorStack && given.commandTimeout === undefined;
+    if (isPlain(given)) Object.setPrototypeOf(this, SharedRedis.#lean);
     for (const [name, script] of Object.entries(given.scripts ?? {})) this.defineCommand(name, script);
     this.#announcer = new Announcer(this, owner);
   }
 
   static {
     const names = (Redis.prototype as unknown as { getBuiltinCommands(): string[] }).getBuiltinCommands();
-    const proto = SharedRedis.prototype as unknown as Record<string, unknown>;
+    const { prototype } = SharedRedis;
+    const { sendCommand } = prototype;
+    const methods = prototype as unknown as Record<string, (...args: unknown[]) => unknown>;
     for (const name of names.filter(isAlwaysShared)) {
       for (const [method, encoding] of [[name, 'utf8'] as const, [`${name}Buffer`, null] as const]) {
-        const full = proto[method] as (...args: unknown[]) => unknown;
-        proto[method] = function (this: SharedRedis, ...args: unknown[]): unknown {
-          if (!this.#lean || typeof args[args.length - 1] === 'function') return full.apply(this, args);
-          const command = new SharedCommand(name, args, encoding) as unknown as Command;
+        const full = methods[method];
+        if (full === undefined) continue;
+        const value = function (this: SharedRedis, ...args: unknown[]): unknown {
+          const called = typeof args[args.length - 1] === 'function';
+          // Somebody may have put something in sendCommand's place, to see what is sent.
+          if (called || this.sendCommand !== sendCommand) return full.apply(this, args);
+          const command = new SharedCommand(name, args, encoding);
           if (this.#closed) command.reject(this.#endedError());
-          else this.#owner.send(command);
+          else if (!command.isSettled) this.#owner.send(command as unknown as Command);
           return command.promise;
         };
+        Object.defineProperty(SharedRedis.#lean, method, { value, writable: true, configurable: true });
       }
     }
     // An accessor, where Redis has a property that its constructor sets.
-    Object.defineProperty(proto, 'status', {
+    Object.defineProperty(prototype, 'status', {
       configurable: true,
       get(this: SharedRedis) {
         return this.#closed ? 'end' : this.#owner.status;
@@ -93,12 +82,15 @@ class SharedRedis extends Base {
       set() {},
     });
     // It would emit what a client is about to do that connects.
-    Object.defineProperty(proto, 'setStatus', { configurable: true, value: () => {} });
+    Object.defineProperty(prototype, 'setStatus', { configurable: true, value: () => {} });
   }
 
   sendCommand(command: Command, stream?: Stream): unknown {
-    if (stream && 'isPipeline' in stream) this.#addToGroup(command, stream);
-    else this.#send(command);
+    // ioredis could not make it, as of arguments without a text: its promise is rejected, and it cannot be settled.
+    const broken = command.reject === undefined;
+    if (broken) command.reject = () => {};
+    if (stream && 'isPipeline' in stream) this.#addToGroup(command, stream, broken);
+    else if (!broken) this.#send(command);
     return command.promise;
   }
 
@@ -119,17 +111,15 @@ class SharedRedis extends Base {
   }
 
   duplicate(override: RedisOptions = {}): SharedRedis {
-    for (const option of FIXED) {
-      if (override[option] === undefined || override[option] === this.options[option]) continue;
-      throw invalidOption(
-        `duplicate() gives another view of the same pool, and cannot change ${option}: make another pool`,
-      );
-    }
+    checkOverride(override, this.options);
     return new SharedRedis({ ...this.#given, ...override }, this.#owner, false);
   }
 
   connect(callback?: Callback): Promise<void> {
-    return nodeify(this.#owner.ready(), callback);
+    const ready = this.#owner.ready().catch((error: unknown) => {
+      throw this.#closed ? this.#endedError() : error;
+    });
+    return nodeify(ready, callback);
   }
 
   quit(callback?: Callback): Promise<'OK'> {
@@ -165,7 +155,7 @@ class SharedRedis extends Base {
     else this.#owner.sendAlone(command);
   }
 
-  #addToGroup(command: Command, stream: Stream): void {
+  #addToGroup(command: Command, stream: Stream, broken: boolean): void {
     let group = this.#group;
     if (group === undefined || group.stream !== stream) {
       group = new Group(stream);
@@ -173,6 +163,7 @@ class SharedRedis extends Base {
       this.#owner.sendGroup(group);
     }
     if (this.#closed) group.refuse(this.#endedError());
+    if (broken) group.refuse(new TypeError(`the arguments of ${command.name} cannot be sent`));
     const kind = group.add(command);
     if (kind === 'stateful') group.refuse(this.#stateful(command.name.toUpperCase()));
     if (kind === 'blocking' && this.#owner.single) group.refuse(this.#blocking(command.name));
@@ -214,17 +205,6 @@ class SharedRedis extends Base {
     const cause = this.#owner.error('POOL_CLOSED', 'this client was closed with quit() or disconnect()');
     return new Error('Connection is closed.', { cause });
   }
-}
-
-/** The options of a client that neither connects nor sends by itself. */
-function quiet(given: RedisOptions): RedisOptions {
-  const { scripts, sentinels, Connector, ...rest } = given;
-  return {
-    ...rest,
-    himportFieldsets: undefined,
-    lazyConnect: true,
-    enableAutoPipelining: false,
-  } as RedisOptions;
 }
 
 function nodeify<T>(promise: Promise<T>, callback: Callback | undefined): Promise<T> {

@@ -1,3 +1,5 @@
+import { LARGE } from './large-replies.ts';
+
 /** So many replies, and what they weighed is all that counts. */
 const REPLIES = 16;
 
@@ -7,6 +9,8 @@ export class LaneMeter {
   progressAt = 0;
   /** How long a reply takes when nothing is before it. Milliseconds; 0 until that is known. */
   paceMs = 0;
+  /** It was given a command with a large reply, and has not been empty since. */
+  large = false;
   /** What a reply weighs, on average. Bytes. */
   #replySize = 0;
   /** What has come since the last reply was complete. Bytes. */
@@ -17,6 +21,7 @@ export class LaneMeter {
   /** Commands go out over the empty lane. */
   begin(now: number): void {
     this.progressAt = now;
+    this.large = false;
     this.#first = true;
     this.#unfinished = 0;
   }
@@ -25,8 +30,9 @@ export class LaneMeter {
     this.#unfinished += bytes;
   }
 
-  /** Replies are complete. */
-  answered(replies: number, now: number): void {
+  /** Replies are complete. Returns whether the first of them was large. */
+  answered(replies: number, now: number): boolean {
+    const large = this.#unfinished >= LARGE;
     const weight = Math.min(1, replies / REPLIES);
     this.#replySize += (this.#unfinished / replies - this.#replySize) * weight;
     this.#unfinished = 0;
@@ -35,10 +41,11 @@ export class LaneMeter {
       this.paceMs = Math.min(now - this.progressAt, this.paceMs * 2 || Number.POSITIVE_INFINITY);
     this.#first = false;
     this.progressAt = now;
+    return large;
   }
 
   /** Bytes that are expected in reply to `inFlight` commands, if `known` are to come for sure. */
   bytesDue(inFlight: number, known: number): number {
-    return Math.max(known, inFlight * this.#replySize - this.#unfinished);
+    return Math.max(known, this.large ? LARGE : 0, inFlight * this.#replySize - this.#unfinished);
   }
 }

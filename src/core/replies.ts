@@ -2,7 +2,6 @@
 export const UNREAD: unique symbol = Symbol('unread');
 
 const CR = 13;
-const LF = 10;
 const MINUS = 45;
 const ZERO = 48;
 /** The first bytes of RESP replies. */
@@ -126,6 +125,8 @@ export class ReplyScanner {
   #type = 0;
   #number = 0;
   #negative = false;
+  /** The next byte ends the line, whatever it is: ioredis' decoders only look for the CR too. */
+  #ending = false;
 
   /** Whether a reply has begun, and not ended yet. */
   get midway(): boolean {
@@ -172,12 +173,15 @@ export class ReplyScanner {
       this.#type = byte;
       this.#number = 0;
       this.#negative = false;
-    } else if (byte === LF) {
+      this.#ending = false;
+    } else if (this.#ending) {
       this.#endLine(this.#negative ? 0 : this.#number, this.#negative);
       this.#type = 0;
+    } else if (byte === CR) {
+      this.#ending = true;
     } else if (byte === MINUS) {
       this.#negative = true;
-    } else if (byte !== CR) {
+    } else {
       this.#number = this.#number * 10 + byte - ZERO; // of use only behind first bytes that a count follows
     }
   }

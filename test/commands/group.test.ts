@@ -1,0 +1,86 @@
+import { Command } from 'ioredis';
+import { expect, test } from 'vitest';
+import { CommandQueue } from '../../src/command-queue.ts';
+import { Group } from '../../src/commands/group.ts';
+
+const command = (line: string): Command => {
+  const [name = '', ...args] = line.split(' ');
+  const made = new Command(name, args);
+  made.promise.catch(() => {});
+  return made;
+};
+
+function groupOf(...lines: string[]): { group: Group; said: unknown[] } {
+  const group = new Group({});
+  return { group, said: lines.map((line) => group.add(command(line))) };
+}
+
+test('ordinary commands share, in a transaction too, which has to come to its end', () => {
+  const { group, said } = groupOf('get k', 'multi', 'set k v', 'exec', 'MULTI', 'get k', 'DISCARD');
+  expect(said.every((one) => one === undefined)).toBe(true);
+  expect(group).toMatchObject({ own: false, open: false, refusal: undefined });
+  expect(groupOf('get k', 'call', 'multi', 'get k').group.open).toBe(true);
+});
+
+test('what is stateful is told, EXEC without MULTI among it', () => {
+  expect(groupOf('watch k', 'get k', 'exec', 'select 1').said).toEqual([
+    ...['stateful', undefined],
+    ...['stateful', 'stateful'],
+  ]);
+  expect(groupOf('multi', 'watch k', 'exec').said).toEqual([undefined, 'stateful', undefined]);
+});
+
+test('a command that may block, or that nobody knows, has the group take its own connection; not in a transaction', () => {
+  expect(groupOf('get k', 'blpop q 0')).toMatchObject({
+    group: { own: true },
+    said: [undefined, 'blocking'],
+  });
+  expect(groupOf('json.get k')).toMatchObject({ group: { own: true }, said: [undefined] });
+  expect(groupOf('multi', 'blpop q 0', 'json.get k', 'exec').group.own).toBe(false);
+});
+
+test('a refusal rejects all commands, those that come later too, and only the first one counts', async () => {
+  const { group } = groupOf('get a', 'get b');
+  const [first, second] = [new Error('first'), new Error('second')];
+  group.refuse(first);
+  group.refuse(second);
+  const late = command('get c');
+  group.add(late);
+  for (const { promise } of group.commands) await expect(promise).rejects.toBe(first);
+  expect(group.commands).toContain(late);
+});
+
+test('a queue counts commands, in groups and single, until they are sent, rejected, or go elsewhere', async () => {
+  const queue = new CommandQueue();
+  const own = groupOf('blpop q 0', 'get k').group;
+  const { group } = groupOf('get a', 'get b', 'get c');
+  queue.add(command('get 1'));
+  for (const one of [own, group]) {
+    queue.addGroup(one);
+    queue.length += one.commands.length;
+  }
+  queue.add(command('get 2'));
+  expect(queue).toMatchObject({ length: 7, batches: [] });
+  const elsewhere: unknown[] = [];
+  queue.endBatch(10, (commands) => elsewhere.push(commands));
+  expect(elsewhere).toEqual([own.commands]);
+  expect(queue).toMatchObject({ length: 5, batches: [{ at: 10, sent: 0 }] });
+  const [batch] = queue.batches;
+  if (batch) queue.sent(batch, 2);
+  expect(queue.length).toBe(1);
+  const late = command('get late');
+  queue.add(late);
+  queue.endBatch(20, () => {});
+  const error = new Error('too late');
+  const last = batch?.units.at(-1) as Command;
+  queue.reject(10, error);
+  await expect(last.promise).rejects.toBe(error);
+  expect(queue).toMatchObject({ length: 1, batches: [{ at: 20 }] });
+  queue.putFirst([command('get again'), group], 30);
+  expect(queue.length).toBe(5);
+  expect(queue.batches.map(({ at }) => at)).toEqual([30, 20]);
+  for (const one of [...queue.batches]) queue.sent(one, one.units.length);
+  expect(queue).toMatchObject({ length: 0, batches: [] });
+  queue.putFirst([], 40);
+  expect(queue.batches).toEqual([]);
+});
