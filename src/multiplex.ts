@@ -30,9 +30,6 @@ export class Multiplex implements SharedOwner {
     this.#lanes = parts.lanes;
     this.#own = parts.own;
     this.#close = close;
-    house.events.add('connect', () => this.#tell((view) => view.connected()));
-    house.events.add('connectError', ({ error }) => this.#tell((view) => view.failed(error)));
-    house.events.add('drain', () => this.#tell((view) => view.ended()));
   }
 
   get single(): boolean {
@@ -97,11 +94,20 @@ export class Multiplex implements SharedOwner {
   }
 
   attach(view: SharedView): void {
+    if (this.#views.size === 0) this.#listen();
     this.#views.add(view);
   }
 
   detach(view: SharedView): void {
     this.#views.delete(view);
+  }
+
+  /** Not before there is a view that has come to be: what its options hold may throw. */
+  #listen(): void {
+    const { events } = this.#house;
+    events.add('connect', () => this.#tell((view) => view.connected()));
+    events.add('connectError', ({ error }) => this.#tell((view) => view.failed(error)));
+    events.add('drain', () => this.#tell((view) => view.ended()));
   }
 
   #tell(what: (view: SharedView) => void): void {

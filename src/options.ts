@@ -187,7 +187,11 @@ function whereRedis(value: unknown): string | undefined {
     return value.trim() !== '' && known ? undefined : allowed;
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return allowed;
-  return 'sendCommand' in value ? `${allowed}; a client goes into createClient` : undefined;
+  if ('sendCommand' in value) return `${allowed}; a client goes into createClient`;
+  const { Connector, sentinels, name } = value as RedisOptions;
+  if (Connector && typeof Connector !== 'function') return `${allowed}, of which Connector is a class`;
+  if (Connector || !sentinels || (Array.isArray(sentinels) && sentinels.length > 0 && name)) return undefined;
+  return `${allowed}, of which sentinels is a list, and name the group they watch`;
 }
 
 /** Checks and completes what the constructor was given; throws `POOL_INVALID_OPTION`. */

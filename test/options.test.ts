@@ -187,6 +187,12 @@ test('wait is true or false, and nothing that is taken for it', () => {
     expect(refusal({ wait: value })).toContain('true or false, got');
 });
 
+test('redis with a Connector that is none, or sentinels without the name of their group, is refused', () => {
+  expect(refusal({ redis: { Connector: 'not a class' as never } })).toMatch(/Connector/);
+  expect(refusal({ redis: { sentinels: [{ port: 26379 }] } })).toMatch(/sentinels.*name/);
+  expect(refusal({ redis: { sentinels: [], name: 'group' } })).toMatch(/sentinels/);
+});
+
 test('name is printable ASCII without spaces, since Redis takes no other', () => {
   for (const name of ['a', 'session-pool:7', '!', '~', 'x'.repeat(500)])
     expect(resolve({ name }).name).toBe(name);

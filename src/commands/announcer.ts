@@ -1,9 +1,11 @@
+import { warn } from '../warn.ts';
 import type { SharedOwner, SharedView } from './shared-owner.ts';
 
 /**
  * Tells those who listen on a view of the pool what concerns them: `connect` and `ready` when a connection stands, and
  * again when one stands after none could be made; `error` for a dial that failed; `close` and `end` once, when all is
- * over. Single connections come and go without a word.
+ * over. Single connections come and go without a word. Listeners come after those who wait for what is told, and what
+ * one throws is its own matter.
  */
 export class Announcer implements SharedView {
   /** The view was closed, or the pool. */
@@ -27,19 +29,19 @@ export class Announcer implements SharedView {
   connected(): void {
     if (this.#up) return;
     this.#up = true;
-    this.#emitter.emit('connect');
-    this.#emitter.emit('ready');
+    this.#tell('connect');
+    this.#tell('ready');
   }
 
   failed(error: Error): void {
     if (this.#owner.status !== 'ready') this.#up = false;
-    if (this.#emitter.listenerCount('error') > 0) this.#emitter.emit('error', error);
+    this.#tell('error', error);
   }
 
   ended(): void {
     this.over = true;
-    this.#emitter.emit('close');
-    this.#emitter.emit('end');
+    this.#emit('close');
+    this.#emit('end');
   }
 
   /** Ends the view alone. */
@@ -48,5 +50,18 @@ export class Announcer implements SharedView {
     this.over = true;
     this.#owner.detach(this);
     process.nextTick(() => this.ended());
+  }
+
+  #tell(event: string, detail?: Error): void {
+    process.nextTick(() => this.#emit(event, detail));
+  }
+
+  #emit(event: string, detail?: Error): void {
+    if (event === 'error' && this.#emitter.listenerCount(event) === 0) return; // it would be thrown
+    try {
+      this.#emitter.emit(event, detail);
+    } catch (thrown) {
+      warn(`a listener for '${event}' of pool.redis threw`, thrown);
+    }
   }
 }

@@ -33,11 +33,13 @@ export class Group {
     this.commands.push(command);
     if (this.refusal) command.reject(this.refusal);
     const name = command.name.toLowerCase();
-    if (name === 'multi') {
+    // With an argument Redis refuses them, and neither begins nor ends a transaction.
+    const bare = command.args.length === 0;
+    if (bare && name === 'multi') {
       this.#inTransaction = true;
       return undefined;
     }
-    if (this.#inTransaction && (name === 'exec' || name === 'discard')) {
+    if (bare && this.#inTransaction && (name === 'exec' || name === 'discard')) {
       this.#inTransaction = false;
       return undefined;
     }

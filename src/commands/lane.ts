@@ -7,6 +7,7 @@ import type { Connection } from '../hands.ts';
 import type { PoolSlot } from '../house.ts';
 import { type Decoder, isPlain, isTraced, takeDecoder } from './direct.ts';
 import { Group } from './group.ts';
+import { Outbox } from './outbox.ts';
 import { SharedCommand } from './shared-command.ts';
 
 /** What is sent in one piece. */
@@ -18,9 +19,6 @@ export interface Sent {
   /** The group it belongs to. */
   readonly stream: Group | undefined;
 }
-
-/** Text is written out when it is this long, long before a string cannot grow any more. */
-const MOST_TEXT = 1 << 20;
 
 /**
  * One connection of the pool, multiplexed: commands of many callers go out in one write, and their replies come back
@@ -45,15 +43,13 @@ export class Lane {
   /** All it has ever sent, and when, in order; what is answered is forgotten with the next write. */
   #sent = 0;
   #writes: { readonly upTo: number; readonly at: number }[] = [];
-  /** What is gathered for the next write. */
-  #text = '';
-  #corked = false;
-  readonly #gatherer = { writable: true, write: (data: string | Buffer) => this.#gather(data) };
+  readonly #outbox: Outbox;
 
   /** `answered` is called when replies have come; `large` is told which of them were. */
   constructor({ client }: Connection, clock: Clock, large: LargeReplies, answered: (lane: Lane) => void) {
     this.#large = large;
     this.#client = client;
+    this.#outbox = new Outbox(client);
     this.#clock = clock;
     this.#answered = answered;
     this.#decoder = takeDecoder(client, (chunk) => this.#take(chunk));
@@ -109,10 +105,11 @@ export class Lane {
       } else if (unit.refusal === undefined) {
         // What goes whole, and is larger than a lane, goes when the lane is empty.
         if (length > 0 && length + unit.commands.length > most) break;
-        for (const command of unit.commands) this.#put(command, unit, direct);
+        if (direct) this.#putWhole(unit);
+        else for (const command of unit.commands) this.#put(command, unit, false);
       }
     }
-    this.#flush();
+    this.#outbox.flush();
     if (this.#client.stream === undefined) this.#watchLast();
     this.#forgetAnswered();
     this.#sent += commandQueue.length - before;
@@ -133,40 +130,36 @@ export class Lane {
     const client = this.#client;
     try {
       if (!direct) {
-        client.sendCommand(command, this.#gatherer as never);
+        client.sendCommand(command, this.#outbox.gatherer as never);
         const last = client.commandQueue.peekBack() as unknown as { command: Command; stream: unknown };
         if (last?.command === command) last.stream = group; // where ioredis has put the gatherer
         return;
       }
       const { condition, stream } = client;
       command.setReplyContext?.(condition);
-      this.#gather(command.toWritable(stream));
+      this.#outbox.gather(command.toWritable(stream));
       client.commandQueue.push({ command, stream: group, select: condition?.select } as never);
     } catch (error) {
       command.reject(error as Error); // it cannot be written, as a text that is too long
     }
   }
 
-  #gather(data: string | Buffer): boolean {
-    if (typeof data === 'string') {
-      this.#text += data;
-      if (this.#text.length < MOST_TEXT) return true;
+  /** Puts all of a group, or nothing: what is left of a transaction would pair its replies wrongly. */
+  #putWhole(group: Group): void {
+    const { commandQueue, condition, stream } = this.#client;
+    try {
+      const written = group.commands.map((command) => {
+        command.setReplyContext?.(condition);
+        return command.toWritable(stream);
+      });
+      for (const data of written) this.#outbox.gather(data);
+    } catch (error) {
+      group.refuse(error as Error);
+      return;
     }
-    const { stream } = this.#client;
-    if (!this.#corked) stream.cork();
-    this.#corked = true;
-    if (this.#text !== '') stream.write(this.#text);
-    this.#text = '';
-    return typeof data === 'string' || stream.write(data);
-  }
-
-  #flush(): void {
-    const text = this.#text;
-    this.#text = '';
-    if (text !== '') this.#client.stream.write(text);
-    if (!this.#corked) return;
-    this.#corked = false;
-    this.#client.stream.uncork();
+    for (const command of group.commands) {
+      commandQueue.push({ command, stream: group, select: condition?.select } as never);
+    }
   }
 
   /** Where no bytes come, as in tests and from the mock, the last reply says that replies have come. */

@@ -6,6 +6,7 @@ type ScriptCommand = new (
   ...args: unknown[]
 ) => {
   promise: Promise<unknown>;
+  name: string;
   toWritable(socket: object): string | Buffer;
 };
 
@@ -22,7 +23,8 @@ export function withForcedEval(script: object): void {
     override toWritable(socket: object): string | Buffer {
       // ioredis watches the promise of a first attempt, and so replaces it; not that of a second.
       const again = this.promise === this.#made;
-      return super.toWritable(again ? {} : socket);
+      const written = super.toWritable(socket); // notes too that this socket has the script from now on
+      return again && this.name !== 'eval' ? super.toWritable({}) : written;
     }
   };
 }

@@ -12,6 +12,9 @@ const replyTransformers = transformers?.reply ?? {};
 /** Whether this ioredis is made as this file expects it. If not, its own commands have to do. */
 export const LEAN = transformers?.argument !== undefined && transformers.reply !== undefined;
 
+/** ioredis 6 gives reply transformers a second argument. */
+const WITH_CONTEXT = 'setReplyContext' in Command.prototype;
+
 // One executor for all: closures for each command would be most of what it costs.
 let resolveLast: (value: unknown) => void;
 let rejectLast: (error: unknown) => void;
@@ -73,7 +76,9 @@ export class SharedCommand {
     }
     try {
       const { name: commandName, protocol, replyMapping } = this;
-      this.#settle(transform(reply, { commandName, protocol, replyMapping }));
+      this.#settle(
+        WITH_CONTEXT ? transform(reply, { commandName, protocol, replyMapping }) : transform(reply),
+      );
     } catch (error) {
       this.reject(error);
     }

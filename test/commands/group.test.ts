@@ -20,6 +20,9 @@ test('ordinary commands share, in a transaction too, which has to come to its en
   expect(said.every((one) => one === undefined)).toBe(true);
   expect(group).toMatchObject({ own: false, open: false, refusal: undefined });
   expect(groupOf('get k', 'call', 'multi', 'get k').group.open).toBe(true);
+  // Redis refuses it for its argument, and goes on queueing.
+  expect(groupOf('multi', 'get k', 'exec now').group.open).toBe(true);
+  expect(groupOf('multi now', 'get k').group.open).toBe(false);
 });
 
 test('what is stateful is told, EXEC without MULTI among it', () => {

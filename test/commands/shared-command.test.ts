@@ -103,3 +103,14 @@ test('transformers that somebody has set are used, and what they throw is the re
   read.answer('bad');
   await expect(read.promise).rejects.toThrow('no such reply');
 });
+
+test('a reply transformer is given what ioredis gives it, no more', async () => {
+  const given: number[] = [];
+  Command.setReplyTransformer('getrange', (...args: unknown[]) => given.push(args.length));
+  const [ours, theirs] = both('getrange', ['k', '0', '1']);
+  await outcome(theirs, Buffer.from('x'));
+  ours.answer('x');
+  await ours.promise;
+  delete (Reflect.get(Command, '_transformer') as { reply: Record<string, unknown> }).reply['getrange'];
+  expect(given[0]).toBe(given[1]);
+});

@@ -51,7 +51,7 @@ test('while nobody can connect the status is connecting, errors are told to who 
     const heard = listen(pool.redis);
     await late.stop();
     await until('it is down', () => pool.redis.get('k').catch(() => pool.redis.status === 'connecting'));
-    expect(heard).toContain('error');
+    await until('it is told', () => heard.includes('error'));
     expect(heard).not.toContain('end');
   } finally {
     await late.stop();
@@ -69,4 +69,23 @@ test("a listener that throws is reported, and is nobody else's matter", async ()
   expect(await redis.ping()).toBe('PONG');
   await until('it is reported', () => warnings.some((one) => one.includes('mine')));
   process.off('warning', warned);
+});
+
+test('listeners come after those who wait: one that ends the client does not hide the cause', async () => {
+  const { redis } = testPool({ redis: { port: await freePort() } });
+  redis.on('error', () => redis.disconnect());
+  const error = await poolErrorOf(redis.get('k'), 'POOL_CONNECT_FAILED');
+  expect(error.cause).toMatchObject({ code: 'ECONNREFUSED' });
+  await until('it has ended', () => redis.status === 'end');
+});
+
+test('a listener for connect that throws keeps nobody from hearing ready, nor another view', async () => {
+  const { redis } = server.pool();
+  const other = redis.duplicate();
+  redis.on('connect', () => {
+    throw new Error('mine');
+  });
+  const heard = [listen(redis), listen(other)];
+  await redis.ping();
+  await until('both have heard', () => heard.every((events) => events.includes('ready')));
 });

@@ -152,6 +152,19 @@ test('a script runs on every lane, and on one that has it in its memory though t
   }
 });
 
+test('after SCRIPT FLUSH a script is sent once, and again by its digest', async () => {
+  const redis = server.pool().redis as Redis & Scripted;
+  redis.defineCommand('twice', { lua: 'return ARGV[1] .. ARGV[1]', numberOfKeys: 0 });
+  await redis.twice('x');
+  await server.observer.script('FLUSH');
+  await redis.twice('x');
+  await server.observer.config('RESETSTAT');
+  for (let i = 0; i < 3; i++) await redis.twice('x');
+  const stats = await server.observer.info('commandstats');
+  expect(stats).toContain('cmdstat_evalsha:calls=3,');
+  expect(stats).not.toContain('cmdstat_eval:');
+});
+
 test('it passes for an ioredis client where one is expected', async () => {
   const pool = server.pool({ redis: { port: server.port, db: 3 } });
   const { redis } = pool;

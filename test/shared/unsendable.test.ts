@@ -1,5 +1,5 @@
 import { Command, type Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { TestServer } from '../helpers/redis.ts';
 
 const server = new TestServer(() => []);
@@ -47,4 +47,19 @@ test('arguments that their transformer throws at are not sent', async () => {
   await expect(redis.call('lpush', 'l', 'a')).rejects.toBe(broken);
   await expect(redis.pipeline().lpush('l', 'a').exec()).rejects.toThrow('lpush');
   expect(await redis.exists('l')).toBe(0);
+});
+
+test('of a group with one command that cannot be written, nothing is sent', async () => {
+  const { redis } = server.pool();
+  const { toWritable } = Command.prototype;
+  const spy = vi.spyOn(Command.prototype, 'toWritable').mockImplementation(function (this: Command, socket) {
+    if (this.name === 'append') throw new RangeError('Invalid string length'); // as of texts beyond 512 MB
+    return toWritable.call(this, socket);
+  });
+  onTestFinished(() => spy.mockRestore());
+  const group = redis.multi().set('whole', '1').append('whole', '2').exec();
+  const others = [redis.echo('a'), redis.echo('b')];
+  await expect(group).rejects.toThrow('Invalid string length');
+  expect(await Promise.all(others)).toEqual(['a', 'b']);
+  expect(await redis.exists('whole')).toBe(0);
 });
