@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { DEFAULTS, Pool } from '../dist/index.js';
+import { Progress } from '../tools/progress.js';
 import { drawSvg } from './chart.js';
 import { connect } from './connect.js';
-import { Progress } from './progress.js';
 import { findDemoServer } from './server.js';
 import { drawTable } from './table.js';
 import { drawTerminal } from './terminal.js';

@@ -1,0 +1,52 @@
+/**
+ * What the Node side can do at all: GETs of one known reply, a promise each, written once a tick and told apart by
+ * their length alone. It knows no errors, no other reply and no other command; no client can be faster by much.
+ */
+export class IdealClient {
+  #socket;
+  #request = '';
+  #waiting = [];
+  #next = 0;
+  #reply = '';
+  #value = '';
+  #rest = 0;
+
+  constructor(socket) {
+    this.#socket = socket;
+    socket.on('data', (chunk) => this.#take(chunk));
+  }
+
+  /** Names the one value that all replies have. */
+  expect(value) {
+    this.#value = value;
+    this.#reply = `$${value.length}\r\n${value}\r\n`;
+  }
+
+  get(key) {
+    if (this.#request === '') setImmediate(() => this.#flush());
+    this.#request += `*2\r\n$3\r\nGET\r\n$${key.length}\r\n${key}\r\n`;
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  #flush() {
+    this.#socket.write(this.#request);
+    this.#request = '';
+  }
+
+  #take(chunk) {
+    const before = this.#rest;
+    const bytes = before + chunk.length;
+    const { length } = this.#reply;
+    const replies = Math.floor(bytes / length);
+    this.#rest = bytes - replies * length;
+    // Made anew from the bytes each time, as a client has to.
+    for (let i = 0; i < replies; i++) {
+      const end = (i + 1) * length - 2 - before;
+      const start = end - this.#value.length;
+      this.#waiting[this.#next++](start < 0 ? this.#value : chunk.latin1Slice(start, end));
+    }
+    if (this.#next < this.#waiting.length) return;
+    this.#waiting = [];
+    this.#next = 0;
+  }
+}
