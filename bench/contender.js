@@ -98,6 +98,7 @@ function startBeside({ operation, callers }) {
   };
 }
 
+process.on('disconnect', () => process.exit()); // the coordinator is gone
 process.on('message', async ({ task, ...wanted }) => {
   try {
     process.send({ result: await TASKS[task](wanted) });

@@ -5,9 +5,7 @@
 import { connect } from 'node:net';
 import genericPool from 'generic-pool';
 import { Redis } from 'ioredis';
-import { Pool as LightningPool } from 'lightning-pool';
 import { createClient, createClientPool } from 'redis';
-import { Pool as Tarn } from 'tarn';
 import { Pool } from '../dist/index.js';
 import { IdealClient } from './ideal.js';
 
@@ -75,7 +73,7 @@ async function around(target, acquire, release, close) {
 
 async function ours(target, give) {
   const { size = 10, options } = target;
-  const pool = new Pool({ redis: ioredisOptions(target), maxActive: size, ...options });
+  const pool = new Pool({ redis: ioredisOptions(target), maxActive: size, maxWaiting: 10_000, ...options });
   await fill(
     target,
     () => pool.acquire(),
@@ -117,6 +115,7 @@ export const CONTENDERS = {
   'tarn + ioredis': async (target) => {
     const { size = 10, cold } = target;
     const factory = { create: () => connected(target), destroy: (redis) => redis.disconnect() };
+    const { Pool: Tarn } = await import('tarn'); // installed for the full run only
     const pool = new Tarn({ ...factory, min: cold ? 0 : size, max: size, acquireTimeoutMillis: 60_000 });
     return around(
       target,
@@ -129,7 +128,13 @@ export const CONTENDERS = {
   'lightning-pool + ioredis': async (target) => {
     const { size = 10, cold } = target;
     const factory = { create: () => connected(target), destroy: async (redis) => redis.disconnect() };
-    const pool = new LightningPool(factory, { min: cold ? 0 : size, max: size, validation: false });
+    const { Pool: LightningPool } = await import('lightning-pool');
+    const pool = new LightningPool(factory, {
+      min: cold ? 0 : size,
+      max: size,
+      maxQueue: 10_000,
+      validation: false,
+    });
     return around(
       target,
       () => pool.acquire(),

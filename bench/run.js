@@ -1,6 +1,7 @@
 /**
  * The full run: every workload, its contenders one after the other in each round, each in a process of its own.
- * Writes results/<when>.json. Arguments pick workloads whose id begins with one of them; ROUNDS overrides how many.
+ * Writes results/<when>.json, and the report of all results. Arguments pick workloads, or families of them, by id;
+ * then the medians are only printed. ROUNDS overrides how many rounds there are.
  */
 import { execFile, fork } from 'node:child_process';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
@@ -10,14 +11,17 @@ import { promisify } from 'node:util';
 import { Redis } from 'ioredis';
 import { Progress } from '../tools/progress.js';
 import { startEnvironment, startLink } from './environment.js';
+import { median, row } from './measure.js';
 import { seed } from './operations.js';
 import { WORKLOADS } from './workloads.js';
 
-const ROUNDS = 7;
+const ROUNDS = 5;
+/** The first round is longer: a process has to compile what it runs often. */
+const WARM_UP = { ms: 600 };
 const CEILING = 'redis-benchmark';
 const wanted = process.argv.slice(2);
 const workloads = WORKLOADS.filter(
-  ({ id }) => wanted.length === 0 || wanted.some((prefix) => id.startsWith(prefix)),
+  ({ id }) => wanted.length === 0 || wanted.some((one) => id === one || id.startsWith(`${one}-`)),
 );
 if (workloads.length === 0) {
   throw new Error(`no workload is called ${wanted}; there are ${WORKLOADS.map(({ id }) => id).join(', ')}`);
@@ -43,10 +47,24 @@ const about = {
 };
 admin.disconnect();
 await environment.stop();
-const file = join(import.meta.dirname, 'results', `${date.slice(0, 19).replaceAll(':', '.')}.json`);
-mkdirSync(dirname(file), { recursive: true });
-writeFileSync(file, `${JSON.stringify({ about, workloads: results })}\n`);
-console.log(file);
+if (wanted.length > 0) {
+  for (const { title, values } of results) console.log(`\n${title}\n\n${inBrief(values)}`);
+} else {
+  const file = join(import.meta.dirname, 'results', `${date.slice(0, 19).replaceAll(':', '.')}.json`);
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, `${JSON.stringify({ about, workloads: results })}\n`);
+  await import('./report.js');
+  console.log(`Written: ${file}, docs/performance.md, docs/bench-*.svg, and README.md's tables.`);
+}
+
+/** The medians of one workload, for the terminal. */
+function inBrief(values) {
+  const keys = Object.keys(Object.values(values)[0]);
+  const cells = (own) => keys.map((key) => (own[key] ? Number(median(own[key]).toPrecision(3)) : ''));
+  return [row('', ...keys), ...Object.entries(values).map(([name, own]) => row(name, ...cells(own)))].join(
+    '\n',
+  );
+}
 
 /** All rounds of one workload. The first round warms up and does not count. */
 async function measure(workload) {
@@ -69,7 +87,7 @@ async function measure(workload) {
       const { label = contender.name } = contender;
       const result = fresh
         ? await coldStart(contender, link.target)
-        : await watched(() => processes[i].ask({ task, ...workload.load }));
+        : await watched(() => processes[i].ask({ task, ...workload.load, ...(round === 0 && WARM_UP) }));
       if (round > 0) note(label, result);
     }
     if (workload.ceiling) {
@@ -91,7 +109,8 @@ async function linkOf({ link }) {
 /** A process in which the contender is open. */
 async function open({ name, target: more }, target, task) {
   // For allocations: a young heap so large that it is not collected while they are counted.
-  const execArgv = task === 'allocations' ? ['--expose-gc', '--max-semi-space-size=512'] : [];
+  const execArgv =
+    task === 'allocations' ? ['--expose-gc', '--min-semi-space-size=512', '--max-semi-space-size=512'] : [];
   const child = fork(join(import.meta.dirname, 'contender.js'), { execArgv });
   const ask = (message) =>
     new Promise((resolve, reject) => {

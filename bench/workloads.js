@@ -6,7 +6,7 @@ const HIGHLIGHTS = [
   ...['one ioredis', 'ioredis, auto-pipelining', 'node-redis', 'node-redis pool'],
   ...['generic-pool + ioredis', 'pool.redis', 'pool.use'],
 ];
-const closed = (operation, callers) => ({ loop: 'closed', operation, callers, ms: 200 });
+const closed = (operation, callers) => ({ loop: 'closed', operation, callers, ms: 160 });
 
 /**
  * @typedef {object} Workload
@@ -50,7 +50,7 @@ const sizes = [1, 2, 4, 8, 16, 32, 64].map((size) => ({
     target: { size },
   })),
   load: closed('get', 100),
-  rounds: 5,
+  rounds: 3,
 }));
 
 const open = [5, 10, 20, 40, 80, 160].map((thousands) => ({
@@ -58,7 +58,7 @@ const open = [5, 10, 20, 40, 80, 160].map((thousands) => ({
   title: `GET of 100 B, ${thousands} 000 a second, whether or not the last is answered`,
   contenders: HIGHLIGHTS,
   load: { loop: 'open', operation: 'get', rate: thousands * 1000, ms: 400 },
-  rounds: 5,
+  rounds: 3,
 }));
 
 /** How the defaults were chosen: the same load, another option. */
@@ -73,14 +73,14 @@ const defaults = [50, 5000].flatMap((callers) => [
     title: `pool.redis, GET of 100 B, callers: ${callers}, by maxLanes`,
     contenders: [1, 2, 4, 8].map((value) => variant('maxLanes', value)),
     load: closed('get', callers),
-    rounds: 5,
+    rounds: 3,
   },
   {
     id: `in-flight-${callers}`,
     title: `pool.redis, GET of 100 B, callers: ${callers}, by maxInFlight`,
     contenders: [100, 1000, 10_000, 100_000].map((value) => variant('maxInFlight', value)),
     load: closed('get', callers),
-    rounds: 5,
+    rounds: 3,
   },
 ]);
 
@@ -150,7 +150,7 @@ export const WORKLOADS = [
     title: 'From nothing to the first reply, and to the first 100 at once',
     task: 'cold',
     contenders: HIGHLIGHTS,
-    rounds: 5,
+    rounds: 3,
   },
   {
     id: 'allocations',

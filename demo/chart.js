@@ -1,3 +1,4 @@
+import { frame, round, rule } from '../tools/svg.js';
 import { intoColumns, longest } from './columns.js';
 import { count } from './table.js';
 
@@ -9,35 +10,10 @@ const COLUMNS = 386;
 const Y_STEP = 50;
 const TITLE = 'Bursts of 50 and 200 session requests, through two pools';
 
-const LIGHT = {
-  page: '#ffffff',
-  ink: '#1f2328',
-  soft: '#59636e',
-  rule: '#d8dee4',
-  a: '#c4432b',
-  b: '#0a5fd0',
-};
-const DARK = {
-  page: '#0d1117',
-  ink: '#f0f6fc',
-  soft: '#a2abb5',
-  rule: '#2b323b',
-  a: '#ff7b5c',
-  b: '#5cabff',
-};
-
-/** Follows the reader's light or dark mode. The page colour is part of it, so the text is legible on any site. */
-const STYLE = `text { font: 13px system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-serif }
-.title { font-size: 19px; font-weight: 600 }
-.legend { font-size: 14px }
-.number { font-weight: 700 }
-.a-line { fill: none; stroke-width: 1.2; stroke-linejoin: round }
+const STYLE = `.a-line { fill: none; stroke-width: 1.2; stroke-linejoin: round }
 .a-area { fill-opacity: 0.26 }
 .b-line { fill: none; stroke-width: 2.6; stroke-linejoin: round }
-${colours(LIGHT)}
-@media (prefers-color-scheme: dark) {
-${colours(DARK)}
-}`;
+`;
 
 /** @typedef {import('./outage.js').Arm} Arm */
 
@@ -52,32 +28,26 @@ export function drawSvg(arms, caption) {
   const top = Math.max(...arms.map(({ peak }) => peak)) * 1.06;
   const y = (/** @type {number} */ open) => PLOT.bottom - (open / top) * (PLOT.bottom - PLOT.top);
   const [a, b] = arms.map(({ timeline }) => steps(intoColumns(timeline, COLUMNS, endMs), y));
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-labelledby="title desc">
-<title id="title">${TITLE}</title>
-<desc id="desc">Connections open at the server over time. ${arms.map(inWords).join('; ')}.</desc>
-<style>
-${STYLE}
-</style>
-<rect class="page" width="${WIDTH}" height="${HEIGHT}" rx="10"/>
-<text class="title" x="24" y="36">${TITLE}</text>
-${legend(arms)}
+  const body = `${legend(arms)}
 ${axes(endMs, top, y)}
 <path class="a-area" d="${a}L${PLOT.right} ${PLOT.bottom}L${PLOT.left} ${PLOT.bottom}Z"/>
 <path class="a-line" d="${a}"/>
 <path class="b-line" d="${b}"/>
-<text x="24" y="${HEIGHT - 16}">${caption}</text>
-</svg>
-`;
+<text x="24" y="${HEIGHT - 16}">${caption}</text>`;
+  return frame({
+    width: WIDTH,
+    height: HEIGHT,
+    title: TITLE,
+    desc: `Connections open at the server over time. ${arms.map(inWords).join('; ')}.`,
+    light: STYLE + colours('#c4432b', '#0a5fd0'),
+    dark: colours('#ff7b5c', '#5cabff'),
+    body,
+  });
 }
 
-/** @param {typeof LIGHT} palette */
-function colours({ page, ink, soft, rule, a, b }) {
-  return `.page { fill: ${page} }
-text { fill: ${soft} }
-.title, .legend { fill: ${ink} }
-.rule { stroke: ${rule} }
-.axis { stroke: ${soft} }
-.a-ink, .a-area { fill: ${a} }
+/** @type {(a: string, b: string) => string} */
+function colours(a, b) {
+  return `.a-ink, .a-area { fill: ${a} }
 .a-line { stroke: ${a} }
 .b-ink { fill: ${b} }
 .b-line { stroke: ${b} }`;
@@ -126,11 +96,6 @@ function axes(endMs, top, y) {
   ].join('\n');
 }
 
-/** @type {(name: string, x1: number, y1: number, x2: number, y2: number) => string} */
-function rule(name, x1, y1, x2, y2) {
-  return `<line class="${name}" x1="${round(x1)}" y1="${round(y1)}" x2="${round(x2)}" y2="${round(y2)}"/>`;
-}
-
 /**
  * A path that changes its height only where the number changes.
  *
@@ -143,9 +108,4 @@ function steps(columns, y) {
     open === columns[i - 1] ? '' : `H${round(PLOT.left + i * width)}V${round(y(open))}`,
   );
   return `M${PLOT.left} ${PLOT.bottom}${turns.join('')}H${PLOT.right}`;
-}
-
-/** @param {number} n */
-function round(n) {
-  return Math.round(n * 10) / 10;
 }

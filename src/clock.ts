@@ -11,6 +11,11 @@ export interface Clock {
   soon(run: () => void): void;
 }
 
+/** Milliseconds until `date`, by the clock on the wall; less than 0 if it is past. */
+export function untilDate(date: Date): number {
+  return Number(date) - Date.now();
+}
+
 const never = (): void => {};
 
 export const systemClock: Clock = {

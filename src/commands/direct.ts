@@ -5,11 +5,13 @@ import type { Redis } from 'ioredis';
 export type Decoder = (chunk: Buffer) => void;
 
 /** ioredis' own tracing. With a subscriber, commands go the long way, which is traced. */
-const TRACING = ['start', 'end', 'asyncStart', 'asyncEnd', 'error'].map((step) =>
-  channel(`tracing:ioredis:command:${step}`),
+const TRACING = ['command', 'batch'].flatMap((what) =>
+  ['start', 'end', 'asyncStart', 'asyncEnd', 'error'].map((step) =>
+    channel(`tracing:ioredis:${what}:${step}`),
+  ),
 );
 
-/** Whether somebody listens to ioredis' tracing of commands. */
+/** Whether somebody listens to ioredis' tracing of commands, or of transactions. */
 export function isTraced(): boolean {
   return TRACING.some((one) => one.hasSubscribers);
 }

@@ -4,6 +4,7 @@ import type { PoolErrorCode } from '../errors.ts';
 import type { PoolSlot } from '../house.ts';
 import type { LeaseMessage } from '../redis-pool.ts';
 import { warn } from '../warn.ts';
+import { multiOf, pipelineOf } from './lean-pipeline.ts';
 import { Messages } from './messages.ts';
 
 /** What a lease needs of its pool. */
@@ -67,6 +68,14 @@ export class LeaseHandle {
     // Its reply comes behind messages that a slow reader of messages() may have left in the socket.
     if (this.#forwards) connection.client.stream.resume();
     return connection.client.sendCommand(command, stream);
+  }
+
+  pipeline(commands?: unknown[][]): object {
+    return pipelineOf(this, commands);
+  }
+
+  multi(...given: unknown[]): object {
+    return multiOf(this, ...given);
   }
 
   release(): void {

@@ -1,7 +1,9 @@
 import { type Command, Redis, type RedisOptions } from 'ioredis';
+import { called, type NodeCallback } from '../callback.ts';
 import { Announcer } from './announcer.ts';
 import { Group } from './group.ts';
 import { isAlwaysShared, kindOf } from './kinds.ts';
+import { multiOf, pipelineOf } from './lean-pipeline.ts';
 import { withForcedEval } from './scripts.ts';
 import { SharedCommand } from './shared-command.ts';
 import { checkOverride, isPlain, quiet, spoken } from './shared-options.ts';
@@ -11,6 +13,7 @@ import type { SharedOwner } from './shared-owner.ts';
 interface Client extends NodeJS.EventEmitter {
   readonly options: RedisOptions;
   readonly scriptsSet: Record<string, object>;
+  readonly addedBuiltinSet: ReadonlySet<string>;
   defineCommand(name: string, definition: object): void;
   pipeline(): Pipeline;
   multi(): Pipeline;
@@ -21,7 +24,7 @@ interface Pipeline {
   reject(error: Error): void;
 }
 type Stream = Parameters<Redis['sendCommand']>[1];
-type Callback = (error?: Error | null, result?: unknown) => void;
+type Callback = NodeCallback<never>;
 const Base = Redis as unknown as new (options: RedisOptions) => Client;
 
 /**
@@ -95,14 +98,16 @@ class SharedRedis extends Base {
   }
 
   override pipeline(commands?: unknown[][]): Pipeline {
-    return this.#guarded(super.pipeline(), commands);
+    return this.#guarded(pipelineOf(this), commands);
   }
 
   override multi(first?: unknown[][] | { pipeline?: boolean }, second?: { pipeline?: boolean }): Pipeline {
     const commands = Array.isArray(first) ? first : undefined;
     const options = Array.isArray(first) ? second : (first ?? second);
-    if (options?.pipeline !== false) return this.#guarded(super.multi(), commands);
-    return Promise.reject(this.#stateful('MULTI without a pipeline')) as unknown as Pipeline;
+    if (options?.pipeline === false) {
+      return Promise.reject(this.#stateful('MULTI without a pipeline')) as unknown as Pipeline;
+    }
+    return this.#guarded(multiOf(this), commands);
   }
 
   override defineCommand(name: string, definition: object): void {
@@ -119,13 +124,13 @@ class SharedRedis extends Base {
     const ready = this.#owner.ready().catch((error: unknown) => {
       throw this.#closed ? this.#endedError() : error;
     });
-    return nodeify(ready, callback);
+    return called(ready, callback);
   }
 
   quit(callback?: Callback): Promise<'OK'> {
     this.#closed = true;
     const closed = this.#first ? this.#owner.quit() : this.#announcer.leave();
-    return nodeify(
+    return called(
       Promise.resolve(closed).then(() => 'OK' as const),
       callback,
     );
@@ -142,7 +147,7 @@ class SharedRedis extends Base {
   }
 
   monitor(callback?: Callback): Promise<never> {
-    return nodeify(Promise.reject(this.#stateful('MONITOR')), callback);
+    return called(Promise.reject(this.#stateful('MONITOR')), callback);
   }
 
   #send(command: Command): void {
@@ -171,7 +176,8 @@ class SharedRedis extends Base {
   }
 
   /** One refused command refuses the whole pipeline: `exec()` rejects, and nothing of it was sent. */
-  #guarded(pipeline: Pipeline, commands: unknown[][] | undefined): Pipeline {
+  #guarded(made: object, commands: unknown[][] | undefined): Pipeline {
+    const pipeline = made as Pipeline;
     const { exec } = pipeline;
     pipeline.exec = (...args) => {
       this.#group = undefined;
@@ -205,16 +211,6 @@ class SharedRedis extends Base {
     const cause = this.#owner.error('POOL_CLOSED', 'this client was closed with quit() or disconnect()');
     return new Error('Connection is closed.', { cause });
   }
-}
-
-function nodeify<T>(promise: Promise<T>, callback: Callback | undefined): Promise<T> {
-  if (callback) {
-    promise.then(
-      (result) => process.nextTick(callback, null, result),
-      (error) => process.nextTick(callback, error),
-    );
-  }
-  return promise;
 }
 
 /** Makes `pool.redis`, with the options of the pool's connections. */

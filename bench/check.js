@@ -1,0 +1,61 @@
+/**
+ * Has something become grossly slower? Ratios between contenders in one process, held against those that the full
+ * runs have recorded: less than half of what was is a failure. No absolute time is looked at. Under a minute.
+ */
+import { findServer, installServer, startServer } from '../tools/redis-server.js';
+import { CONTENDERS } from './contenders.js';
+import { closedLoop } from './loops.js';
+import { median, row } from './measure.js';
+import { OPERATIONS, seed } from './operations.js';
+import { ratios } from './results.js';
+import { WORKLOADS } from './workloads.js';
+
+const ROUNDS = 5;
+const ATTEMPTS = 3;
+/** A workload, ours, and whom we compare it with. */
+const COMPARED = [
+  ['get-1', 'pool.redis', 'one ioredis'],
+  ['get-50', 'pool.redis', 'ioredis, auto-pipelining'],
+  ['get-500', 'pool.redis', 'ioredis, auto-pipelining'],
+  ['get-500', 'pool.redis', 'node-redis pool'],
+  ['get-50', 'pool.use', 'generic-pool + ioredis'],
+  ['get-50', 'a held lease', 'one ioredis'],
+  ['multi', 'pool.redis', 'one ioredis'],
+];
+
+const server = await startServer({ binary: findServer() ?? (await installServer()) });
+const target = { host: '127.0.0.1', port: server.port };
+const names = [...new Set(COMPARED.flatMap(([, ...both]) => both))];
+const open = Object.fromEntries(
+  await Promise.all(names.map(async (name) => [name, await CONTENDERS[name](target)])),
+);
+await open['one ioredis'].with(seed);
+console.log(row('workload', 'ours', 'beside', 'recorded', 'now', ''));
+for (const compared of COMPARED) {
+  const [id, ours, theirs] = compared;
+  const recorded = median(ratios(id, ours, theirs));
+  // A busy machine may spoil one attempt; what has become slower spoils all of them.
+  let now = 0;
+  for (let i = 0; i < ATTEMPTS && now < recorded / 2; i++) now = await ratio(...compared);
+  const slower = now < recorded / 2;
+  if (slower) process.exitCode = 1;
+  const verdict = slower ? 'FAILED: less than half of what was recorded' : 'ok';
+  console.log(row(id, ours, theirs, recorded.toFixed(2), now.toFixed(2), verdict));
+}
+await Promise.all(Object.values(open).map((contender) => contender.close()));
+await server.stop();
+
+/** How many times as fast ours is now: interleaved rounds, the first of which warms up. */
+async function ratio(id, ours, theirs) {
+  const { operation, callers } = WORKLOADS.find((one) => one.id === id).load;
+  const rates = { [ours]: [], [theirs]: [] };
+  for (let round = 0; round <= ROUNDS; round++) {
+    for (const name of [theirs, ours]) {
+      const { dialect, with: give } = open[name];
+      const work = OPERATIONS[operation][dialect];
+      const { done, seconds } = await closedLoop(() => give(work), { callers, ms: 100 });
+      if (round > 0) rates[name].push(done / seconds);
+    }
+  }
+  return median(rates[ours]) / median(rates[theirs]);
+}

@@ -1,0 +1,16 @@
+/** As Node's callbacks are: an error, or else a result. */
+export type NodeCallback<T = void> = (error?: unknown, result?: T) => void;
+
+/**
+ * Has `callback`, if there is one, called with what comes of `work`: once, and outside of it, so that what it throws is
+ * its own matter and not taken for a failure of the work. Returns `work`.
+ */
+export function called<T>(work: Promise<T>, callback: NodeCallback<never> | undefined): Promise<T> {
+  if (callback) {
+    work.then(
+      (result) => process.nextTick(callback as NodeCallback<T>, null, result),
+      (error: unknown) => process.nextTick(callback, error),
+    );
+  }
+  return work;
+}
