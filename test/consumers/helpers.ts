@@ -1,0 +1,70 @@
+import { createServer, type RequestListener } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Redis } from 'ioredis';
+import { expect, onTestFinished } from 'vitest';
+import { times } from '../helpers/outcomes.ts';
+import { type TestServer, until } from '../helpers/redis.ts';
+
+/** Connections that the pool of a test may have. */
+const MAX_ACTIVE = 3;
+
+/** Calls that a burst makes at once. */
+export const BURST = 200;
+
+/**
+ * Runs `work` on the `redis` of a small pool. All connections at the server count, so one that a consumer makes for
+ * itself is seen too: there were never more than the pool may have, and none is left once it is closed.
+ */
+export async function onPool(server: TestServer, work: (redis: Redis) => Promise<void>): Promise<void> {
+  const pool = server.pool({ maxActive: MAX_ACTIVE });
+  const watch = server.watch();
+  await work(pool.redis).finally(() => watch.stop());
+  const most = await watch.stop();
+  expect(most).toBeGreaterThan(0);
+  expect(most).toBeLessThanOrEqual(MAX_ACTIVE);
+  await pool.close();
+  await until('no connection is left', async () => (await server.clients()).length === 0);
+}
+
+/** What `call` gives when it is made `BURST` times at once. */
+export function burst<T>(call: (i: number) => Promise<T>): Promise<T[]> {
+  return Promise.all(times(BURST, call));
+}
+
+/** How often each value occurs. */
+export function tally(values: readonly (string | number | boolean)[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const value of values) counts[String(value)] = (counts[String(value)] ?? 0) + 1;
+  return counts;
+}
+
+/** Serves with `handler` until the test is over, and returns the URL. */
+export async function serve(handler: RequestListener): Promise<string> {
+  const server = createServer(handler);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+/** Counts who is inside a critical section, and how it goes for a counter that is read and written apart. */
+export class Section {
+  /** The most who were inside at once. */
+  most = 0;
+  #inside = 0;
+  readonly #redis: Redis;
+
+  constructor(redis: Redis) {
+    this.#redis = redis;
+  }
+
+  /** Adds one to key `count`, in a way that loses some if anybody else does so at the same time. */
+  async enter(): Promise<void> {
+    this.most = Math.max(this.most, ++this.#inside);
+    const count = Number(await this.#redis.get('count'));
+    await this.#redis.set('count', count + 1);
+    this.#inside--;
+  }
+}
