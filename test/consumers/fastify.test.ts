@@ -53,7 +53,10 @@ describe('@fastify/redis', () => {
     onPool(server, async (redis) => {
       const app = newApp();
       await app.register(fastifyRedis, { client: redis });
-      await app.register(fastifyRedis, { client: redis.duplicate({ keyPrefix: 'other:' }), namespace: 'other' });
+      await app.register(fastifyRedis, {
+        client: redis.duplicate({ keyPrefix: 'other:' }),
+        namespace: 'other',
+      });
       app.get('/', () => app.redis.incr('hits'));
       const all = await burst(() => app.inject('/'));
       expect(all.map(({ body }) => Number(body)).sort((a, b) => a - b)).toEqual(

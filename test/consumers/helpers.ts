@@ -20,6 +20,7 @@ export async function onPool(server: TestServer, work: (redis: Redis) => Promise
   const watch = server.watch();
   await work(pool.redis).finally(() => watch.stop());
   const most = await watch.stop();
+  console.log("MOST", most);
   expect(most).toBeGreaterThan(0);
   expect(most).toBeLessThanOrEqual(MAX_ACTIVE);
   await pool.close();

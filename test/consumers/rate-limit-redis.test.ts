@@ -33,7 +33,9 @@ test('of a burst of requests exactly as many are served as the limit allows', ()
     const ask = await appOn(storeOn(redis));
     const all = await burst(() => ask('one'));
     expect(tally(all.map(({ status }) => status))).toEqual({ 200: LIMIT, 429: BURST - LIMIT });
-    const remaining = all.map(({ headers }) => Number(/remaining=(\d+)/.exec(`${headers.get('ratelimit')}`)?.[1]));
+    const remaining = all.map(({ headers }) =>
+      Number(/remaining=(\d+)/.exec(`${headers.get('ratelimit')}`)?.[1]),
+    );
     const expected = Array.from({ length: BURST }, (_, i) => Math.max(0, LIMIT - 1 - i));
     expect(remaining.sort((a, b) => b - a)).toEqual(expected);
     expect(await server.observer.get('rl:one')).toBe(String(BURST));
