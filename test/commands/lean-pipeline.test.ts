@@ -60,5 +60,7 @@ describe.each(Object.entries(MAKERS))('a pipeline of %s', (_, make) => {
         .exec((...args) => resolve(args)),
     );
     expect(calledBack).toEqual([null, [[null, 'x']]]);
+    const odd = redis.multi().get('text') as unknown as { exec(callback: boolean): unknown };
+    expect(await odd.exec(true)).toEqual([[null, 'x']]); // as rate-limiter-flexible calls it
   });
 });

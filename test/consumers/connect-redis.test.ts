@@ -4,7 +4,8 @@ import session from 'express-session';
 import type { Redis } from 'ioredis';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { useServer } from '../helpers/redis.ts';
-import { BURST, burst, onPool, serve, tally } from './helpers.ts';
+import { serve, Visitor } from '../helpers/web.ts';
+import { BURST, burst, onPool, tally } from './helpers.ts';
 
 declare module 'express-session' {
   interface SessionData {
@@ -15,23 +16,6 @@ declare module 'express-session' {
 
 const server = useServer();
 beforeEach(() => server.observer.flushall());
-
-/** What a browser does: it keeps its cookie. */
-class Visitor {
-  #cookie = '';
-  readonly #url: string;
-
-  constructor(url: string) {
-    this.#url = url;
-  }
-
-  async ask(path: string): Promise<string> {
-    const response = await fetch(this.#url + path, { headers: { cookie: this.#cookie } });
-    const [cookie] = response.headers.getSetCookie();
-    if (cookie) this.#cookie = cookie.split(';')[0] ?? '';
-    return `${response.status} ${await response.text()}`;
-  }
-}
 
 /** An app with sessions in Redis, and visitors who have none yet. */
 async function visitorsOf(redis: Redis): Promise<Visitor[]> {

@@ -1,7 +1,5 @@
-import { createServer, type RequestListener } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import type { Redis } from 'ioredis';
-import { expect, onTestFinished } from 'vitest';
+import { expect } from 'vitest';
 import { times } from '../helpers/outcomes.ts';
 import { type TestServer, until } from '../helpers/redis.ts';
 
@@ -43,17 +41,6 @@ export function tally(values: readonly (string | number | boolean)[]): Record<st
   const counts: Record<string, number> = {};
   for (const value of values) counts[String(value)] = (counts[String(value)] ?? 0) + 1;
   return counts;
-}
-
-/** Serves with `handler` until the test is over, and returns the URL. */
-export async function serve(handler: RequestListener): Promise<string> {
-  const server = createServer(handler);
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  onTestFinished(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
 /** Counts who is inside a critical section, and how it goes for a counter that is read and written apart. */

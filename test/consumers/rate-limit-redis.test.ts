@@ -4,7 +4,8 @@ import type { Redis } from 'ioredis';
 import { RedisStore } from 'rate-limit-redis';
 import { beforeEach, expect, test } from 'vitest';
 import { useServer } from '../helpers/redis.ts';
-import { BURST, burst, onPool, serve, tally } from './helpers.ts';
+import { serve } from '../helpers/web.ts';
+import { BURST, burst, onPool, tally } from './helpers.ts';
 
 const server = useServer();
 beforeEach(() => server.observer.flushall());

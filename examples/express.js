@@ -1,0 +1,28 @@
+/** Sessions of express in Redis: at most 10 connections, whatever comes. REDIS_URL and PORT say where. */
+import { Pool } from 'bounded-redis-pool';
+import { PoolSessionStore } from 'bounded-redis-pool/session';
+import express from 'express';
+import session from 'express-session';
+
+const pool = new Pool(process.env.REDIS_URL);
+await pool.ready(); // rather fail now than with the first visitor
+
+const app = express();
+app.use(
+  session({
+    store: new PoolSessionStore({ pool, prefix: 'shop:' }),
+    secret: process.env.SESSION_SECRET ?? 'only for this example',
+    resave: false, // the store knows how to touch
+    saveUninitialized: false, // no session, and no write, for those who only pass by
+    cookie: { maxAge: 60 * 60 * 1000 },
+  }),
+);
+app.get('/', (request, response) => {
+  request.session.visits = (request.session.visits ?? 0) + 1;
+  response.send(`visit ${request.session.visits}`);
+});
+
+const server = app.listen(process.env.PORT ?? 3000, () => {
+  console.log(`http://127.0.0.1:${server.address().port}`);
+});
+process.once('SIGTERM', () => server.close(() => pool.close()));

@@ -1,0 +1,21 @@
+/** Sessions of koa in Redis: at most 10 connections, whatever comes. REDIS_URL and PORT say where. */
+import { Pool } from 'bounded-redis-pool';
+import { koaSessionStore } from 'bounded-redis-pool/session';
+import Koa from 'koa';
+import session from 'koa-session';
+
+const pool = new Pool(process.env.REDIS_URL);
+await pool.ready(); // rather fail now than with the first visitor
+
+const app = new Koa();
+app.keys = [process.env.SESSION_SECRET ?? 'only for this example'];
+app.use(session({ store: koaSessionStore(pool, { prefix: 'shop:' }), maxAge: 60 * 60 * 1000 }, app));
+app.use((context) => {
+  context.session.visits = (context.session.visits ?? 0) + 1;
+  context.body = `visit ${context.session.visits}`;
+});
+
+const server = app.listen(process.env.PORT ?? 3000, () => {
+  console.log(`http://127.0.0.1:${server.address().port}`);
+});
+process.once('SIGTERM', () => server.close(() => pool.close()));
