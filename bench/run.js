@@ -17,7 +17,7 @@ import { WORKLOADS } from './workloads.js';
 
 const ROUNDS = 5;
 /** The first round is longer: a process has to compile what it runs often. */
-const WARM_UP = { ms: 600 };
+const WARM_UP = { ms: 1200 };
 const CEILING = 'redis-benchmark';
 const wanted = process.argv.slice(2);
 const workloads = WORKLOADS.filter(
