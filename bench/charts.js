@@ -69,9 +69,10 @@ function drawPanel({ title, values }, names, limits, { left, top, width }) {
   ].join('\n');
 }
 
+/** Of lines: ours, and everybody else in turn. */
 const LINES = {
-  light: ['#0a5fd0', '#12805c', '#c4432b', '#9a6700', '#8250df', '#bf3989', '#59636e', '#3d7a8a'],
-  dark: ['#5cabff', '#4cc38a', '#ff7b5c', '#d4a72c', '#b992ff', '#ff80c8', '#a2abb5', '#7cc4d6'],
+  light: { ours: ['#0a5fd0', '#1b9aaa'], theirs: ['#c4432b', '#9a6700', '#8250df', '#bf3989', '#59636e'] },
+  dark: { ours: ['#5cabff', '#5fd3c4'], theirs: ['#ff7b5c', '#d4a72c', '#b992ff', '#ff80c8', '#a2abb5'] },
 };
 const PLOT = { left: 70, right: 640, top: 84, bottom: 368 };
 
@@ -134,11 +135,14 @@ function besides(lines) {
   );
 }
 
-function strokes(names, palette) {
+function strokes(names, { ours, theirs }) {
+  const mine = names.filter((name) => OURS.has(name)).reverse();
+  const others = names.filter((name) => !OURS.has(name));
   const rules = names.map((name, n) => {
-    const width = OURS.has(name) ? 3 : 1.6;
-    return `.s${n} { fill: none; stroke: ${palette[n]}; stroke-width: ${width}; stroke-linejoin: round }
-.s${n}-dot, .s${n}-ink { fill: ${palette[n]} }`;
+    const own = OURS.has(name);
+    const colour = own ? ours[mine.indexOf(name)] : theirs[others.indexOf(name)];
+    return `.s${n} { fill: none; stroke: ${colour}; stroke-width: ${own ? 3 : 1.6}; stroke-linejoin: round }
+.s${n}-dot, .s${n}-ink { fill: ${colour} }`;
   });
   return rules.join('\n');
 }

@@ -14,7 +14,7 @@ const root = join(import.meta.dirname, '..');
 const CALLERS = [1, 50, 500, 5000];
 const EVERYBODY = [...SHARED.slice(0, 3), ...POOLS.slice(0, -1), 'pool.use', 'a held lease', 'pool.redis'];
 const FEW = [...SHARED.slice(0, 3), 'node-redis pool', 'generic-pool + ioredis', 'pool.use', 'pool.redis'];
-const LIMITS = ['hand-written loop', 'redis-benchmark'];
+const LIMITS = ['hand-written loop'];
 const { about } = runs.at(-1);
 const dates = [...new Set(runs.map((run) => run.about.date.slice(0, 10)))].join(', ');
 const caption = `medians of ${runs.length} runs, ${dates}; Node ${about.node.slice(1)}, redis-server ${about.server}, ${about.machine}`;
@@ -110,7 +110,7 @@ const CHARTS = {
       caption,
       what: 'thousand a second, over connections in the pool',
       names: ['node-redis pool', 'generic-pool + ioredis', 'tarn + ioredis', 'pool.use'],
-      ticks: [5, 10, 20, 40, 80],
+      ticks: [2, 4, 8, 16, 32],
       points: idsOf('size').map((id) => ({
         x: id.slice(5),
         values: medians(
@@ -132,6 +132,18 @@ function keepingUp(id) {
 
 const COMMANDS = ['set', 'mget', 'hgetall', 'multi', 'watch', 'tls', 'latency-50', 'latency-500', 'bursts'];
 const PARTS = {
+  cpu: () =>
+    grid([...idsOf('get'), 'set', 'mget', 'hgetall', 'multi', 'watch', 'tls'], EVERYBODY, 'cpuMicros'),
+  ceiling: () =>
+    table(
+      ['callers', 'redis-benchmark', 'hand-written loop', 'pool.redis'],
+      CALLERS.map((callers) => [
+        callers,
+        ...['redis-benchmark', 'hand-written loop', 'pool.redis'].map((name) =>
+          short(middle(`get-${callers}`, name, 'perSecond', 1e-3)),
+        ),
+      ]),
+    ),
   summary: () =>
     `${grid([...idsOf('get'), ...COMMANDS, 'blpop', 'large', 'large-local'], FEW, 'perSecond', 1e-3)}\n\nThousand operations a second, ${caption}.`,
   ratios: () =>
