@@ -85,7 +85,7 @@ export class Connections {
     this.#close(slot, now);
     const { id: connectionId, uses, connectedAt } = slot;
     if (connectedAt === undefined) return;
-    ledger.closed[reason]++;
+    ledger.countClosed(reason);
     if (events.count('close')) {
       events.emit('close', { connectionId, reason, uses, ageMs: now - connectedAt });
     }

@@ -1,6 +1,7 @@
 import { type Channel, channel } from 'node:diagnostics_channel';
 import { invalidOption } from './errors.ts';
 import { checkKeys, EVENT_NAMES, type ResolvedOptions } from './options.ts';
+import type { CountedErrorCode } from './pool-stats.ts';
 import type { PoolEventName, PoolEvents, PoolListener, PoolStats } from './redis-pool.ts';
 import { warn } from './warn.ts';
 
@@ -24,6 +25,16 @@ interface Topic {
 export class Events {
   /** The pool's name. */
   readonly pool: string;
+  /** Errors made, by code. Replaced, never changed, so that snapshots can share it. */
+  errors: PoolStats['errors'] = Object.freeze({
+    POOL_EXHAUSTED: 0,
+    POOL_ACQUIRE_TIMEOUT: 0,
+    POOL_CONNECT_FAILED: 0,
+    POOL_CONNECTION_LOST: 0,
+    POOL_CLOSED: 0,
+    POOL_LEASE_RELEASED: 0,
+    POOL_STATEFUL_COMMAND: 0,
+  });
   readonly #topics: Readonly<Record<PoolEventName, Topic>>;
 
   constructor(
@@ -39,6 +50,11 @@ export class Events {
       PoolEventName,
       Topic
     >;
+  }
+
+  /** Counts an error that the pool makes. */
+  countError(code: CountedErrorCode): void {
+    this.errors = Object.freeze({ ...this.errors, [code]: this.errors[code] + 1 });
   }
 
   /** How often `event` has happened. */

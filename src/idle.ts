@@ -26,6 +26,11 @@ export class IdleConnections {
     return this.#stack.length;
   }
 
+  /** The one that came to rest last. */
+  get top(): PoolSlot | undefined {
+    return this.#stack.last;
+  }
+
   /** Puts a connection on top that has just come to rest. */
   put(slot: PoolSlot): void {
     this.#stack.push(slot);

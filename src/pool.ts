@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import type { Redis } from 'ioredis';
 import { readArguments } from './arguments.ts';
 import { makeShared } from './commands/shared.ts';
@@ -6,6 +7,7 @@ import { invalidOption } from './errors.ts';
 import { Events } from './events.ts';
 import { Exchange } from './exchange.ts';
 import type { Connection, Hands } from './hands.ts';
+import { Health } from './health.ts';
 import type { House, PoolSlot } from './house.ts';
 import { Lanes } from './lanes.ts';
 import { Lending } from './lending.ts';
@@ -17,12 +19,15 @@ import { clientOptions } from './redis/options.ts';
 import type {
   AcquireOptions,
   CloseOptions,
+  HealthOptions,
   Lease,
   PoolEventName,
+  PoolHealth,
   PoolListener,
   PoolStats,
   RedisPool,
 } from './redis-pool.ts';
+import { describe } from './snapshot.ts';
 
 const GRACE_MS = 5000;
 
@@ -33,6 +38,7 @@ export class Pool implements RedisPool {
   readonly #lending: Lending;
   readonly #own: OwnConnections;
   readonly #lanes: Lanes;
+  readonly #health: Health;
   #redis: Redis | undefined;
 
   /**
@@ -57,6 +63,11 @@ export class Pool implements RedisPool {
     this.#lending = new Lending(this.#house, (slot, reason, tell) => this.#exchange.rest(slot, reason, tell));
     this.#own = new OwnConnections(this.#house, this.#exchange, this.#lending);
     this.#lanes = new Lanes(this.#house, this.#exchange, (commands) => this.#own.send(commands));
+    this.#health = new Health(this.#house, this.#exchange, this.#lanes);
+  }
+
+  get name(): string {
+    return this.#house.options.name;
   }
 
   get redis(): Redis {
@@ -90,12 +101,22 @@ export class Pool implements RedisPool {
     return this.#exchange.ready();
   }
 
+  health(options?: HealthOptions): Promise<PoolHealth> {
+    return this.#health.look(options);
+  }
+
   stats(): PoolStats {
-    return this.#exchange.stats();
+    return this.#exchange.stats(this.#lanes);
   }
 
   clear(): void {
     this.#exchange.clear();
+  }
+
+  /** One line for logs and the console. */
+  [inspect.custom](): string {
+    const closed = this.#exchange.status === 'end' ? ', closed' : '';
+    return `Pool '${this.name}' (${describe(this.stats())}${closed})`;
   }
 
   async close(options: CloseOptions = {}): Promise<void> {
