@@ -1,7 +1,11 @@
 import { defineConfig } from 'tsup';
 
 export default defineConfig({
-  entry: ['src/index.ts'],
+  entry: {
+    index: 'src/index.ts',
+    prometheus: 'src/observe/prometheus.ts',
+    opentelemetry: 'src/observe/opentelemetry.ts',
+  },
   format: ['esm', 'cjs'],
   target: 'node20',
   dts: true,

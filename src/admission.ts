@@ -1,8 +1,9 @@
 import { invalidOption, type PoolError } from './errors.ts';
 import { type House, poolError } from './house.ts';
-import { checkKeys, checkTime } from './options.ts';
+import { checkTime } from './options.ts';
 import type { AcquireOptions } from './redis-pool.ts';
 import { describe } from './snapshot.ts';
+import { checkKeys } from './spelling.ts';
 import type { GiveUp, Waiter } from './waiters.ts';
 
 /** Someone who waited, and for how long at most. */

@@ -137,6 +137,7 @@ export class Connections {
     // Connections dialled together must not all expire together.
     slot.expiresAt = now + options.maxLifetimeMs * (1 - hands.random() / 10);
     ledger.move(slot, 'idle', now);
+    if (slot.connection) hands.survey(slot.connection);
     if (events.count('connect')) events.emit('connect', { connectionId: slot.id, durationMs });
     this.#owner.arrived(slot);
   }

@@ -1,9 +1,10 @@
 import { type Channel, channel } from 'node:diagnostics_channel';
 import { invalidOption } from './errors.ts';
-import { checkKeys, EVENT_NAMES, type ResolvedOptions } from './options.ts';
+import { EVENT_NAMES, type ResolvedOptions } from './options.ts';
 import type { CountedErrorCode } from './pool-stats.ts';
 import type { PoolEventName, PoolEvents, PoolListener, PoolStats } from './redis-pool.ts';
-import { warn } from './warn.ts';
+import { checkKeys } from './spelling.ts';
+import { warnThrown } from './warn.ts';
 
 type Listener = (event: never) => unknown;
 
@@ -118,7 +119,7 @@ export class Events {
   /** A listener's throw, or its promise's rejection, is its own matter: reported, and kept from the pool. */
   #call<E extends PoolEventName>(event: E, listener: Listener, payload: PoolEvents[E]): void {
     const report = (error: unknown): void =>
-      warn(`a listener for '${event}' of pool ${this.pool} threw`, error);
+      warnThrown(`a listener for '${event}' of pool ${this.pool} threw`, error);
     try {
       const result = (listener as (payload: PoolEvents[E]) => unknown)(payload);
       if (result instanceof Promise) result.catch(report);

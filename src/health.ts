@@ -4,9 +4,10 @@ import { within } from './clock.ts';
 import type { Exchange } from './exchange.ts';
 import type { House, PoolSlot } from './house.ts';
 import type { Lanes } from './lanes.ts';
-import { checkKeys, checkTime } from './options.ts';
+import { checkTime } from './options.ts';
 import type { HealthOptions, PoolHealth } from './redis-pool.ts';
 import { describe } from './snapshot.ts';
+import { checkKeys } from './spelling.ts';
 
 const TIMEOUT_MS = 1000;
 

@@ -1,6 +1,7 @@
 import { inspect } from 'node:util';
 import type { Redis } from 'ioredis';
 import { readArguments } from './arguments.ts';
+import { inCallersContext } from './caller-context.ts';
 import { makeShared } from './commands/shared.ts';
 import { Ledger } from './core/slot.ts';
 import { invalidOption } from './errors.ts';
@@ -12,7 +13,7 @@ import type { House, PoolSlot } from './house.ts';
 import { Lanes } from './lanes.ts';
 import { Lending } from './lending.ts';
 import { Multiplex } from './multiplex.ts';
-import { checkKeys, checkTime, type PoolOptions, resolveOptions } from './options.ts';
+import { checkTime, type PoolOptions, resolveOptions } from './options.ts';
 import { OwnConnections } from './own-connections.ts';
 import { realHands } from './redis/hands.ts';
 import { clientOptions } from './redis/options.ts';
@@ -28,6 +29,7 @@ import type {
   RedisPool,
 } from './redis-pool.ts';
 import { describe } from './snapshot.ts';
+import { checkKeys } from './spelling.ts';
 
 const GRACE_MS = 5000;
 
@@ -93,7 +95,7 @@ export class Pool implements RedisPool {
     return new Promise((resolve, failed) => {
       const served = (slot: PoolSlot, waitedMs: number): void =>
         resolve(this.#lending.lend(slot, waitedMs, stack));
-      this.#exchange.request(options, { served, failed });
+      this.#exchange.request(options, inCallersContext({ served, failed }, this.#house.events));
     });
   }
 
