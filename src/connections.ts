@@ -138,6 +138,7 @@ export class Connections {
     slot.expiresAt = now + options.maxLifetimeMs * (1 - hands.random() / 10);
     ledger.move(slot, 'idle', now);
     if (slot.connection) hands.survey(slot.connection);
+    events.took('connect', durationMs);
     if (events.count('connect')) events.emit('connect', { connectionId: slot.id, durationMs });
     this.#owner.arrived(slot);
   }

@@ -1,4 +1,5 @@
 import { type Channel, channel } from 'node:diagnostics_channel';
+import type { DurationListener, TimedEvent } from './durations.ts';
 import { invalidOption } from './errors.ts';
 import { EVENT_NAMES, type ResolvedOptions } from './options.ts';
 import type { CountedErrorCode } from './pool-stats.ts';
@@ -11,9 +12,8 @@ type Listener = (event: never) => unknown;
 /** What a listener is told besides the pool's name and stats. */
 export type Detail<E extends PoolEventName> = Omit<PoolEvents[E], 'pool' | 'stats'>;
 
-/** One event: how often it happened, and who listens. */
+/** Who listens to one event. */
 interface Topic {
-  count: number;
   /** Replaced, never changed, so that a listener may add and remove listeners. */
   listeners: readonly Listener[] | undefined;
   readonly channel: Channel;
@@ -36,6 +36,24 @@ export class Events {
     POOL_LEASE_RELEASED: 0,
     POOL_STATEFUL_COMMAND: 0,
   });
+  /** How often each has happened. */
+  readonly counts: Record<PoolEventName, number> = {
+    acquire: 0,
+    release: 0,
+    wait: 0,
+    timeout: 0,
+    abort: 0,
+    exhausted: 0,
+    connecting: 0,
+    connect: 0,
+    connectError: 0,
+    close: 0,
+    leak: 0,
+    clear: 0,
+    drain: 0,
+  };
+  /** Who wants to know how long things took, and nothing else. Replaced, never changed. */
+  #durations: readonly DurationListener[] | undefined;
   readonly #topics: Readonly<Record<PoolEventName, Topic>>;
 
   constructor(
@@ -45,7 +63,7 @@ export class Events {
     this.pool = name;
     const topic = (event: PoolEventName): Topic => {
       const hook = hooks[event] as Listener | undefined;
-      return { count: 0, listeners: hook && [hook], channel: channel(`bounded-redis-pool:${event}`) };
+      return { listeners: hook && [hook], channel: channel(`bounded-redis-pool:${event}`) };
     };
     this.#topics = Object.fromEntries(EVENT_NAMES.map((event) => [event, topic(event)])) as Record<
       PoolEventName,
@@ -58,15 +76,10 @@ export class Events {
     this.errors = Object.freeze({ ...this.errors, [code]: this.errors[code] + 1 });
   }
 
-  /** How often `event` has happened. */
-  counted(event: PoolEventName): number {
-    return this.#topics[event].count;
-  }
-
   /** Counts `event`. Returns whether anyone listens: only then is it worth building what `emit` wants. */
   count(event: PoolEventName): boolean {
     const topic = this.#topics[event];
-    topic.count++;
+    this.counts[event]++;
     return topic.listeners !== undefined || topic.channel.hasSubscribers;
   }
 
@@ -74,6 +87,21 @@ export class Events {
   heard(event: PoolEventName): boolean {
     const { listeners, channel } = this.#topics[event];
     return listeners !== undefined || channel.hasSubscribers;
+  }
+
+  /** Tells how long something took those who want to know nothing else. */
+  took(event: TimedEvent, ms: number): void {
+    if (this.#durations === undefined) return;
+    for (const listener of this.#durations) listener[event](ms);
+  }
+
+  /** Adds one who wants to know how long things took; returns what removes it. */
+  addDurations(listener: DurationListener): () => void {
+    this.#durations = [...(this.#durations ?? []), listener];
+    return () => {
+      const others = this.#durations?.filter((one) => one !== listener) ?? [];
+      this.#durations = others.length > 0 ? others : undefined;
+    };
   }
 
   /** Tells everyone who listens. */
@@ -114,6 +142,7 @@ export class Events {
 
   removeAll(): void {
     for (const event of EVENT_NAMES) this.#topics[event].listeners = undefined;
+    this.#durations = undefined;
   }
 
   /** A listener's throw, or its promise's rejection, is its own matter: reported, and kept from the pool. */

@@ -4,6 +4,7 @@ import { readArguments } from './arguments.ts';
 import { inCallersContext } from './caller-context.ts';
 import { makeShared } from './commands/shared.ts';
 import { Ledger } from './core/slot.ts';
+import { DURATIONS, type DurationListener, type Timed } from './durations.ts';
 import { invalidOption } from './errors.ts';
 import { Events } from './events.ts';
 import { Exchange } from './exchange.ts';
@@ -34,7 +35,7 @@ import { checkKeys } from './spelling.ts';
 const GRACE_MS = 5000;
 
 /** A bounded pool of ioredis connections. {@link RedisPool} says what each method promises. */
-export class Pool implements RedisPool {
+export class Pool implements RedisPool, Timed {
   readonly #house: House;
   readonly #exchange: Exchange;
   readonly #lending: Lending;
@@ -113,6 +114,11 @@ export class Pool implements RedisPool {
 
   clear(): void {
     this.#exchange.clear();
+  }
+
+  /** @internal */
+  [DURATIONS](listener: DurationListener): () => void {
+    return this.#house.events.addDurations(listener);
   }
 
   /** One line for logs and the console. */

@@ -17,6 +17,7 @@ export function takeSnapshot(
   { open, queue }: LaneLoad,
 ): PoolStats {
   const { maxActive, total, room, count, closed } = ledger;
+  const { counts } = events;
   let lanes = 0;
   let inFlight = 0;
   for (const lane of open) {
@@ -37,14 +38,14 @@ export function takeSnapshot(
     inFlight,
     queuedCommands: queue.length,
     waiting: Math.max(0, waiters.length - room),
-    acquired: events.counted('acquire'),
-    timedOut: events.counted('timeout'),
-    exhausted: events.counted('exhausted'),
-    aborted: events.counted('abort'),
-    connected: events.counted('connect'),
-    connectFailed: events.counted('connectError'),
-    leaked: events.counted('leak'),
-    waits: events.counted('wait'),
+    acquired: counts.acquire,
+    timedOut: counts.timeout,
+    exhausted: counts.exhausted,
+    aborted: counts.abort,
+    connected: counts.connect,
+    connectFailed: counts.connectError,
+    leaked: counts.leak,
+    waits: counts.wait,
     waitMs: waiters.waitMs,
     closed,
     errors: events.errors,

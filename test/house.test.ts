@@ -74,7 +74,7 @@ const BELOW: Readonly<Record<string, RegExp>> = {
   core: /^(core\/.*|redis-pool|errors)\.ts$/,
   engine: /^engine\/.*\.ts$/,
   redis: /^(redis\/.*|core\/.*|engine\/.*|redis-pool|errors|options|clock|hands|warn)\.ts$/,
-  observe: /^(observe\/.*|redis-pool|errors|spelling|clock)\.ts$/,
+  observe: /^(observe\/.*|redis-pool|errors|spelling|clock|durations)\.ts$/,
   commands: /^(commands\/.*|core\/.*|redis-pool|errors|options|clock|hands|house|warn)\.ts$/,
 };
 

@@ -1,14 +1,14 @@
-import type { BatchObservableCallback, Meter } from '@opentelemetry/api';
+import type { Attributes, BatchObservableCallback, Meter } from '@opentelemetry/api';
 import type { RedisPool } from '../redis-pool.ts';
 import { BUCKETS_S } from './buckets.ts';
-import type { Listeners } from './listen.ts';
+import { type Flow, flow } from './durations.ts';
 
 /** The attribute that tells pools apart. */
 export const POOL_NAME = 'db.client.connection.pool.name';
 const STATE = 'db.client.connection.state';
 
-/** What is read from the pool when the reader asks. Returns what ends that. */
-export function countersOf(pool: RedisPool, meter: Meter): () => void {
+/** Reports the numbers of `pool`: counts when the reader asks, times as they come. Returns what ends that. */
+export function measure(pool: RedisPool, meter: Meter): () => void {
   const counts = (name: string, unit: string, description: string) =>
     meter.createObservableUpDownCounter(name, { unit, description });
   const count = counts('db.client.connection.count', '{connection}', 'Connections by state.');
@@ -25,9 +25,11 @@ export function countersOf(pool: RedisPool, meter: Meter): () => void {
   const queued = counts('bounded_redis_pool.commands.queued', '{command}', 'Waiting for a lane.');
 
   const attributes = Object.freeze({ [POOL_NAME]: pool.name });
+  const times = timesOf(pool, meter, attributes);
   const idle = Object.freeze({ ...attributes, [STATE]: 'idle' });
   const used = Object.freeze({ ...attributes, [STATE]: 'used' });
   const read: BatchObservableCallback = (result) => {
+    for (const event of ['acquire', 'release', 'connect'] as const) times.flush(event);
     const stats = pool.stats();
     result.observe(count, stats.idle, idle);
     result.observe(count, stats.inUse, used);
@@ -42,24 +44,25 @@ export function countersOf(pool: RedisPool, meter: Meter): () => void {
   };
   const all = [count, idleMax, idleMin, max, pending, timeouts, lanes, inFlight, queued];
   meter.addBatchObservableCallback(read, all);
-  return () => meter.removeBatchObservableCallback(read, all);
+  return () => {
+    meter.removeBatchObservableCallback(read, all);
+    times.stop();
+  };
 }
 
-/** What is told by events: how long things took, in seconds. */
-export function histogramsOf(pool: RedisPool, meter: Meter): Listeners {
-  const times = (name: string, description: string) =>
-    meter.createHistogram(name, {
+/** How long things took, in seconds. */
+function timesOf(pool: RedisPool, meter: Meter, attributes: Attributes): Flow {
+  const times = (name: string, description: string) => {
+    const histogram = meter.createHistogram(name, {
       ...{ unit: 's', description },
       // The default bounds are meant for milliseconds.
       advice: { explicitBucketBoundaries: [...BUCKETS_S] },
     });
-  const waits = times('db.client.connection.wait_time', 'Time from acquire to lease.');
-  const uses = times('db.client.connection.use_time', 'Time that leases were held.');
-  const creates = times('db.client.connection.create_time', 'Time of dials that ended in a connection.');
-  const attributes = Object.freeze({ [POOL_NAME]: pool.name });
-  return {
-    acquire: ({ waitedMs }) => waits.record(waitedMs / 1000, attributes),
-    release: ({ heldMs }) => uses.record(heldMs / 1000, attributes),
-    connect: ({ durationMs }) => creates.record(durationMs / 1000, attributes),
+    return (seconds: number): void => histogram.record(seconds, attributes);
   };
+  return flow(pool, {
+    acquire: times('db.client.connection.wait_time', 'Time from acquire to lease.'),
+    release: times('db.client.connection.use_time', 'Time that leases were held.'),
+    connect: times('db.client.connection.create_time', 'Time of dials that ended in a connection.'),
+  });
 }

@@ -3,7 +3,7 @@ import { invalidOption } from '../errors.ts';
 import type { RedisPool } from '../redis-pool.ts';
 import { checkKeys } from '../spelling.ts';
 import { listen } from './listen.ts';
-import { countersOf, histogramsOf } from './opentelemetry-metrics.ts';
+import { measure } from './opentelemetry-metrics.ts';
 import { spansOf } from './opentelemetry-spans.ts';
 
 /** Options of `instrumentPool()`. */
@@ -36,15 +36,13 @@ export function instrumentPool(pool: RedisPool, options: InstrumentOptions = {})
       `option spanThresholdMs must be milliseconds from 0, or Infinity, got ${String(spanThresholdMs)}`,
     );
   }
-  const meter = meterProvider.getMeter(NAME);
-  const stopCounters = countersOf(pool, meter);
-  const stopListening = [
-    listen(pool, { ...histogramsOf(pool, meter), drain: () => stop() }),
+  const ends = [
+    measure(pool, meterProvider.getMeter(NAME)),
     listen(pool, spansOf(pool, tracerProvider.getTracer(NAME), spanThresholdMs)),
+    listen(pool, { drain: () => stop() }),
   ];
   const stop = (): void => {
-    stopCounters();
-    for (const end of stopListening) end();
+    for (const end of ends) end();
   };
   return stop;
 }

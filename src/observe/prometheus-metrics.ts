@@ -1,3 +1,4 @@
+import type { TimedEvent } from '../durations.ts';
 import type { PoolStats } from '../redis-pool.ts';
 
 /** A number of one pool, or several by the value of a label. */
@@ -55,4 +56,4 @@ export const PUSHED = {
   },
   release: { name: 'hold_seconds', help: 'Time that leases were held.' },
   connect: { name: 'connect_seconds', help: 'Time of dials that ended in a connection.' },
-} as const;
+} as const satisfies Record<TimedEvent, { name: string; help: string }>;

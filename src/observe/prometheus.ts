@@ -6,10 +6,12 @@ import {
   type Metric,
   type Registry,
 } from 'prom-client';
+import type { TimedEvent } from '../durations.ts';
 import { invalidOption } from '../errors.ts';
 import type { RedisPool } from '../redis-pool.ts';
 import { checkKeys } from '../spelling.ts';
 import { BUCKETS_S } from './buckets.ts';
+import { type Flow, flow } from './durations.ts';
 import { CodeCounts, errorCode } from './error-code.ts';
 import { listen } from './listen.ts';
 import { PULLED, PUSHED, type Pulled, type Reading } from './prometheus-metrics.ts';
@@ -55,10 +57,11 @@ export function collectPool(pool: RedisPool, options: CollectOptions = {}): () =
   return remove;
 }
 
-type Histograms = Readonly<Record<keyof typeof PUSHED, Histogram<'pool'>>>;
+type Histograms = Readonly<Record<TimedEvent, Histogram<'pool'>>>;
 
 interface Member {
   readonly pool: RedisPool;
+  readonly flow: Flow;
   readonly dialErrors: CodeCounts;
 }
 
@@ -90,30 +93,33 @@ class Family {
       );
     }
     this.#histograms ??= this.#makeMetrics();
-    const member = { pool, dialErrors: new CodeCounts() };
+    const member: Member = {
+      pool,
+      flow: this.#flow(pool, this.#histograms),
+      dialErrors: new CodeCounts(),
+    };
     this.#members.set(name, member);
     const remove = (): void => {
       if (this.#members.get(name) !== member) return;
       stop();
+      member.flow.stop();
       this.#remove(name);
     };
-    const stop = this.#listen(member, this.#histograms, remove);
+    const stop = listen(pool, {
+      connectError: ({ error }) => member.dialErrors.count(errorCode(error)),
+      drain: remove,
+    });
     return remove;
   }
 
-  #listen({ pool, dialErrors }: Member, histograms: Histograms, remove: () => void): () => void {
-    const labels = { pool: pool.name };
-    for (const histogram of Object.values(histograms)) histogram.zero(labels);
-    const waits = histograms.acquire.labels(labels);
-    const holds = histograms.release.labels(labels);
-    const dials = histograms.connect.labels(labels);
-    return listen(pool, {
-      acquire: ({ waitedMs }) => waits.observe(waitedMs / 1000),
-      release: ({ heldMs }) => holds.observe(heldMs / 1000),
-      connect: ({ durationMs }) => dials.observe(durationMs / 1000),
-      connectError: ({ error }) => dialErrors.count(errorCode(error)),
-      drain: remove,
-    });
+  #flow(pool: RedisPool, histograms: Histograms): Flow {
+    const sink = (event: TimedEvent) => {
+      const labels = { pool: pool.name };
+      histograms[event].zero(labels);
+      const own = histograms[event].labels(labels);
+      return (seconds: number): void => own.observe(seconds);
+    };
+    return flow(pool, { acquire: sink('acquire'), release: sink('release'), connect: sink('connect') });
   }
 
   #remove(name: string): void {
@@ -137,20 +143,24 @@ class Family {
       );
     }
     for (const metric of PULLED) this.#metrics.set(this.#prefix + metric.name, this.#pull(metric));
-    const histogram = ({ name, help }: { name: string; help: string }) =>
-      new Histogram({
-        ...{ name: this.#prefix + name, help, labelNames: ['pool'] as const },
-        ...{ buckets: [...BUCKETS_S], registers: [this.#register] },
-      });
-    const histograms = {
-      acquire: histogram(PUSHED.acquire),
-      release: histogram(PUSHED.release),
-      connect: histogram(PUSHED.connect),
+    return {
+      acquire: this.#push('acquire'),
+      release: this.#push('release'),
+      connect: this.#push('connect'),
     };
-    for (const [event, metric] of Object.entries(histograms)) {
-      this.#metrics.set(this.#prefix + PUSHED[event as keyof typeof PUSHED].name, metric);
-    }
-    return histograms;
+  }
+
+  #push(event: TimedEvent): Histogram<'pool'> {
+    const { name, help } = PUSHED[event];
+    const histogram = new Histogram({
+      ...{ name: this.#prefix + name, help, labelNames: ['pool'] as const },
+      ...{ buckets: [...BUCKETS_S], registers: [this.#register] },
+      collect: () => {
+        for (const member of this.#members.values()) member.flow.flush(event);
+      },
+    });
+    this.#metrics.set(this.#prefix + name, histogram);
+    return histogram;
   }
 
   #pull({ kind, name, help, label, read }: Pulled): Metric {
