@@ -94,7 +94,7 @@ export class Lanes {
     if (this.#stopped) return;
     this.#flush();
     this.#stopped = true;
-    this.#rejectAll(this.#exchange.admission.closed());
+    this.#rejectAll(this.queue.length > 0 ? this.#exchange.admission.closed() : undefined);
     for (const lane of [...this.open]) this.#drain(lane);
   }
 

@@ -76,7 +76,7 @@ export interface PoolStats {
   readonly waitMs: number;
   /** Connections closed, by reason. A dial that failed is in `connectFailed` instead. */
   readonly closed: Readonly<Record<CloseReason, number>>;
-  /** Errors made, by code. Commands that are lost with one lane share one error. */
+  /** Errors made, by code. Commands of `pool.redis` that fail together share one. */
   readonly errors: Readonly<Record<CountedErrorCode, number>>;
 }
 
