@@ -7,9 +7,9 @@ import { Pool } from '../dist/index.js';
 import { instrumentPool } from '../dist/opentelemetry.js';
 import { collectPool } from '../dist/prometheus.js';
 import { findServer, installServer, startServer } from '../tools/redis-server.js';
-import { interleave, row, summary, throughput } from './measure.js';
+import { cpuMicroseconds, interleave, row, summary } from './measure.js';
 
-const ROUNDS = Number(process.env.ROUNDS ?? 15);
+const ROUNDS = Number(process.env.ROUNDS ?? 60);
 const VALUE = 'x'.repeat(100);
 const EVENTS = ['acquire', 'release', 'wait', 'connecting', 'connect', 'close'];
 let heard = 0;
@@ -30,6 +30,9 @@ const OBSERVERS = {
   diagnostics_channel: () => {},
   Prometheus: (pool) => collectPool(pool, { register: new Registry() }),
   OpenTelemetry: (pool) => {
+    instrumentPool(pool, { meterProvider: new MeterProvider({ readers: [new ManualReader()] }) });
+  },
+  'OpenTelemetry, with spans': (pool) => {
     const meterProvider = new MeterProvider({ readers: [new ManualReader()] });
     instrumentPool(pool, { meterProvider, spanThresholdMs: 10_000 });
   },
@@ -46,13 +49,15 @@ const pools = Object.fromEntries(
 await Object.values(pools)[0].redis.set('k', VALUE);
 console.log(
   `Node ${process.version}, ${cpus()[0].model}, ${cpus().length} cores, ${new Date().toISOString().slice(0, 10)}; ` +
-    `thousand GETs a second, medians of ${ROUNDS} interleaved rounds (middle half); cost: median of the rounds' ratios\n`,
+    `CPU time of a GET of 100 bytes, medians of ${ROUNDS} interleaved rounds (middle half); ` +
+    "more: the median of each round's ratio to the first line of that round\n",
 );
-await report('pool.use, 1 caller', 1, 3000, byUse);
-await report('pool.use, 50 callers, 10 connections', 50, 300, byUse);
-await report('pool.redis, 50 callers', 50, 800, byRedis);
-await report('pool.redis, 500 callers', 500, 200, byRedis);
+await report('pool.use, 1 caller', 1, 800, byUse);
+await report('pool.use, 50 callers, 10 connections', 50, 40, byUse);
+await report('pool.redis, 50 callers', 50, 200, byRedis);
+await report('pool.redis, 500 callers', 500, 30, byRedis);
 asking();
+console.log(`${heard} events were heard.`);
 for (const pool of Object.values(pools)) await pool.close();
 await server.stop();
 
@@ -61,11 +66,11 @@ async function report(title, callers, each, operation) {
     Object.entries(pools).map(([name, pool]) => [name, () => watched(name, callers, each, operation(pool))]),
   );
   const values = await interleave(runs, ROUNDS);
-  console.log(`### ${title}\n\n${row('', 'k/s', 'cost')}\n${row('---', '---', '---')}`);
+  console.log(`### ${title}\n\n${row('', 'µs', 'more')}\n${row('---', '---', '---')}`);
   const base = values['no listener'];
   for (const [name, own] of Object.entries(values)) {
     const { median, low, high } = summary(own);
-    const cost = summary(own.map((value, round) => (base[round] / value - 1) * 100));
+    const cost = summary(own.map((value, round) => (value / base[round] - 1) * 100));
     const spread = `${cost.median.toFixed(1)} % (${cost.low.toFixed(1)} – ${cost.high.toFixed(1)})`;
     console.log(
       row(name, `${median.toFixed(1)} (${low.toFixed(1)} – ${high.toFixed(1)})`, own === base ? '' : spread),
@@ -77,7 +82,7 @@ async function report(title, callers, each, operation) {
 async function watched(name, callers, each, operation) {
   const subscribes = name === 'diagnostics_channel';
   if (subscribes) for (const event of EVENTS) subscribe(`bounded-redis-pool:${event}`, count);
-  const result = await throughput(callers, each, operation);
+  const result = await cpuMicroseconds(callers, each, operation);
   if (subscribes) for (const event of EVENTS) unsubscribe(`bounded-redis-pool:${event}`, count);
   return result;
 }

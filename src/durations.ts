@@ -8,7 +8,10 @@ export const DURATIONS: unique symbol = Symbol.for('bounded-redis-pool.durations
 export type TimedEvent = 'acquire' | 'release' | 'connect';
 
 /** Hears how long waits, holds and dials took. Must not throw. */
-export type DurationListener = Readonly<Record<TimedEvent, (ms: number) => void>>;
+export interface DurationListener extends Readonly<Partial<Record<TimedEvent, (ms: number) => void>>> {
+  /** It is to be called in the async context of whoever acquired. */
+  readonly inCallersContext?: true;
+}
 
 /** A pool that has the method; it returns what takes the listener off again. */
 export interface Timed {

@@ -89,10 +89,15 @@ export class Events {
     return listeners !== undefined || channel.hasSubscribers;
   }
 
+  /** Whether anyone wants to hear of an acquire in the context of its caller. */
+  get contextWanted(): boolean {
+    return this.heard('acquire') || this.#durations?.some((one) => one.inCallersContext) === true;
+  }
+
   /** Tells how long something took those who want to know nothing else. */
   took(event: TimedEvent, ms: number): void {
     if (this.#durations === undefined) return;
-    for (const listener of this.#durations) listener[event](ms);
+    for (const listener of this.#durations) listener[event]?.(ms);
   }
 
   /** Adds one who wants to know how long things took; returns what removes it. */

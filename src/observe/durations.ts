@@ -18,7 +18,7 @@ export interface Flow {
 export function flow(pool: RedisPool, sinks: Sinks): Flow {
   const batch = (event: TimedEvent): Batch => new Batch((ms) => sinks[event](ms / 1000));
   const batches = { acquire: batch('acquire'), release: batch('release'), connect: batch('connect') };
-  const end = hear(pool, {
+  const end = hearDurations(pool, {
     acquire: (ms) => batches.acquire.add(ms),
     release: (ms) => batches.release.add(ms),
     connect: (ms) => batches.connect.add(ms),
@@ -32,12 +32,13 @@ export function flow(pool: RedisPool, sinks: Sinks): Flow {
   };
 }
 
-/** Somebody else's pool may know events alone. */
-function hear(pool: RedisPool & Partial<Timed>, listener: DurationListener): () => void {
+/** Adds `listener`; returns what takes it off. Somebody else's pool may know events alone. */
+export function hearDurations(pool: RedisPool & Partial<Timed>, listener: DurationListener): () => void {
   if (pool[DURATIONS]) return pool[DURATIONS](listener);
+  const { acquire, release, connect } = listener;
   return listen(pool, {
-    acquire: ({ waitedMs }) => listener.acquire(waitedMs),
-    release: ({ heldMs }) => listener.release(heldMs),
-    connect: ({ durationMs }) => listener.connect(durationMs),
+    ...(acquire && { acquire: ({ waitedMs }) => acquire(waitedMs) }),
+    ...(release && { release: ({ heldMs }) => release(heldMs) }),
+    ...(connect && { connect: ({ durationMs }) => connect(durationMs) }),
   });
 }

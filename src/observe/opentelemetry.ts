@@ -4,7 +4,7 @@ import type { RedisPool } from '../redis-pool.ts';
 import { checkKeys } from '../spelling.ts';
 import { listen } from './listen.ts';
 import { measure } from './opentelemetry-metrics.ts';
-import { spansOf } from './opentelemetry-spans.ts';
+import { traceWaits } from './opentelemetry-spans.ts';
 
 /** Options of `instrumentPool()`. */
 export interface InstrumentOptions {
@@ -38,7 +38,7 @@ export function instrumentPool(pool: RedisPool, options: InstrumentOptions = {})
   }
   const ends = [
     measure(pool, meterProvider.getMeter(NAME)),
-    listen(pool, spansOf(pool, tracerProvider.getTracer(NAME), spanThresholdMs)),
+    traceWaits(pool, tracerProvider.getTracer(NAME), spanThresholdMs),
     listen(pool, { drain: () => stop() }),
   ];
   const stop = (): void => {

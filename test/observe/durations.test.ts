@@ -31,8 +31,8 @@ test('times flow in seconds, and when they stop the last ones come and no listen
   } as unknown as RedisPool;
   const sinks = { acquire: vi.fn(), release: vi.fn(), connect: vi.fn() };
   const times = flow(pool, sinks);
-  listener?.acquire(5);
-  listener?.release(20);
+  listener?.acquire?.(5);
+  listener?.release?.(20);
   times.flush('acquire');
   expect(sinks.acquire.mock.calls).toEqual([[0.005]]);
   expect(sinks.release).not.toHaveBeenCalled();
