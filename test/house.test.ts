@@ -74,9 +74,10 @@ const importing = (matches: (one: Import, from: Source) => boolean): string[] =>
 const BELOW: Readonly<Record<string, RegExp>> = {
   core: /^(core\/.*|redis-pool|errors)\.ts$/,
   engine: /^engine\/.*\.ts$/,
-  redis: /^(redis\/.*|core\/.*|engine\/.*|redis-pool|errors|options|clock|hands)\.ts$/,
+  redis: /^(redis\/.*|core\/.*|engine\/.*|redis-pool|errors|options|clock|hands|warn)\.ts$/,
+  observe: /^(observe\/.*|redis-pool|errors|spelling|clock|durations)\.ts$/,
   commands: /^(commands\/.*|core\/.*|redis-pool|errors|options|clock|hands|house|warn|callback)\.ts$/,
-  session: /^(session\/.*|redis-pool|errors|options|clock|callback)\.ts$/,
+  session: /^(session\/.*|redis-pool|errors|options|spelling|clock|callback)\.ts$/,
 };
 
 /** Those that may make a pool. */
