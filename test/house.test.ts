@@ -74,8 +74,13 @@ const BELOW: Readonly<Record<string, RegExp>> = {
   core: /^(core\/.*|redis-pool|errors)\.ts$/,
   engine: /^engine\/.*\.ts$/,
   redis: /^(redis\/.*|core\/.*|engine\/.*|redis-pool|errors|options|clock|hands)\.ts$/,
+  // mock/mock-pool.ts alone may use the pool besides: see below.
+  mock: /^(mock\/.*|redis\/check|redis-pool|errors|options|arguments|clock)\.ts$/,
   commands: /^(commands\/.*|core\/.*|redis-pool|errors|options|clock|hands|house|warn)\.ts$/,
 };
+
+/** The mock is the pool itself, with other hands. */
+const THE_MOCK = 'mock/mock-pool.ts -> pool.ts';
 
 test('the files of src are found, with what they import and mention', () => {
   const pool = sources.find(({ path }) => path === 'pool.ts');
@@ -89,7 +94,8 @@ for (const [folder, below] of Object.entries(BELOW)) {
   test(`${folder} imports only what lies below it`, () => {
     const inside = ({ path }: Source): boolean => path.startsWith(`${folder}/`);
     expect(sources.some(inside)).toBe(true);
-    expect(importing(({ to, own }, from) => own && inside(from) && !below.test(to))).toEqual([]);
+    const above = importing(({ to, own }, from) => own && inside(from) && !below.test(to));
+    expect(above.filter((one) => one !== THE_MOCK)).toEqual([]);
   });
 }
 
@@ -108,7 +114,7 @@ test('core uses the words as types alone, no package, no I/O and no chance', () 
 
 test('the words and the clock stand on nothing', () => {
   for (const path of ['redis-pool.ts', 'errors.ts', 'clock.ts']) {
-    expect(importing(({ typeOnly }, from) => from.path === path && !typeOnly)).toEqual([]);
+    expect(importing(({ typeOnly, own }, from) => from.path === path && own && !typeOnly)).toEqual([]);
   }
 });
 
@@ -132,15 +138,26 @@ test('only the clock knows time', () => {
   ];
   const knowing = sources.flatMap(({ path, names }) => (time.some((name) => names.has(name)) ? [path] : []));
   expect(knowing).toEqual(['clock.ts']);
-  expect(importing(({ to }) => /^(node:)?(timers|perf_hooks)/.test(to))).toEqual([]);
+  expect(importing(({ to }) => /^(node:)?(timers|perf_hooks)/.test(to))).toEqual(['clock.ts -> node:timers']);
 });
 
-test('nobody but index.ts imports the pool itself', () => {
-  expect(importing(({ to }) => to === 'pool.ts')).toEqual(['index.ts -> pool.ts']);
+test('nobody but index.ts and the mock imports the pool itself', () => {
+  expect(importing(({ to }) => to === 'pool.ts').sort()).toEqual(['index.ts -> pool.ts', THE_MOCK]);
 });
 
-test('index.ts is imported by nobody', () => {
-  expect(importing(({ to }) => to === 'index.ts')).toEqual([]);
+test('what is exported as a module of its own is imported by nobody', () => {
+  expect(importing(({ to }) => /^(mock\/)?index\.ts$/.test(to))).toEqual([]);
+});
+
+test('nobody imports the mock but the mock', () => {
+  expect(importing(({ to }, { path }) => to.startsWith('mock/') && !path.startsWith('mock/'))).toEqual([]);
+});
+
+test('the mock knows nothing of sockets, files or test frameworks', () => {
+  const packages = importing(
+    ({ to, own, typeOnly }, { path }) => path.startsWith('mock/') && !own && !typeOnly,
+  );
+  expect(packages.map((one) => one.split(' -> ')[1]).sort()).toEqual(['node:crypto', 'node:events']);
 });
 
 test('what a file imports from src exists', () => {
