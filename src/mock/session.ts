@@ -114,7 +114,7 @@ export class Session implements Client, Peer {
       this.#find(name, args);
       return transaction.queue(name, args);
     } catch (error) {
-      transaction.spoil();
+      if (!TRANSACTION.has(name)) transaction.spoil();
       return toFailure(error);
     }
   }

@@ -1,4 +1,4 @@
-import { atLeast, type Command, type Context, exactly, syntaxError } from '../command.ts';
+import { atLeast, type Command, type Context, exactly, syntaxError, toInt } from '../command.ts';
 import { glob } from '../glob.ts';
 import { Failure, OK, Pairs, Push, type Reply, Status } from '../reply.ts';
 
@@ -44,9 +44,9 @@ function client({ client }: Context, what: string, ...rest: string[]): Reply {
 }
 
 function select({ client, dbs }: Context, index: string): Reply {
-  if (!/^\d+$/.test(index)) throw new Failure('ERR invalid DB index');
-  if (Number(index) >= dbs.length) throw new Failure('ERR DB index is out of range');
-  client.dbIndex = Number(index);
+  const wanted = toInt(index);
+  if (dbs[wanted] === undefined) throw new Failure('ERR DB index is out of range');
+  client.dbIndex = wanted;
   return OK;
 }
 

@@ -7,6 +7,8 @@ import { Failure, OK, type Reply, Status } from '../reply.ts';
 function expireIn(unit: number): Command {
   return atLeast(2, ({ db }, key, text, ...rest) => {
     const ms = toInt(text) * unit;
+    const unknown = rest.find((one) => !/^(nx|xx|gt|lt)$/i.test(one));
+    if (unknown !== undefined) throw new Failure(`ERR Unsupported option ${unknown}`);
     const { nx, xx, gt, lt } = readOptions(rest, ['nx', 'xx', 'gt', 'lt'], []);
     if (nx && (xx || gt || lt)) {
       throw new Failure('ERR NX and XX, GT or LT options at the same time are not compatible');
