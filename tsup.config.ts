@@ -5,6 +5,7 @@ export default defineConfig({
   splitting: true, // what the entries share is there once, in CommonJS too
   format: ['esm', 'cjs'],
   target: 'node20',
+  removeNodeProtocol: false, // bundlers and test runners know node:timers for what it is
   dts: true,
   clean: true,
   sourcemap: true,

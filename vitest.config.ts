@@ -15,8 +15,11 @@ export default defineConfig({
     globalSetup: ['test/helpers/find-server.ts'],
     testTimeout: 20_000,
     hookTimeout: 20_000,
-    // Suites of others run the built package, and so what it is installed with.
-    projects: [on('ioredis 6', 'ioredis'), on('ioredis 5', 'ioredis5', ['test/third-party/**'])],
+    // Suites of others, and examples, run the built package, and so what it is installed with.
+    projects: [
+      on('ioredis 6', 'ioredis'),
+      on('ioredis 5', 'ioredis5', ['test/third-party/**', 'test/mock/examples.test.ts']),
+    ],
     reporters: results ? ['default', ['json', { outputFile: results }]] : ['default'],
   },
 });
