@@ -66,6 +66,6 @@ test('in CommonJS, under the fake timers of jest, which hold back ticks and micr
   timeout: 60_000,
 }, async () => {
   const { code, output } = await run(jest('test/fixtures/jest', '*.test.cjs'));
-  expect(output).toMatch(/Tests: +2 passed, 2 total/);
+  expect(output).toMatch(/Tests: +3 passed, 3 total/);
   expect(code).toBe(0);
 });
