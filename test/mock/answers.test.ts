@@ -91,6 +91,9 @@ test('replyOnce() answers one command each, before what reply() answers', async 
     .replyOnce('get', new Error('second'));
   const answers = [1, 2, 3, 4].map(() => mock.redis.get('k').catch((error) => error.message));
   expect(await Promise.all(answers)).toEqual(['first', 'ERR second', 'always', 'always']);
+  mock.replyOnce('ft.info', 'known');
+  expect(await mock.redis.call('FT.INFO')).toBe('known');
+  await expect(mock.redis.call('FT.INFO')).rejects.toThrow(/unknown command/);
 });
 
 describe('Lua', () => {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { MockPool } from '../../src/mock/index.ts';
 import { Pool } from '../../src/pool.ts';
-import { follow } from '../helpers/outcomes.ts';
+import { deferred, follow } from '../helpers/outcomes.ts';
 import { newClient, poolErrorOf } from '../helpers/redis.ts';
 
 const down = Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
@@ -149,6 +149,20 @@ describe('exhaust()', () => {
     const next = mock.redis.get('k');
     giveBack();
     expect(await next).toBeNull();
+  });
+
+  test('waits for the commands of pool.redis that are under way', async () => {
+    const mock = new MockPool({ maxActive: 2 });
+    const late = deferred();
+    mock.replyOnce('get', () => late.promise.then(() => 'late'));
+    const answer = mock.redis.get('k');
+    await mock.advance(0);
+    const exhausted = mock.exhaust();
+    await mock.advance(0);
+    expect(mock.stats()).toMatchObject({ inUse: 2, lanes: 1 });
+    late.resolve();
+    await exhausted;
+    expect([await answer, mock.stats()]).toMatchObject(['late', { inUse: 2, lanes: 0, waiting: 0 }]);
   });
 
   test('takes nothing when it cannot take all', async () => {
