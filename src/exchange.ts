@@ -57,7 +57,7 @@ export class Exchange {
     this.line = new Line(house, this.#waiters, this.idle, admission, crowded);
     this.#outage = new Outage(this.#connections, this.#waiters, this.readiness, admission);
     // In a moment, so that listeners added right after the pool was made hear of it too.
-    if (house.options.minIdle > 0) queueMicrotask(() => this.#connections.dialMore());
+    if (house.options.minIdle > 0) void Promise.resolve().then(() => this.#connections.dialMore());
   }
 
   /** Serves `request` at once, or lets it wait; throws what refuses it. */
