@@ -100,8 +100,19 @@ describe('killConnection()', () => {
     mock.killConnection(a.connectionId);
     await poolErrorOf(a.get('k'), 'POOL_CONNECTION_LOST');
     expect(await b.ping()).toBe('PONG');
+    expect(() => mock.killConnection(a.connectionId)).toThrow(/open are 2/);
     a.release();
     expect(mock.stats().closed.broken).toBe(1);
+  });
+
+  test('ends what was waiting there: it takes nothing from those who are left', async () => {
+    const mock = new MockPool();
+    const lease = await mock.acquire();
+    const blocked = follow(lease.blpop('jobs', 0));
+    await mock.advance(0);
+    mock.killConnection(lease.connectionId);
+    await mock.redis.rpush('jobs', 'a');
+    expect([blocked.is, await mock.redis.lrange('jobs', 0, -1)]).toEqual(['POOL_CONNECTION_LOST', ['a']]);
   });
 
   test('closes all without one; commands of pool.redis that may have run are rejected, reads go again', async () => {

@@ -80,37 +80,41 @@ function zrange(context: Context, key: string, from: string, to: string, ...rest
   return told(found, options.withscores ?? false, context);
 }
 
-function add({ db }: Context, key: string, ...args: string[]): Reply {
-  const first = args.findIndex((one) => !/^(nx|xx|gt|lt|ch|incr)$/i.test(one));
-  const { nx, xx, gt, lt, ch, incr } = readOptions(
-    args.slice(0, first),
-    ['nx', 'xx', 'gt', 'lt', 'ch', 'incr'],
-    [],
-  );
+const ADD_FLAGS = ['nx', 'xx', 'gt', 'lt', 'ch', 'incr'] as const;
+
+/** The flags of ZADD, and the members behind them. */
+function readAdd(args: readonly string[]): [{ [F in (typeof ADD_FLAGS)[number]]?: true }, Member[]] {
+  const at = args.findIndex((one) => !(ADD_FLAGS as readonly string[]).includes(one.toLowerCase()));
+  const flags = readOptions(args.slice(0, at), ADD_FLAGS, []);
+  const { nx, xx, gt, lt, incr } = flags;
   if (nx && xx) throw new Failure('ERR XX and NX options at the same time are not compatible');
   if ((gt && lt) || (nx && (gt || lt))) {
     throw new Failure('ERR GT, LT, and/or NX options at the same time are not compatible');
   }
-  const pairs = inPairs(first < 0 ? [] : args.slice(first), syntaxError).map(
-    ([score, name]): Member => [name, toFloat(score)],
-  );
+  const pairs = inPairs(at < 0 ? [] : args.slice(at), syntaxError);
   if (pairs.length === 0) throw syntaxError();
   if (incr && pairs.length > 1) throw new Failure('ERR INCR option supports a single increment-element pair');
+  return [flags, pairs.map(([score, name]): Member => [name, toFloat(score)])];
+}
+
+function add({ db }: Context, key: string, ...args: string[]): Reply {
+  const [{ nx, xx, gt, lt, ch, incr }, members] = readAdd(args);
   const set = new Map(db.get('zset', key));
-  const [added, changed, last] = [0, 0, null];
-  const tally: { added: number; changed: number; last: number | null } = { added, changed, last };
-  for (const [name, given] of pairs) {
+  let added = 0;
+  let changed = 0;
+  let last: Score | null = null;
+  for (const [name, given] of members) {
     const before = set.get(name);
     const score = incr ? (before ?? 0) + given : given;
     if (before === undefined ? xx : nx || (gt && score <= before) || (lt && score >= before)) continue;
-    tally.last = score;
-    if (before === undefined) tally.added++;
-    else if (before !== score) tally.changed++;
+    last = new Score(score);
+    if (before === undefined) added++;
+    else if (before !== score) changed++;
     set.set(name, score);
   }
-  if (tally.added + tally.changed > 0) db.set('zset', key, set, { keepTtl: true });
-  if (incr) return tally.last === null ? null : new Score(tally.last);
-  return ch ? tally.added + tally.changed : tally.added;
+  if (added + changed > 0) db.set('zset', key, set, { keepTtl: true });
+  if (incr) return last;
+  return ch ? added + changed : added;
 }
 
 /** Takes members out of a set, and returns how many. */
