@@ -3,6 +3,7 @@ import express from 'express';
 import session from 'express-session';
 import type { Redis } from 'ioredis';
 import { beforeEach, describe, expect, test } from 'vitest';
+import { times } from '../helpers/outcomes.ts';
 import { useServer } from '../helpers/redis.ts';
 import { serve, Visitor } from '../helpers/web.ts';
 import { BURST, burst, onPool, tally } from './helpers.ts';
@@ -39,7 +40,7 @@ async function visitorsOf(redis: Redis): Promise<Visitor[]> {
   });
   app.get('/', (request, response) => void response.send(request.session.visitor ?? 'nobody'));
   const url = await serve(app);
-  return Array.from({ length: BURST }, () => new Visitor(url));
+  return times(BURST, () => new Visitor(url));
 }
 
 describe('connect-redis 8 under express-session', () => {
@@ -78,7 +79,7 @@ describe('connect-redis 8 under express-session', () => {
 describe('the store of connect-redis 8 by itself', () => {
   const cookie = { originalMaxAge: null };
   const data = (i: number): session.SessionData => ({ cookie, visitor: `${i}` });
-  const sids = Array.from({ length: BURST }, (_, i) => `sid-${i}`);
+  const sids = times(BURST, (i) => `sid-${i}`);
 
   /** A store that needs many a SCAN to find all, over whatever connections. */
   const storeOn = (client: Redis): RedisStore => new RedisStore({ client, prefix: 'store:', scanCount: 10 });
