@@ -44,7 +44,7 @@ async function visitorsOf(redis: Redis): Promise<Visitor[]> {
 }
 
 describe('connect-redis 8 under express-session', () => {
-  test('everybody has a session of their own, from login to logout', () =>
+  test('everybody has a session of their own, from login to logout', { timeout: 60_000 }, () =>
     onPool(server, async (redis) => {
       const visitors = await visitorsOf(redis);
       const all = (path: (i: number) => string) =>
@@ -61,7 +61,8 @@ describe('connect-redis 8 under express-session', () => {
       expect(tally(await all((i) => (i % 2 ? '/logout' : '/visit')))).toMatchObject({ '200 bye': BURST / 2 });
       expect(await all(() => '/')).toEqual(names.map((name, i) => (i % 2 ? '200 nobody' : name)));
       expect(await server.observer.dbsize()).toBe(BURST / 2);
-    }));
+    }),
+  );
 
   test('a request that only reads makes its session live on', () =>
     onPool(server, async (redis) => {

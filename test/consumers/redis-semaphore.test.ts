@@ -10,7 +10,7 @@ beforeEach(() => server.observer.flushall());
 const timeouts = { lockTimeout: 60_000, acquireTimeout: 60_000, retryInterval: 5 };
 const once = { ...timeouts, acquireAttemptsLimit: 1 };
 
-test('a mutex lets one in at a time', () =>
+test('a mutex lets one in at a time', { timeout: 60_000 }, () =>
   onPool(server, async (redis) => {
     const section = new Section(redis);
     await burst(async () => {
@@ -22,7 +22,8 @@ test('a mutex lets one in at a time', () =>
     expect(section.most).toBe(1);
     expect(await redis.get('count')).toBe(String(BURST));
     expect(await server.observer.exists('mutex:one')).toBe(0);
-  }));
+  }),
+);
 
 test('of all who try once for a mutex, one gets it, and only its holder can release it', () =>
   onPool(server, async (redis) => {
