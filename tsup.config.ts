@@ -1,10 +1,17 @@
 import { defineConfig } from 'tsup';
 
 export default defineConfig({
-  entry: { index: 'src/index.ts', session: 'src/session/index.ts' },
+  entry: {
+    index: 'src/index.ts',
+    session: 'src/session/index.ts',
+    prometheus: 'src/observe/prometheus.ts',
+    opentelemetry: 'src/observe/opentelemetry.ts',
+    mock: 'src/mock/index.ts',
+  },
   splitting: true, // what the entries share is there once, in CommonJS too
   format: ['esm', 'cjs'],
   target: 'node20',
+  removeNodeProtocol: false, // bundlers and test runners know node:timers for what it is
   dts: true,
   clean: true,
   sourcemap: true,

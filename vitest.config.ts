@@ -6,8 +6,14 @@ const on = (name: string, ioredis: string, exclude: string[] = []) => ({
   test: { name, alias: { ioredis }, exclude },
 });
 
-/** Suites of others run the built package, and an `instanceof` of others asks for the ioredis that is installed. */
-const WITH_INSTALLED_IOREDIS = ['test/third-party/**', 'test/consumers/throttler-storage.test.ts'];
+/** Suites of others, and examples, run the built package, and an `instanceof` of others asks for the ioredis that is installed. */
+const WITH_INSTALLED_IOREDIS = [
+  'test/third-party/**',
+  'test/examples.test.ts',
+  'test/readme.test.ts',
+  'test/consumers/throttler-storage.test.ts',
+  'test/mock/examples.test.ts',
+];
 
 // Where .ci/run wants the counts.
 const results = process.env['TEST_RESULTS'];

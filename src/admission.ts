@@ -1,7 +1,9 @@
 import { invalidOption, type PoolError } from './errors.ts';
 import { type House, poolError } from './house.ts';
-import { checkKeys, checkTime } from './options.ts';
+import { checkTime } from './options.ts';
 import type { AcquireOptions } from './redis-pool.ts';
+import { describe } from './snapshot.ts';
+import { checkKeys } from './spelling.ts';
 import type { GiveUp, Waiter } from './waiters.ts';
 
 /** Someone who waited, and for how long at most. */
@@ -18,6 +20,11 @@ export class Admission {
     this.#line = line;
   }
 
+  /** Why nobody can connect for now, if Redis is down for all we know. */
+  get down(): Error | undefined {
+    return this.#line.lastError && this.#line.down ? this.#line.lastError : undefined;
+  }
+
   /** Throws if an acquire is refused whatever the pool has to give. */
   mayCome(options: AcquireOptions | undefined, closing: boolean): void {
     if (closing) throw this.closed();
@@ -29,8 +36,8 @@ export class Admission {
   /** Throws if a caller must not wait. `excess`: how many more are in line than there is room for. */
   mayWait(excess: number, maxWaiting: number): void {
     const { options } = this.#house;
-    const { lastError } = this.#line;
-    if (lastError && this.#line.down) throw this.connectFailed(lastError);
+    const { down } = this;
+    if (down) throw this.connectFailed(down);
     if (excess < (options.wait ? maxWaiting : 0)) return;
     const why = options.wait ? `${maxWaiting} callers wait already (maxWaiting)` : 'wait is false';
     throw this.exhausted(`no connection is free, and ${why}`);
@@ -60,7 +67,7 @@ export class Admission {
 
   /** The dial failed, just now or a moment ago. */
   connectFailed(cause: Error): PoolError {
-    return poolError(this.#house, 'POOL_CONNECT_FAILED', `cannot connect: ${reasonOf(cause)}`, cause);
+    return poolError(this.#house, 'POOL_CONNECT_FAILED', whyNoConnection(cause), cause);
   }
 
   #aborted(waitedMs: number, signal: AbortSignal | undefined): unknown {
@@ -72,21 +79,19 @@ export class Admission {
   /** What someone wants to know who is called at night. */
   #numbers(): string {
     const { hands, ledger, events } = this.#house;
-    const { maxActive, inUse, idle, connecting, closing, waiting } = events.stats();
     const leased = [...ledger.slots].filter((slot) => slot.leased);
     const oldest = Math.max(...leased.map((slot) => hands.clock.now() - slot.since));
     return (
-      `maxActive ${maxActive}: ${inUse} in use, ${idle} idle, ${connecting} connecting` +
-      `${closing > 0 ? `, ${closing} closing` : ''}; ${waiting} waiting; ${leased.length} leases held` +
+      `${describe(events.stats())}; ${leased.length} leases held` +
       `${leased.length > 0 ? `, oldest ${Math.round(oldest)} ms` : ''}`
     );
   }
 }
 
-/** Node's error for a host with several addresses has no message of its own. */
-function reasonOf(error: Error): string {
+/** What is said of a dial that failed. Node's error for a host with several addresses has no message of its own. */
+export function whyNoConnection(error: Error): string {
   const inner = error instanceof AggregateError ? error.errors[0] : undefined;
-  return error.message || (inner instanceof Error ? inner.message : error.name);
+  return `cannot connect: ${error.message || (inner instanceof Error ? inner.message : error.name)}`;
 }
 
 function checkAcquireOptions(options: AcquireOptions): void {

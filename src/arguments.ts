@@ -2,7 +2,14 @@ import { invalidOption } from './errors.ts';
 import type { Hands } from './hands.ts';
 import type { PoolOptions } from './options.ts';
 
-const HANDS: ReadonlySet<string> = new Set<keyof Hands>(['clock', 'random', 'engine', 'connect', 'check']);
+const HANDS: ReadonlySet<string> = new Set<keyof Hands>([
+  'clock',
+  'random',
+  'engine',
+  'connect',
+  'check',
+  'survey',
+]);
 
 /** Sorts the constructor's arguments: a URL and options, or options and, for tests and the mock, hands. */
 export function readArguments(first: unknown, second: unknown): [PoolOptions, Partial<Hands>] {

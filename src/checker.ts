@@ -3,9 +3,15 @@ import type { Connections } from './connections.ts';
 import type { Connection } from './hands.ts';
 import type { House, PoolSlot } from './house.ts';
 import type { IdleConnections } from './idle.ts';
+import type { ResolvedOptions } from './options.ts';
 
 /** The longest that a PING before lending may take; where a dial may take less, so may a PING. */
 const LONGEST_PING_MS = 1000;
+
+/** How long a PING may take until its connection is given up. */
+export function pingLimit({ connectTimeoutMs }: Pick<ResolvedOptions, 'connectTimeoutMs'>): number {
+  return Math.min(LONGEST_PING_MS, connectTimeoutMs);
+}
 
 /** Looks at connections that were idle before they are lent. A fresh one needs no look. */
 export class Checker {
@@ -75,8 +81,7 @@ export class Checker {
   async #look(slot: PoolSlot, connection: Connection): Promise<'passed' | 'refused' | 'silent'> {
     const { hands, options } = this.#house;
     if (this.#old(slot)) {
-      const limit = Math.min(LONGEST_PING_MS, options.connectTimeoutMs);
-      const answered = await hands.check(connection, limit).then(
+      const answered = await hands.check(connection, pingLimit(options)).then(
         () => true,
         () => false,
       );

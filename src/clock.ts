@@ -1,3 +1,5 @@
+import { setImmediate as immediate } from 'node:timers';
+
 /** Time as the pool sees it: monotonic, and replaceable in tests. The only place that knows timers. */
 export interface Clock {
   /** Milliseconds since some fixed point; never goes back. */
@@ -28,6 +30,22 @@ export const systemClock: Clock = {
   },
   soon: (run) => void setImmediate(run),
 };
+
+// As they are before a test framework may put its own in their place.
+const node = { immediate, setTimeout: globalThis.setTimeout, now: performance.now };
+
+/** The clock of a test framework that has put its own timers in the place of Node's; `undefined` where none has. */
+export function stagedClock(): Pick<Clock, 'now' | 'after'> | undefined {
+  if (globalThis.setTimeout === node.setTimeout && !('clock' in node.setTimeout)) return undefined;
+  // Some replace Date alone; the date may be set at will, so it comes second.
+  const now = performance.now === node.now ? Date.now : systemClock.now;
+  return { now, after: systemClock.after };
+}
+
+/** Resolves when all that follows from what has happened, without I/O or timers, is done. */
+export function turn(): Promise<void> {
+  return new Promise((resolve) => void node.immediate(() => resolve()));
+}
 
 /** Waits for `work`; rejects with it, when `signal` is aborted, or with what `late` makes after `timeoutMs`. */
 export async function within(

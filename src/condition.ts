@@ -21,7 +21,7 @@ export class Condition {
   /** Resolves when it has come; rejects with what `late` makes after `timeoutMs`. */
   wait(timeoutMs: number, late: () => unknown): Promise<void> {
     this.#promise ??= new Promise((resolve, reject) => {
-      const cancel = this.#clock.after(timeoutMs, () => this.fail(late()));
+      const cancel = this.#clock.after(timeoutMs, () => this.fail(late));
       this.#settle = (error) => {
         this.#settle = undefined;
         this.#promise = undefined;
@@ -40,8 +40,8 @@ export class Condition {
     if (this.#settle && this.#met()) this.#settle();
   }
 
-  /** Tells that it will not come. */
-  fail(error: unknown): void {
-    this.#settle?.(error);
+  /** Tells that it will not come; `error` makes what those are told who wait. */
+  fail(error: () => unknown): void {
+    this.#settle?.(error());
   }
 }

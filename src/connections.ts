@@ -85,7 +85,7 @@ export class Connections {
     this.#close(slot, now);
     const { id: connectionId, uses, connectedAt } = slot;
     if (connectedAt === undefined) return;
-    ledger.closed[reason]++;
+    ledger.countClosed(reason);
     if (events.count('close')) {
       events.emit('close', { connectionId, reason, uses, ageMs: now - connectedAt });
     }
@@ -137,6 +137,8 @@ export class Connections {
     // Connections dialled together must not all expire together.
     slot.expiresAt = now + options.maxLifetimeMs * (1 - hands.random() / 10);
     ledger.move(slot, 'idle', now);
+    if (slot.connection) hands.survey(slot.connection);
+    events.took('connect', durationMs);
     if (events.count('connect')) events.emit('connect', { connectionId: slot.id, durationMs });
     this.#owner.arrived(slot);
   }

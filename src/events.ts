@@ -1,17 +1,19 @@
 import { type Channel, channel } from 'node:diagnostics_channel';
+import type { DurationListener, TimedEvent } from './durations.ts';
 import { invalidOption } from './errors.ts';
-import { checkKeys, EVENT_NAMES, type ResolvedOptions } from './options.ts';
+import { EVENT_NAMES, type ResolvedOptions } from './options.ts';
+import type { CountedErrorCode } from './pool-stats.ts';
 import type { PoolEventName, PoolEvents, PoolListener, PoolStats } from './redis-pool.ts';
-import { warn } from './warn.ts';
+import { checkKeys } from './spelling.ts';
+import { warnThrown } from './warn.ts';
 
 type Listener = (event: never) => unknown;
 
 /** What a listener is told besides the pool's name and stats. */
 export type Detail<E extends PoolEventName> = Omit<PoolEvents[E], 'pool' | 'stats'>;
 
-/** One event: how often it happened, and who listens. */
+/** Who listens to one event. */
 interface Topic {
-  count: number;
   /** Replaced, never changed, so that a listener may add and remove listeners. */
   listeners: readonly Listener[] | undefined;
   readonly channel: Channel;
@@ -24,6 +26,34 @@ interface Topic {
 export class Events {
   /** The pool's name. */
   readonly pool: string;
+  /** Errors made, by code. Replaced, never changed, so that snapshots can share it. */
+  errors: PoolStats['errors'] = Object.freeze({
+    POOL_EXHAUSTED: 0,
+    POOL_ACQUIRE_TIMEOUT: 0,
+    POOL_CONNECT_FAILED: 0,
+    POOL_CONNECTION_LOST: 0,
+    POOL_CLOSED: 0,
+    POOL_LEASE_RELEASED: 0,
+    POOL_STATEFUL_COMMAND: 0,
+  });
+  /** How often each has happened. */
+  readonly counts: Record<PoolEventName, number> = {
+    acquire: 0,
+    release: 0,
+    wait: 0,
+    timeout: 0,
+    abort: 0,
+    exhausted: 0,
+    connecting: 0,
+    connect: 0,
+    connectError: 0,
+    close: 0,
+    leak: 0,
+    clear: 0,
+    drain: 0,
+  };
+  /** Who wants to know how long things took, and nothing else. Replaced, never changed. */
+  #durations: readonly DurationListener[] | undefined;
   readonly #topics: Readonly<Record<PoolEventName, Topic>>;
 
   constructor(
@@ -33,7 +63,7 @@ export class Events {
     this.pool = name;
     const topic = (event: PoolEventName): Topic => {
       const hook = hooks[event] as Listener | undefined;
-      return { count: 0, listeners: hook && [hook], channel: channel(`bounded-redis-pool:${event}`) };
+      return { listeners: hook && [hook], channel: channel(`bounded-redis-pool:${event}`) };
     };
     this.#topics = Object.fromEntries(EVENT_NAMES.map((event) => [event, topic(event)])) as Record<
       PoolEventName,
@@ -41,15 +71,15 @@ export class Events {
     >;
   }
 
-  /** How often `event` has happened. */
-  counted(event: PoolEventName): number {
-    return this.#topics[event].count;
+  /** Counts an error that the pool makes. */
+  countError(code: CountedErrorCode): void {
+    this.errors = Object.freeze({ ...this.errors, [code]: this.errors[code] + 1 });
   }
 
   /** Counts `event`. Returns whether anyone listens: only then is it worth building what `emit` wants. */
   count(event: PoolEventName): boolean {
     const topic = this.#topics[event];
-    topic.count++;
+    this.counts[event]++;
     return topic.listeners !== undefined || topic.channel.hasSubscribers;
   }
 
@@ -57,6 +87,26 @@ export class Events {
   heard(event: PoolEventName): boolean {
     const { listeners, channel } = this.#topics[event];
     return listeners !== undefined || channel.hasSubscribers;
+  }
+
+  /** Whether anyone wants to hear of an acquire in the context of its caller. */
+  get contextWanted(): boolean {
+    return this.heard('acquire') || this.#durations?.some((one) => one.inCallersContext) === true;
+  }
+
+  /** Tells how long something took those who want to know nothing else. */
+  took(event: TimedEvent, ms: number): void {
+    if (this.#durations === undefined) return;
+    for (const listener of this.#durations) listener[event]?.(ms);
+  }
+
+  /** Adds one who wants to know how long things took; returns what removes it. */
+  addDurations(listener: DurationListener): () => void {
+    this.#durations = [...(this.#durations ?? []), listener];
+    return () => {
+      const others = this.#durations?.filter((one) => one !== listener) ?? [];
+      this.#durations = others.length > 0 ? others : undefined;
+    };
   }
 
   /** Tells everyone who listens. */
@@ -97,12 +147,13 @@ export class Events {
 
   removeAll(): void {
     for (const event of EVENT_NAMES) this.#topics[event].listeners = undefined;
+    this.#durations = undefined;
   }
 
   /** A listener's throw, or its promise's rejection, is its own matter: reported, and kept from the pool. */
   #call<E extends PoolEventName>(event: E, listener: Listener, payload: PoolEvents[E]): void {
     const report = (error: unknown): void =>
-      warn(`a listener for '${event}' of pool ${this.pool} threw`, error);
+      warnThrown(`a listener for '${event}' of pool ${this.pool} threw`, error);
     try {
       const result = (listener as (payload: PoolEvents[E]) => unknown)(payload);
       if (result instanceof Promise) result.catch(report);

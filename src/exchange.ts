@@ -1,15 +1,15 @@
 import { Admission } from './admission.ts';
 import { Checker } from './checker.ts';
-import { Condition } from './condition.ts';
 import { Connections } from './connections.ts';
 import { whyExpired } from './core/reap.ts';
 import type { House, PoolSlot } from './house.ts';
 import { IdleConnections } from './idle.ts';
 import { Line, type Patience } from './line.ts';
 import { Outage } from './outage.ts';
+import { Readiness } from './readiness.ts';
 import type { AcquireOptions, CloseReason, PoolStats } from './redis-pool.ts';
 import { Shutdown } from './shutdown.ts';
-import { takeSnapshot } from './snapshot.ts';
+import { type LaneLoad, takeSnapshot } from './snapshot.ts';
 import { type Request, type Waiter, Waiters } from './waiters.ts';
 
 /**
@@ -20,12 +20,12 @@ export class Exchange {
   readonly #house: House;
   readonly #waiters: Waiters<PoolSlot>;
   readonly #connections: Connections;
-  readonly #idle: IdleConnections;
+  readonly idle: IdleConnections;
   readonly #checker: Checker;
   /** Who may come in, and what those are told who may not. */
   readonly admission: Admission;
   readonly #outage: Outage;
-  readonly #readiness: Condition;
+  readonly readiness: Readiness;
   readonly line: Line;
   readonly #now: () => number;
   #shutdown: Shutdown | undefined;
@@ -36,31 +36,28 @@ export class Exchange {
     this.#now = () => house.hands.clock.now();
     this.#connections = new Connections(house, {
       wanted: () => this.#wanted(),
-      urgent: () => this.#waiters.length > 0 || this.#readiness.awaited,
+      urgent: () => this.#waiters.length > 0 || this.readiness.awaited,
       arrived: (slot) => this.#arrived(slot),
       failed: (error) => this.#outage.dialFailed(error),
       lost: (slot) => this.#lost(slot),
       gone: () => (this.#shutdown ? this.#shutdown.check() : this.#serve()),
     });
-    this.#idle = new IdleConnections(house, (slot, reason) => this.#connections.retire(slot, reason));
-    this.#checker = new Checker(house, this.#connections, this.#idle, (slot, restedSince) =>
+    this.idle = new IdleConnections(house, (slot, reason) => this.#connections.retire(slot, reason));
+    this.#checker = new Checker(house, this.#connections, this.idle, (slot, restedSince) =>
       this.#passed(slot, restedSince),
     );
-    this.#readiness = new Condition(house.hands.clock, () => {
-      const { live, count, maxActive } = house.ledger;
-      return live > 0 && this.#idle.length >= Math.min(house.options.minIdle, maxActive - count.inUse);
-    });
     const admission = new Admission(house, this.#connections);
     this.admission = admission;
+    this.readiness = new Readiness(house, this.#connections, this.idle, admission);
     this.#waiters = new Waiters(house.hands.clock, (waiter, why) => {
       // With the last one gone, dials are wanted for minIdle alone, and the next one is nobody's concern.
       if (this.#waiters.length === 0) this.#connections.dialMore();
       return admission.gaveUp(waiter, why);
     });
-    this.line = new Line(house, this.#waiters, this.#idle, admission, crowded);
-    this.#outage = new Outage(this.#connections, this.#waiters, this.#readiness, admission);
+    this.line = new Line(house, this.#waiters, this.idle, admission, crowded);
+    this.#outage = new Outage(this.#connections, this.#waiters, this.readiness, admission);
     // In a moment, so that listeners added right after the pool was made hear of it too.
-    if (house.options.minIdle > 0) queueMicrotask(() => this.#connections.dialMore());
+    if (house.options.minIdle > 0) void Promise.resolve().then(() => this.#connections.dialMore());
   }
 
   /** Serves `request` at once, or lets it wait; throws what refuses it. */
@@ -83,7 +80,7 @@ export class Exchange {
   }
 
   #enter(request: Request<PoolSlot>, patience: Patience): Waiter<PoolSlot> | undefined {
-    const slot = this.#waiters.length === 0 ? this.#idle.take(this.#now()) : undefined;
+    const slot = this.#waiters.length === 0 ? this.idle.take(this.#now()) : undefined;
     // A listener may have closed the pool, when an expired connection was found and closed.
     if (this.#shutdown && !slot) throw this.admission.closed();
     let waiter: Waiter<PoolSlot> | undefined;
@@ -96,7 +93,7 @@ export class Exchange {
       waiter = this.line.join(request, patience);
     }
     if (this.#wanted() > 0) this.#connections.dialMore();
-    this.#readiness.look();
+    this.readiness.look();
     return waiter;
   }
 
@@ -108,27 +105,18 @@ export class Exchange {
   /** Resolves when `minIdle` connections rest, or as many as the borrowers leave, and at least one stands. */
   async ready(): Promise<void> {
     this.admission.mayCome(undefined, this.#shutdown !== undefined);
-    const { lastError, down } = this.#connections;
-    if (lastError && down) throw this.admission.connectFailed(lastError);
-    const { acquireTimeoutMs: timeoutMs } = this.#house.options;
-    const since = this.#now();
-    const ready = this.#readiness.wait(timeoutMs, () =>
-      this.admission.gaveUp({ since, timeoutMs, signal: undefined }, 'timeout'),
-    );
-    this.#connections.dialMore();
-    // Afterwards, what is still to be dialled is wanted for minIdle alone, and keeps no process alive.
-    await ready.finally(() => this.#connections.dialMore());
+    await this.readiness.ready();
   }
 
   /** Serves waiters with idle connections, in order, and dials for the rest. */
   #serve(): void {
     while (this.#waiters.first) {
-      const slot = this.#idle.take(this.#now());
+      const slot = this.idle.take(this.#now());
       // Looked up only now: a listener may have ended a waiter when `take` closed an expired connection.
       const waiter = this.#waiters.first;
       if (slot && waiter && this.#checker.due(slot)) void this.#checkFor(waiter, slot);
       else if (slot && waiter) this.#waiters.serve(waiter, slot);
-      else if (slot) this.#idle.putBack(slot, slot.since - slot.idleMs);
+      else if (slot) this.idle.putBack(slot, slot.since - slot.idleMs);
       else break;
     }
     this.#connections.dialMore();
@@ -157,8 +145,9 @@ export class Exchange {
       slot.since = this.#now();
       this.#waiters.serve(waiter, slot);
     } else {
-      this.#idle.putBack(slot, restedSince);
-      this.#idle.trim();
+      this.idle.putBack(slot, restedSince);
+      this.readiness.look();
+      this.idle.trim();
     }
   }
 
@@ -175,11 +164,11 @@ export class Exchange {
       this.#connections.retire(slot, why);
       this.#outage.look();
     } else {
-      this.#idle.put(slot);
+      this.idle.put(slot);
       tell?.();
       if (this.#waiters.length > 0) this.#serve();
-      this.#readiness.look();
-      this.#idle.trim();
+      this.readiness.look();
+      this.idle.trim();
     }
   }
 
@@ -193,9 +182,9 @@ export class Exchange {
       this.#house.ledger.move(slot, 'inUse', this.#now());
       this.#waiters.serve(waiter, slot);
     } else {
-      this.#idle.put(slot);
-      this.#readiness.look(); // before it is found to be one too many, with maxIdle 0
-      this.#idle.trim();
+      this.idle.put(slot);
+      this.readiness.look(); // before it is found to be one too many, with maxIdle 0
+      this.idle.trim();
     }
     this.#connections.dialMore();
   }
@@ -209,7 +198,7 @@ export class Exchange {
 
   /** A connection died. One in use is noticed when it comes back, unless a lane holds it. */
   #lost(slot: PoolSlot): void {
-    if (slot.state === 'idle') this.#idle.close(slot, 'broken');
+    if (slot.state === 'idle') this.idle.close(slot, 'broken');
     else slot.lane?.lost();
     this.#outage.look();
   }
@@ -217,21 +206,18 @@ export class Exchange {
   /** How many dials someone has a use for. */
   #wanted(): number {
     if (this.#shutdown) return 0;
-    const { ledger, options } = this.#house;
-    const first = this.#readiness.awaited && ledger.live === 0 ? 1 : 0;
-    const resting = this.#idle.length + this.#checker.doubted;
-    return this.#waiters.length || Math.max(options.minIdle, first) - resting;
+    return this.#waiters.length || this.readiness.wanted - this.idle.length - this.#checker.doubted;
   }
 
-  stats(): PoolStats {
-    return takeSnapshot(this.#house.ledger, this.#house.events, this.#waiters);
+  stats(lanes: LaneLoad): PoolStats {
+    return takeSnapshot(this.#house, this.#waiters, lanes);
   }
 
   /** Makes all present connections stale. */
   clear(): void {
     const { ledger, events } = this.#house;
     for (const slot of ledger.slots) slot.stale = true;
-    this.#idle.closeAll('cleared');
+    this.idle.closeAll('cleared');
     if (events.count('clear')) events.emit('clear', {});
   }
 
@@ -244,13 +230,13 @@ export class Exchange {
 
   #shutDown(): Shutdown {
     this.#connections.stop();
-    this.#idle.stop();
+    this.idle.stop();
     const shutdown = new Shutdown(this.#house, this.#connections);
     this.#shutdown = shutdown;
     this.#checker.stop();
-    this.#readiness.fail(this.admission.closed());
+    this.readiness.fail(() => this.admission.closed());
     this.#waiters.failAll(() => this.admission.closed(), 'everyone');
-    this.#idle.closeAll('poolClosed');
+    this.idle.closeAll('poolClosed');
     for (const slot of this.#house.ledger.slots) {
       if (slot.state === 'connecting') this.#connections.retire(slot, 'poolClosed');
     }

@@ -10,6 +10,8 @@ export interface Connection {
   readonly ready: Promise<void>;
   /** The db it is on when it is ready; a borrower leaves it there. */
   readonly db: number;
+  /** What INFO said of the server's clients during the dial, as far as it was asked and allowed. */
+  readonly clients?: { readonly connected?: number; readonly max?: number };
   /** Whether a command sent now would reach the socket. */
   readonly alive: boolean;
   /** Ends the connection, at any stage. Resolves, never rejects, when its socket is really gone. Idempotent. */
@@ -35,4 +37,6 @@ export interface Hands {
   connect(owner: ConnectionOwner): Connection;
   /** Asks an idle connection whether it is alive; rejects if there is no answer within `timeoutMs`. */
   check(connection: Connection, timeoutMs: number): Promise<void>;
+  /** Looks, over a new connection that nobody has yet, whether the server has room for the pool; warns if not. */
+  survey(connection: Connection): void;
 }

@@ -22,6 +22,7 @@ export function poolError(
   message: string,
   cause?: unknown,
 ): PoolError {
+  if (code !== 'POOL_INVALID_OPTION') events.countError(code);
   return new PoolError(code, `${message} [${events.pool}]`, {
     pool: events.pool,
     stats: events.stats(),

@@ -2,7 +2,7 @@ import { List } from './core/list.ts';
 import { whyClose } from './core/reap.ts';
 import type { House, PoolSlot } from './house.ts';
 import type { CloseReason } from './redis-pool.ts';
-import { warn } from './warn.ts';
+import { warnThrown } from './warn.ts';
 
 /**
  * Connections at rest, and the reaper over them. Last in, first out: those at the bottom can grow old, so that
@@ -24,6 +24,11 @@ export class IdleConnections {
   /** How many rest here. */
   get length(): number {
     return this.#stack.length;
+  }
+
+  /** The one that came to rest last. */
+  get top(): PoolSlot | undefined {
+    return this.#stack.last;
   }
 
   /** Puts a connection on top that has just come to rest. */
@@ -96,7 +101,7 @@ export class IdleConnections {
         try {
           this.#reap(hands.clock.now());
         } catch (error) {
-          warn(`the reaper of pool ${options.name} stumbled`, error);
+          warnThrown(`the reaper of pool ${options.name} stumbled`, error);
         } finally {
           if (this.length > 0 && this.#cancelReaper === undefined) this.#startReaper();
         }

@@ -21,9 +21,9 @@ export class Lanes {
   readonly #exchange: Exchange;
   /** Takes groups that need a connection of their own. */
   readonly #elsewhere: (commands: readonly Command[]) => void;
-  readonly #queue = new CommandQueue();
+  readonly queue = new CommandQueue();
   readonly #large = new LargeReplies();
-  readonly #open: Lane[] = [];
+  readonly open: Lane[] = [];
   /** One for each connection that has ever been one. */
   readonly #known = new WeakMap<Connection, Lane>();
   #flushDue = false;
@@ -41,9 +41,9 @@ export class Lanes {
     this.#elsewhere = elsewhere;
     this.#quiet = new Condition(
       house.hands.clock,
-      () => this.#queue.length === 0 && this.#open.every(({ inFlight }) => inFlight === 0),
+      () => this.queue.length === 0 && this.open.every(({ inFlight }) => inFlight === 0),
     );
-    this.#overdue = new Overdue(house, this.#queue, this.#open, {
+    this.#overdue = new Overdue(house, this.queue, this.open, {
       expired: (moment, waited) => this.#reject(moment, exchange.admission.gaveUp(waited, 'timeout')),
       silent: (lane) => this.#giveUp(lane),
     });
@@ -51,35 +51,35 @@ export class Lanes {
 
   /** Takes a command that may share a connection. */
   send(command: Command): void {
-    if (this.#stopped || this.#queue.length >= this.#house.options.maxQueuedCommands) {
+    if (this.#stopped || this.queue.length >= this.#house.options.maxQueuedCommands) {
       command.reject(this.#refusal());
       return;
     }
-    this.#queue.add(command);
+    this.queue.add(command);
     this.#flushSoon();
   }
 
   /** Takes a group; its commands are added in the same go, and `added` is told of each. */
   sendGroup(group: Group): void {
-    this.#queue.addGroup(group);
+    this.queue.addGroup(group);
     this.#flushSoon();
   }
 
   /** Tells of one more command in `group`. One that comes alone may be as large as it likes. */
   added(group: Group): void {
-    const { length } = this.#queue;
+    const { length } = this.queue;
     const alone = length === group.commands.length - 1;
     if (this.#stopped || (!alone && length >= this.#house.options.maxQueuedCommands)) {
       group.refuse(this.#refusal());
     }
-    this.#queue.length++;
+    this.queue.length++;
   }
 
   /** `waiting` callers are in line for a connection: as many lanes must come to rest. */
   makeRoom(waiting: number): void {
     if (waiting <= 0) return;
-    const busy = this.#open.filter(({ draining }) => !draining).sort((a, b) => a.inFlight - b.inFlight);
-    for (const lane of busy.slice(0, Math.max(0, waiting - (this.#open.length - busy.length)))) {
+    const busy = this.open.filter(({ draining }) => !draining).sort((a, b) => a.inFlight - b.inFlight);
+    for (const lane of busy.slice(0, Math.max(0, waiting - (this.open.length - busy.length)))) {
       this.#drain(lane);
     }
   }
@@ -94,8 +94,8 @@ export class Lanes {
     if (this.#stopped) return;
     this.#flush();
     this.#stopped = true;
-    this.#rejectAll(this.#exchange.admission.closed());
-    for (const lane of [...this.#open]) this.#drain(lane);
+    this.#rejectAll(this.queue.length > 0 ? this.#exchange.admission.closed() : undefined);
+    for (const lane of [...this.open]) this.#drain(lane);
   }
 
   /** Lets go of time: all is over. */
@@ -117,14 +117,14 @@ export class Lanes {
   readonly #flush = (): void => {
     this.#flushDue = false;
     const now = this.#house.hands.clock.now();
-    this.#queue.endBatch(now, this.#elsewhere);
-    if (this.#large.wary(now)) this.#queue.splitLast(this.#large);
+    this.queue.endBatch(now, this.#elsewhere);
+    if (this.#large.wary(now)) this.queue.splitLast(this.#large);
     this.#flushing = true;
-    for (const lane of [...this.#open]) if (lane.slot && whyExpired(lane.slot, now)) this.#drain(lane);
+    for (const lane of [...this.open]) if (lane.slot && whyExpired(lane.slot, now)) this.#drain(lane);
     while (this.#sendNext(now)) {}
     this.#flushing = false;
     this.makeRoom(this.#exchange.line.excess);
-    for (const lane of [...this.#open]) if (lane.inFlight === 0) this.#rest(lane);
+    for (const lane of [...this.open]) if (lane.inFlight === 0) this.#rest(lane);
     this.#overdue.watch(now);
     this.#quiet.look();
   };
@@ -133,7 +133,7 @@ export class Lanes {
   #sendNext(now: number): boolean {
     const { maxInFlight } = this.#house.options;
     const held: Lane[] = []; // a group waits until they have room for it, and nobody overtakes it
-    for (const batch of this.#queue.batches) {
+    for (const batch of this.queue.batches) {
       // The rest of a batch goes where its first part is still under way, or they could overtake each other.
       const lane = batch.lane?.slot ? batch.lane : this.#chooseLane(now, batch.large);
       if (!lane?.takes(maxInFlight) || held.includes(lane)) continue;
@@ -141,7 +141,7 @@ export class Lanes {
       if (sent > batch.sent) {
         if (batch.large) lane.meter.large = true;
         batch.lane = lane;
-        this.#queue.sent(batch, sent);
+        this.queue.sent(batch, sent);
         return true;
       }
       held.push(lane);
@@ -151,12 +151,12 @@ export class Lanes {
 
   #chooseLane(now: number, large: boolean): Lane | undefined {
     const { maxInFlight, maxLanes } = this.#house.options;
-    const usable = this.#open.filter((lane) => lane.takes(maxInFlight));
+    const usable = this.open.filter((lane) => lane.takes(maxInFlight));
     const choice = chooseLane(usable, now, { large, wary: this.#large.wary(now), maxLanes });
-    const before = this.#open.length;
+    const before = this.open.length;
     if (choice?.free || before >= maxLanes) return choice?.lane;
     if (choice === undefined || this.#exchange.line.spare) this.#ask();
-    return this.#open.length > before ? this.#open.at(-1) : choice?.lane;
+    return this.open.length > before ? this.open.at(-1) : choice?.lane;
   }
 
   /** Asks for one more connection. It comes at once, or in its time, or not. */
@@ -194,18 +194,18 @@ export class Lanes {
     slot.uses++;
     slot.lane = { lost: () => this.#lost(lane) };
     lane.open(slot);
-    this.#open.push(lane);
+    this.open.push(lane);
     if (!this.#flushing) this.#flush();
   }
 
   /** There is no further connection to be had. With a lane left, all goes on. */
   #failed(error: unknown): void {
-    if (this.#open.every(({ draining }) => draining)) this.#rejectAll(error);
+    if (this.open.every(({ draining }) => draining)) this.#rejectAll(error);
   }
 
   #answered(lane: Lane): void {
-    if (lane.inFlight === 0 && (lane.draining || this.#queue.length === 0)) this.#rest(lane);
-    else if (this.#queue.batches.length > 0) this.#flushSoon();
+    if (lane.inFlight === 0 && (lane.draining || this.queue.length === 0)) this.#rest(lane);
+    else if (this.queue.batches.length > 0) this.#flushSoon();
     this.#quiet.look();
   }
 
@@ -219,11 +219,11 @@ export class Lanes {
   #rest(lane: Lane, reason?: 'broken'): void {
     const { slot } = lane;
     if (slot === undefined) return;
-    this.#open.splice(this.#open.indexOf(lane), 1);
+    this.open.splice(this.open.indexOf(lane), 1);
     lane.close();
     slot.lane = undefined;
     this.#exchange.rest(slot, slot.connection?.alive ? reason : 'broken');
-    if (this.#queue.batches.length > 0) this.#flushSoon();
+    if (this.queue.batches.length > 0) this.#flushSoon();
   }
 
   /** A lane's connection died. */
@@ -231,20 +231,20 @@ export class Lanes {
     const again = toResend(lane.takeUnanswered(), () =>
       poolError(this.#house, 'POOL_CONNECTION_LOST', 'connection lost: the command may have run'),
     );
-    this.#queue.putFirst(again, this.#house.hands.clock.now());
+    this.queue.putFirst(again, this.#house.hands.clock.now());
     this.#rest(lane, 'broken');
   }
 
   #rejectAll(error: unknown): void {
-    this.#queue.endBatch(this.#house.hands.clock.now(), this.#elsewhere);
+    this.queue.endBatch(this.#house.hands.clock.now(), this.#elsewhere);
     this.#reject(Number.POSITIVE_INFINITY, error);
   }
 
   /** Rejects what came at `moment` or before, and has no lane. */
   #reject(moment: number, error: unknown): void {
-    this.#queue.reject(moment, error as Error);
+    this.queue.reject(moment, error as Error);
     this.#quiet.look();
-    if (this.#queue.length > 0) return;
+    if (this.queue.length > 0) return;
     this.#withdraw?.();
     this.#withdraw = undefined;
   }

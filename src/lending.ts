@@ -34,6 +34,7 @@ export class Lending implements LeaseOwner {
     this.#make ??= leaseMaker(slot.connection.client, this);
     const lease = this.#make(slot);
     if (stack !== undefined) this.leaks.begin(slot, lease, stack);
+    events.took('acquire', waitedMs);
     if (events.count('acquire')) events.emit('acquire', { connectionId: slot.id, waitedMs, connected });
     return lease;
   }
@@ -45,6 +46,7 @@ export class Lending implements LeaseOwner {
     const now = hands.clock.now();
     this.leaks.end(slot);
     slot.leased = false;
+    events.took('release', now - since);
     const reason = fate === 'destroy' ? 'destroyed' : connection?.alive ? undefined : 'broken';
     const left = reason === undefined && connection && (taint !== Taint.none || owed(connection) > 0);
     const tell = events.count('release')

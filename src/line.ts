@@ -36,6 +36,11 @@ export class Line {
     return this.#waiters.length - this.#house.ledger.room;
   }
 
+  /** Since when the first in line waits. */
+  get waitingSince(): number | undefined {
+    return this.#waiters.first?.since;
+  }
+
   /** Whether a connection could be had, or dialled, that nobody waits for. */
   get spare(): boolean {
     const { total, maxActive } = this.#house.ledger;

@@ -2,7 +2,7 @@ import { inspect } from 'node:util';
 import { Redis, type RedisOptions } from 'ioredis';
 import { invalidOption } from './errors.ts';
 import type { PoolEventName, PoolListener } from './redis-pool.ts';
-import { nearest } from './spelling.ts';
+import { checkKeys } from './spelling.ts';
 
 /** What `createClient` is given. ioredis 6 types a client by its reply mapping, so that is narrowed to the default. */
 export type ClientOptions = RedisOptions & { replyMapping?: 'legacy' };
@@ -220,20 +220,6 @@ export function resolveOptions(given: PoolOptions): ResolvedOptions {
 export function checkTime(option: string, value: unknown): void {
   const allowed = time(0)(value);
   if (allowed) throw invalidOption(`option ${option} must be ${allowed}, got ${inspect(value)}`);
-}
-
-/** Refuses a name that is not `known`, and says which one was meant; throws `POOL_INVALID_OPTION`. */
-export function checkKeys(what: string, given: object, known: readonly string[]): void {
-  if (typeof given !== 'object' || given === null) {
-    throw invalidOption(`${what}s must be an object, got ${inspect(given)}`);
-  }
-  for (const name of Object.keys(given)) {
-    if (known.includes(name)) continue;
-    const meant = nearest(name, known);
-    throw invalidOption(
-      `unknown ${what} \`${name}\`${meant ? `, did you mean \`${meant}\`?` : `; known are ${known.join(', ')}`}`,
-    );
-  }
 }
 
 function checkOption(option: keyof PoolOptions, value: unknown): void {

@@ -1,20 +1,20 @@
 import type { Admission } from './admission.ts';
-import type { Condition } from './condition.ts';
 import type { Connections } from './connections.ts';
 import type { PoolSlot } from './house.ts';
+import type { Readiness } from './readiness.ts';
 import type { Waiters } from './waiters.ts';
 
 /** What those are told who wait while dials fail. */
 export class Outage {
   readonly #connections: Connections;
   readonly #waiters: Waiters<PoolSlot>;
-  readonly #readiness: Condition;
+  readonly #readiness: Readiness;
   readonly #admission: Admission;
 
   constructor(
     connections: Connections,
     waiters: Waiters<PoolSlot>,
-    readiness: Condition,
+    readiness: Readiness,
     admission: Admission,
   ) {
     this.#connections = connections;
@@ -26,7 +26,7 @@ export class Outage {
   /** With no connection left, everyone hears of it; while some stand, the first in line alone. */
   dialFailed(cause: Error): void {
     const first = this.#waiters.first;
-    this.#readiness.fail(this.#admission.connectFailed(cause));
+    this.#readiness.fail(() => this.#admission.connectFailed(cause));
     if (!this.#connections.standing) this.#waiters.failAll(() => this.#admission.connectFailed(cause));
     else if (first) this.#waiters.fail(first, this.#admission.connectFailed(cause));
     this.#connections.dialMore();

@@ -1,38 +1,47 @@
+import { inspect } from 'node:util';
 import type { Redis } from 'ioredis';
 import { readArguments } from './arguments.ts';
+import { inCallersContext } from './caller-context.ts';
 import { makeShared } from './commands/shared.ts';
 import { Ledger } from './core/slot.ts';
+import { DURATIONS, type DurationListener, type Timed } from './durations.ts';
 import { invalidOption } from './errors.ts';
 import { Events } from './events.ts';
 import { Exchange } from './exchange.ts';
 import type { Connection, Hands } from './hands.ts';
+import { Health } from './health.ts';
 import type { House, PoolSlot } from './house.ts';
 import { Lanes } from './lanes.ts';
 import { Lending } from './lending.ts';
 import { Multiplex } from './multiplex.ts';
-import { checkKeys, checkTime, type PoolOptions, resolveOptions } from './options.ts';
+import { checkTime, type PoolOptions, resolveOptions } from './options.ts';
 import { OwnConnections } from './own-connections.ts';
 import { realHands } from './redis/hands.ts';
 import { clientOptions } from './redis/options.ts';
 import type {
   AcquireOptions,
   CloseOptions,
+  HealthOptions,
   Lease,
   PoolEventName,
+  PoolHealth,
   PoolListener,
   PoolStats,
   RedisPool,
 } from './redis-pool.ts';
+import { describe } from './snapshot.ts';
+import { checkKeys } from './spelling.ts';
 
 const GRACE_MS = 5000;
 
 /** A bounded pool of ioredis connections. {@link RedisPool} says what each method promises. */
-export class Pool implements RedisPool {
+export class Pool implements RedisPool, Timed {
   readonly #house: House;
   readonly #exchange: Exchange;
   readonly #lending: Lending;
   readonly #own: OwnConnections;
   readonly #lanes: Lanes;
+  readonly #health: Health;
   #redis: Redis | undefined;
 
   /**
@@ -57,6 +66,11 @@ export class Pool implements RedisPool {
     this.#lending = new Lending(this.#house, (slot, reason, tell) => this.#exchange.rest(slot, reason, tell));
     this.#own = new OwnConnections(this.#house, this.#exchange, this.#lending);
     this.#lanes = new Lanes(this.#house, this.#exchange, (commands) => this.#own.send(commands));
+    this.#health = new Health(this.#house, this.#exchange, this.#lanes);
+  }
+
+  get name(): string {
+    return this.#house.options.name;
   }
 
   get redis(): Redis {
@@ -82,7 +96,7 @@ export class Pool implements RedisPool {
     return new Promise((resolve, failed) => {
       const served = (slot: PoolSlot, waitedMs: number): void =>
         resolve(this.#lending.lend(slot, waitedMs, stack));
-      this.#exchange.request(options, { served, failed });
+      this.#exchange.request(options, inCallersContext({ served, failed }, this.#house.events));
     });
   }
 
@@ -90,12 +104,27 @@ export class Pool implements RedisPool {
     return this.#exchange.ready();
   }
 
+  health(options?: HealthOptions): Promise<PoolHealth> {
+    return this.#health.look(options);
+  }
+
   stats(): PoolStats {
-    return this.#exchange.stats();
+    return this.#exchange.stats(this.#lanes);
   }
 
   clear(): void {
     this.#exchange.clear();
+  }
+
+  /** @internal */
+  [DURATIONS](listener: DurationListener): () => void {
+    return this.#house.events.addDurations(listener);
+  }
+
+  /** One line for logs and the console. */
+  [inspect.custom](): string {
+    const closed = this.#exchange.status === 'end' ? ', closed' : '';
+    return `Pool '${this.name}' (${describe(this.stats())}${closed})`;
   }
 
   async close(options: CloseOptions = {}): Promise<void> {

@@ -1,69 +1,7 @@
 import type { Redis } from 'ioredis';
+import type { CloseReason, HealthOptions, PoolHealth, PoolStats } from './pool-stats.ts';
 
-/** Why a connection was closed. A closed set: safe as a metric label. */
-export type CloseReason =
-  /** It was idle for longer than `idleTimeoutMs`. */
-  | 'idle'
-  /** It reached its `maxLifetimeMs`. */
-  | 'lifetime'
-  /** It died, or failed a check. */
-  | 'broken'
-  /** It came back in a state that could not be undone cheaply and surely. */
-  | 'dirty'
-  /** It came back when `maxIdle` connections were idle already. */
-  | 'excess'
-  /** `clear()` was called after it was dialled. */
-  | 'cleared'
-  /** Its borrower called `destroy()`. */
-  | 'destroyed'
-  /** The pool was closed. */
-  | 'poolClosed';
-
-/**
- * A plain, frozen snapshot. At any time `total = inUse + idle + connecting + closing <= maxActive`,
- * and `connected = inUse + idle + the sum of closed`, connections being closed counted under their reason.
- */
-export interface PoolStats {
-  /** The bound: most connections open at once. */
-  readonly maxActive: number;
-  /** Connections that occupy a place: in use, idle, being dialled, or not yet fully closed. */
-  readonly total: number;
-  /** Lent, or being checked before they are lent. */
-  readonly inUse: number;
-  /** Connections over which `pool.redis` sends at the moment; they are among those in use. */
-  readonly lanes: number;
-  /** At rest, ready to be lent. */
-  readonly idle: number;
-  /** Dials under way. */
-  readonly connecting: number;
-  /** Being closed; they count until the socket is gone. */
-  readonly closing: number;
-  /**
-   * Callers in the queue for whom no slot is free. One whose dial is under way or due, or whose slot is only being
-   * closed, is not waiting.
-   */
-  readonly waiting: number;
-  /** Leases handed out since the start. */
-  readonly acquired: number;
-  /** Acquires that ran into their deadline. */
-  readonly timedOut: number;
-  /** Acquires refused with `POOL_EXHAUSTED`. */
-  readonly exhausted: number;
-  /** Acquires given up through their signal. */
-  readonly aborted: number;
-  /** Dials that ended in a connection. */
-  readonly connected: number;
-  /** Dials that failed. */
-  readonly connectFailed: number;
-  /** Leases held for longer than `leakThresholdMs`, or dropped without release. */
-  readonly leaked: number;
-  /** Acquires that had to queue for a slot. */
-  readonly waits: number;
-  /** Time those spent in the queue, in all, whatever came of it. Milliseconds. */
-  readonly waitMs: number;
-  /** Connections closed, by reason. A dial that failed is in `connectFailed` instead. */
-  readonly closed: Readonly<Record<CloseReason, number>>;
-}
+export type { CloseReason, HealthOptions, PoolHealth, PoolStats };
 
 /** What every event carries. */
 export interface PoolEvent {
@@ -174,6 +112,8 @@ export interface Lease extends Redis {
  * tested with another implementation.
  */
 export interface RedisPool extends AsyncDisposable {
+  /** Option `name`: the label of the pool in errors, events and metrics. */
+  readonly name: string;
   /**
    * Ordinary commands, multiplexed over as few of the pool's connections as the load needs: it goes where an ioredis
    * client goes. What one tick sends arrives in that order; beyond that, order holds as long as one lane is open
@@ -195,6 +135,13 @@ export interface RedisPool extends AsyncDisposable {
   use<T>(work: (redis: Lease) => T | PromiseLike<T>, options?: AcquireOptions): Promise<T>;
   /** A snapshot, safe to take at any time. */
   stats(): PoolStats;
+  /**
+   * Whether Redis answers, for a readiness endpoint. Asks over a connection that is open anyway, without taking it
+   * from anyone, or dials one that then belongs to all; never stands in line, and never rejects.
+   *
+   * @throws {PoolError} `POOL_INVALID_OPTION`
+   */
+  health(options?: HealthOptions): Promise<PoolHealth>;
   /**
    * Makes every present connection stale: idle ones close now, lent ones when they come back. For after a
    * failover, a changed password, a new DNS record.

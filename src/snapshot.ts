@@ -1,31 +1,61 @@
-import type { Ledger } from './core/slot.ts';
-import type { Events } from './events.ts';
+import type { House, PoolSlot } from './house.ts';
 import type { PoolStats } from './redis-pool.ts';
 
-/** The pool's numbers as one frozen object. Counters are the events' own counts, so the two cannot disagree. */
+/** What `pool.redis` is doing. */
+export interface LaneLoad {
+  readonly open: readonly { readonly inFlight: number; readonly slot: PoolSlot | undefined }[];
+  readonly queue: { readonly length: number };
+}
+
+/**
+ * The pool's numbers as one frozen object. Counters are the events' own counts, so the two cannot disagree. Every event
+ * that someone hears carries one, so it is cheap: what seldom changes is shared, not copied.
+ */
 export function takeSnapshot(
-  { maxActive, total, room, count, closed, lanes }: Ledger<unknown>,
-  events: Events,
+  { ledger, events, options }: House,
   waiters: { readonly length: number; readonly waitMs: number },
+  { open, queue }: LaneLoad,
 ): PoolStats {
+  const { maxActive, total, room, count, closed } = ledger;
+  const { counts } = events;
+  let lanes = 0;
+  let inFlight = 0;
+  for (const lane of open) {
+    if (lane.slot?.state !== 'inUse') continue; // cut off when the pool was closed
+    lanes++;
+    inFlight += lane.inFlight;
+  }
   return Object.freeze({
     maxActive,
+    maxIdle: options.maxIdle,
+    minIdle: options.minIdle,
     total,
     inUse: count.inUse,
     idle: count.idle,
     connecting: count.connecting,
     closing: count.closing,
     lanes,
+    inFlight,
+    queuedCommands: queue.length,
     waiting: Math.max(0, waiters.length - room),
-    acquired: events.counted('acquire'),
-    timedOut: events.counted('timeout'),
-    exhausted: events.counted('exhausted'),
-    aborted: events.counted('abort'),
-    connected: events.counted('connect'),
-    connectFailed: events.counted('connectError'),
-    leaked: events.counted('leak'),
-    waits: events.counted('wait'),
+    acquired: counts.acquire,
+    timedOut: counts.timeout,
+    exhausted: counts.exhausted,
+    aborted: counts.abort,
+    connected: counts.connect,
+    connectFailed: counts.connectError,
+    leaked: counts.leak,
+    waits: counts.wait,
     waitMs: waiters.waitMs,
-    closed: Object.freeze({ ...closed }),
+    closed,
+    errors: events.errors,
   });
+}
+
+/** The same in words, for people: `maxActive 10: 3 in use, 1 idle, 0 connecting; 0 waiting`. */
+export function describe({ maxActive, inUse, idle, connecting, closing, waiting }: PoolStats): string {
+  return (
+    `maxActive ${maxActive}: ${inUse} in use, ${idle} idle, ${connecting} connecting` +
+    `${closing > 0 ? `, ${closing} closing` : ''}; ${waiting} waiting`
+  );
 }

@@ -1,5 +1,8 @@
+import { inspect } from 'node:util';
+import { invalidOption } from './errors.ts';
+
 /** The known name with the fewest edits, if it is near enough to be what was meant. */
-export function nearest(name: string, known: readonly string[]): string | undefined {
+function nearest(name: string, known: readonly string[]): string | undefined {
   let best: string | undefined;
   let fewest = Math.max(2, Math.floor(name.length / 2)) + 1;
   for (const candidate of known) {
@@ -21,4 +24,18 @@ function distance(a: string, b: string): number {
     row = next;
   }
   return row[b.length] ?? 0;
+}
+
+/** Refuses a name that is not `known`, and says which one was meant; throws `POOL_INVALID_OPTION`. */
+export function checkKeys(what: string, given: object, known: readonly string[]): void {
+  if (typeof given !== 'object' || given === null) {
+    throw invalidOption(`${what}s must be an object, got ${inspect(given)}`);
+  }
+  for (const name of Object.keys(given)) {
+    if (known.includes(name)) continue;
+    const meant = nearest(name, known);
+    throw invalidOption(
+      `unknown ${what} \`${name}\`${meant ? `, did you mean \`${meant}\`?` : `; known are ${known.join(', ')}`}`,
+    );
+  }
 }

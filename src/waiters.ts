@@ -6,6 +6,8 @@ import { List, type Listed } from './core/list.ts';
 export interface Request<S> {
   served(slot: S, waitedMs: number): void;
   failed(error: unknown): void;
+  /** It cannot be served at once. */
+  waits?(): void;
 }
 
 /** A request that could not be served at once. */
@@ -67,6 +69,7 @@ export class Waiters<S> {
 
   /** Starts the deadline and the watch over `signal`. The waiter does not stand in the queue yet. */
   admit(request: Request<S>, timeoutMs: number, signal: AbortSignal | undefined): Waiter<S> {
+    request.waits?.();
     const waiter = new Waiter<S>(++this.#turns, request, this.#clock.now(), timeoutMs, signal);
     waiter.cancelDeadline = this.#clock.after(timeoutMs, () => this.#giveUp(waiter, 'timeout'));
     if (signal) {

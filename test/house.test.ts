@@ -30,7 +30,8 @@ function read(path: string): Source {
   const visit = (node: ts.Node): void => {
     const found = importOf(path, node);
     if (found) imports.push(found);
-    if (ts.isIdentifier(node)) names.add(node.text);
+    // A method of the same name is something else.
+    if (ts.isIdentifier(node) && !ts.isMethodDeclaration(node.parent)) names.add(node.text);
     if (ts.isPropertyAccessExpression(node)) names.add(`${node.expression.getText()}.${node.name.text}`);
     // With arguments it is made of them.
     if (ts.isNewExpression(node) && !node.arguments?.length) names.add(`new ${node.expression.getText()}`);
@@ -74,13 +75,15 @@ const importing = (matches: (one: Import, from: Source) => boolean): string[] =>
 const BELOW: Readonly<Record<string, RegExp>> = {
   core: /^(core\/.*|redis-pool|errors)\.ts$/,
   engine: /^engine\/.*\.ts$/,
-  redis: /^(redis\/.*|core\/.*|engine\/.*|redis-pool|errors|options|clock|hands)\.ts$/,
+  redis: /^(redis\/.*|core\/.*|engine\/.*|redis-pool|errors|options|clock|hands|warn)\.ts$/,
+  observe: /^(observe\/.*|redis-pool|errors|spelling|clock|durations)\.ts$/,
   commands: /^(commands\/.*|core\/.*|redis-pool|errors|options|clock|hands|house|warn|callback)\.ts$/,
-  session: /^(session\/.*|redis-pool|errors|options|clock|callback)\.ts$/,
+  mock: /^(mock\/.*|redis\/check|redis-pool|errors|options|arguments|clock|spelling)\.ts$/,
+  session: /^(session\/.*|redis-pool|errors|options|spelling|clock|callback)\.ts$/,
 };
 
 /** Those that may make a pool. */
-const MAKERS = ['session/store.ts -> pool.ts'];
+const MAKERS = ['mock/mock-pool.ts -> pool.ts', 'session/store.ts -> pool.ts'];
 
 test('the files of src are found, with what they import and mention', () => {
   const pool = sources.find(({ path }) => path === 'pool.ts');
@@ -114,7 +117,7 @@ test('core uses the words as types alone, no package, no I/O and no chance', () 
 
 test('the words and the clock stand on nothing', () => {
   for (const path of ['redis-pool.ts', 'errors.ts', 'clock.ts']) {
-    expect(importing(({ typeOnly }, from) => from.path === path && !typeOnly)).toEqual([]);
+    expect(importing(({ typeOnly, own }, from) => from.path === path && own && !typeOnly)).toEqual([]);
   }
 });
 
@@ -138,15 +141,24 @@ test('only the clock knows time', () => {
   ];
   const knowing = sources.flatMap(({ path, names }) => (time.some((name) => names.has(name)) ? [path] : []));
   expect(knowing).toEqual(['clock.ts']);
-  expect(importing(({ to }) => /^(node:)?(timers|perf_hooks)/.test(to))).toEqual([]);
+  expect(importing(({ to }) => /^(node:)?(timers|perf_hooks)/.test(to))).toEqual(['clock.ts -> node:timers']);
 });
 
 test('nobody but index.ts, and who makes one, imports the pool itself', () => {
   expect(importing(({ to }) => to === 'pool.ts').sort()).toEqual(['index.ts -> pool.ts', ...MAKERS]);
 });
 
-test('index.ts is imported by nobody', () => {
-  expect(importing(({ to }) => to === 'index.ts')).toEqual([]);
+test('what is exported as a module of its own is imported by nobody', () => {
+  expect(importing(({ to }) => /^(mock\/|session\/)?index\.ts$/.test(to))).toEqual([]);
+});
+
+test('nobody imports the mock but the mock', () => {
+  expect(importing(({ to }, { path }) => to.startsWith('mock/') && !path.startsWith('mock/'))).toEqual([]);
+});
+
+test('the mock knows nothing of sockets, files or test frameworks', () => {
+  const packages = importing(({ own, typeOnly }, { path }) => path.startsWith('mock/') && !own && !typeOnly);
+  expect(packages.map((one) => one.split(' -> ')[1]).sort()).toEqual(['node:crypto', 'node:events']);
 });
 
 test('what a file imports from src exists', () => {

@@ -44,7 +44,9 @@ test('nothing is left to fill in', () => {
 });
 
 test('every file and folder that the README names is there', () => {
-  const named = [...readme.matchAll(/\]\(((?!http)[^)]+)\)|`((?:src|test|bench|docs|demo)\/[\w./-]*)`/g)];
+  const named = [
+    ...readme.matchAll(/\]\(((?!http|#)[^)]+)\)|`((?:src|test|bench|docs|demo|examples)\/[\w./-]*)`/g),
+  ];
   const missing = named
     .map(([, link, path]) => link ?? path ?? '')
     .filter((path) => !existsSync(join(root, path)));

@@ -1,4 +1,4 @@
-import { warn } from '../warn.ts';
+import { warnThrown } from '../warn.ts';
 import type { SharedOwner, SharedView } from './shared-owner.ts';
 
 /**
@@ -61,7 +61,7 @@ export class Announcer implements SharedView {
     try {
       this.#emitter.emit(event, detail);
     } catch (thrown) {
-      warn(`a listener for '${event}' of pool.redis threw`, thrown);
+      warnThrown(`a listener for '${event}' of pool.redis threw`, thrown);
     }
   }
 }

@@ -3,7 +3,7 @@ import { Taint, taintAfter } from '../core/taint.ts';
 import type { PoolErrorCode } from '../errors.ts';
 import type { PoolSlot } from '../house.ts';
 import type { LeaseMessage } from '../redis-pool.ts';
-import { warn } from '../warn.ts';
+import { warnThrown } from '../warn.ts';
 import { multiOf, pipelineOf } from './lean-pipeline.ts';
 import { Messages } from './messages.ts';
 
@@ -239,7 +239,7 @@ export class LeaseHandle {
     try {
       (this as unknown as Redis).emit('end');
     } catch (error) {
-      warn("a listener for 'end' of a lease threw", error);
+      warnThrown("a listener for 'end' of a lease threw", error);
     }
   }
 

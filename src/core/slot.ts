@@ -59,7 +59,8 @@ export class Ledger<C> {
   /** All slots that are not gone. */
   readonly slots = new Set<Slot<C>>();
   readonly count: Record<Counted, number> = { connecting: 0, inUse: 0, idle: 0, closing: 0 };
-  readonly closed: Record<CloseReason, number> = {
+  /** Connections closed, by reason. Replaced, never changed, so that snapshots can share it. */
+  closed: Readonly<Record<CloseReason, number>> = Object.freeze({
     idle: 0,
     lifetime: 0,
     broken: 0,
@@ -68,7 +69,7 @@ export class Ledger<C> {
     cleared: 0,
     destroyed: 0,
     poolClosed: 0,
-  };
+  });
   #lastId = 0;
 
   constructor(readonly maxActive: number) {}
@@ -83,19 +84,17 @@ export class Ledger<C> {
     return this.count.inUse + this.count.idle;
   }
 
-  /** Connections that lanes hold; they are in use. */
-  get lanes(): number {
-    let lanes = 0;
-    for (const { lane } of this.slots) if (lane) lanes++;
-    return lanes;
-  }
-
   /**
    * Places that callers without a connection can count on: free ones, dials under way, and those of sockets that
    * are being closed, which come free by themselves and soon.
    */
   get room(): number {
     return this.maxActive - this.live;
+  }
+
+  /** Counts a connection that is being closed. */
+  countClosed(reason: CloseReason): void {
+    this.closed = Object.freeze({ ...this.closed, [reason]: this.closed[reason] + 1 });
   }
 
   /** A new slot, connecting. */

@@ -1,4 +1,5 @@
 import { connect as connectTcp, type Socket } from 'node:net';
+import { basename } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import type { Redis } from 'ioredis';
 import type { Clock } from '../clock.ts';
@@ -7,8 +8,8 @@ import type { Clock } from '../clock.ts';
 const GREETING_MS = 250;
 
 /**
- * The error without what may hold the password: the command that failed, which ioredis hangs on it, be it AUTH or
- * HELLO; and the URL that Node could not read.
+ * The error without what may hold a secret: the command that failed, which ioredis hangs on it, be it AUTH or HELLO; the
+ * URL that Node could not read; the user that Redis names; and where the files of keys and certificates lie.
  */
 export function withoutSecrets(error: Error): Error {
   const seen = new Set<unknown>();
@@ -17,11 +18,28 @@ export function withoutSecrets(error: Error): Error {
     seen.add(one);
     if ('command' in one) delete one.command;
     if ('input' in one) delete one.input;
+    reword(one, /\bUser \S+ has no\b/.exec(one.message)?.[0], 'User *** has no');
+    shortenPath(one);
     strip(one.cause);
     if (one instanceof AggregateError) one.errors.forEach(strip);
   };
   strip(error);
   return error;
+}
+
+/** Leaves the name of a file that could not be read, and not where it lies. A socket's path is an address. */
+function shortenPath(error: NodeJS.ErrnoException): void {
+  const { path, syscall } = error;
+  if (typeof path !== 'string' || syscall === 'connect') return;
+  reword(error, path, basename(path));
+  error.path = basename(path);
+}
+
+/** Changes what people read: the message, and the stack, which begins with it. */
+function reword(error: Error, from: string | undefined, to: string): void {
+  if (from === undefined) return;
+  error.stack = error.stack?.replaceAll(from, to) ?? '';
+  error.message = error.message.replaceAll(from, to);
 }
 
 /**

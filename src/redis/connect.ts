@@ -8,12 +8,16 @@ import { abandon, claim } from './options.ts';
 /** How long a closing socket may wait for the server's FIN. */
 const FIN_MS = 500;
 
+/** More than a field of INFO that is looked for, and its number. */
+const LONGEST_FIELD = 40;
+
 type Settings = Pick<ResolvedOptions, 'createClient' | 'onConnect' | 'connectTimeoutMs'>;
 
 /** A connection over ioredis. It dies rather than heals, and tells the real reason. */
 export class RedisConnection implements Connection {
   readonly ready: Promise<void>;
   db = 0;
+  readonly clients: { connected?: number; max?: number } = {};
   readonly #clock: Clock;
   readonly #settings: Settings;
   readonly #owner: ConnectionOwner;
@@ -74,7 +78,7 @@ export class RedisConnection implements Connection {
     client.on('error', (error: Error) => {
       this.#error ??= withoutSecrets(error);
     });
-    client.once('connect', () => this.#watchLoading(client));
+    client.once('connect', () => this.#watchInfo(client));
     await client.connect().catch(() => {
       throw this.#error ?? new Error('the server closed the connection before it was ready');
     });
@@ -87,14 +91,17 @@ export class RedisConnection implements Connection {
     this.#watchLoss(client);
   }
 
-  /** While Redis loads its data, ioredis asks INFO again and again, and says nothing. */
-  #watchLoading(client: Redis): void {
+  /** While Redis loads its data, ioredis asks INFO again and again, and says nothing; nor of what else is in it. */
+  #watchInfo(client: Redis): void {
     let tail = '';
     const look = (data: Buffer): void => {
       tail += data.toString('latin1'); // it may come in pieces
-      const said = /.*\bloading:(\d)/s.exec(tail)?.[1];
-      if (said) this.#loading = said === '1';
-      tail = tail.slice(-'loading:1'.length);
+      for (const [, field, number] of tail.matchAll(/\b(loading|connected_clients|maxclients):(\d+)\r/g)) {
+        if (field === 'loading') this.#loading = number === '1';
+        else if (field === 'maxclients') this.clients.max = Number(number);
+        else this.clients.connected = Number(number);
+      }
+      tail = tail.slice(-LONGEST_FIELD);
     };
     client.stream?.on('data', look);
     client.once('ready', () => client.stream.off('data', look));

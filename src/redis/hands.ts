@@ -5,6 +5,7 @@ import type { ResolvedOptions } from '../options.ts';
 import { check } from './check.ts';
 import { RedisConnection } from './connect.ts';
 import { clientOptions } from './options.ts';
+import { surveyOnce } from './survey.ts';
 
 /** The real hands: sockets, timers, generic-pool. */
 export function realHands(options: ResolvedOptions, clock: Clock = systemClock): Hands {
@@ -15,5 +16,6 @@ export function realHands(options: ResolvedOptions, clock: Clock = systemClock):
     engine: genericPoolEngine,
     connect: (owner) => new RedisConnection(redis, options, owner, clock),
     check: (connection, timeoutMs) => check(connection, timeoutMs, clock),
+    survey: surveyOnce(options, redis.connectionName ?? options.name),
   };
 }

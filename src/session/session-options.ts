@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 import { invalidOption } from '../errors.ts';
-import { checkKeys } from '../options.ts';
+import { checkKeys } from '../spelling.ts';
 
 /** As much of a session as a store looks at. */
 export interface StoredSession {

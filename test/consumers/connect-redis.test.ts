@@ -3,6 +3,7 @@ import express from 'express';
 import session from 'express-session';
 import type { Redis } from 'ioredis';
 import { beforeEach, describe, expect, test } from 'vitest';
+import { times } from '../helpers/outcomes.ts';
 import { useServer } from '../helpers/redis.ts';
 import { serve, Visitor } from '../helpers/web.ts';
 import { BURST, burst, onPool, tally } from './helpers.ts';
@@ -39,11 +40,11 @@ async function visitorsOf(redis: Redis): Promise<Visitor[]> {
   });
   app.get('/', (request, response) => void response.send(request.session.visitor ?? 'nobody'));
   const url = await serve(app);
-  return Array.from({ length: BURST }, () => new Visitor(url));
+  return times(BURST, () => new Visitor(url));
 }
 
 describe('connect-redis 8 under express-session', () => {
-  test('everybody has a session of their own, from login to logout', () =>
+  test('everybody has a session of their own, from login to logout', { timeout: 60_000 }, () =>
     onPool(server, async (redis) => {
       const visitors = await visitorsOf(redis);
       const all = (path: (i: number) => string) =>
@@ -60,7 +61,8 @@ describe('connect-redis 8 under express-session', () => {
       expect(tally(await all((i) => (i % 2 ? '/logout' : '/visit')))).toMatchObject({ '200 bye': BURST / 2 });
       expect(await all(() => '/')).toEqual(names.map((name, i) => (i % 2 ? '200 nobody' : name)));
       expect(await server.observer.dbsize()).toBe(BURST / 2);
-    }));
+    }),
+  );
 
   test('a request that only reads makes its session live on', () =>
     onPool(server, async (redis) => {
@@ -78,7 +80,7 @@ describe('connect-redis 8 under express-session', () => {
 describe('the store of connect-redis 8 by itself', () => {
   const cookie = { originalMaxAge: null };
   const data = (i: number): session.SessionData => ({ cookie, visitor: `${i}` });
-  const sids = Array.from({ length: BURST }, (_, i) => `sid-${i}`);
+  const sids = times(BURST, (i) => `sid-${i}`);
 
   /** A store that needs many a SCAN to find all, over whatever connections. */
   const storeOn = (client: Redis): RedisStore => new RedisStore({ client, prefix: 'store:', scanCount: 10 });

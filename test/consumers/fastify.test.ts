@@ -3,6 +3,7 @@ import { fastifyRedis } from '@fastify/redis';
 import { fastify } from 'fastify';
 import type { Redis } from 'ioredis';
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import { times } from '../helpers/outcomes.ts';
 import { useServer } from '../helpers/redis.ts';
 import { BURST, burst, onPool, tally } from './helpers.ts';
 
@@ -36,7 +37,7 @@ describe('@fastify/rate-limit', () => {
       const all = await burst(() => ask('one'));
       expect(tally(all.map(({ statusCode }) => statusCode))).toEqual({ 200: LIMIT, 429: BURST - LIMIT });
       const remaining = all.map(({ headers }) => Number(headers['x-ratelimit-remaining']));
-      const expected = Array.from({ length: BURST }, (_, i) => Math.max(0, LIMIT - 1 - i));
+      const expected = times(BURST, (i) => Math.max(0, LIMIT - 1 - i));
       expect(remaining.sort((a, b) => b - a)).toEqual(expected);
     }));
 
@@ -59,9 +60,7 @@ describe('@fastify/redis', () => {
       });
       app.get('/', () => app.redis.incr('hits'));
       const all = await burst(() => app.inject('/'));
-      expect(all.map(({ body }) => Number(body)).sort((a, b) => a - b)).toEqual(
-        Array.from({ length: BURST }, (_, i) => i + 1),
-      );
+      expect(all.map(({ body }) => Number(body)).sort((a, b) => a - b)).toEqual(times(BURST, (i) => i + 1));
       expect(app.redis).toBe(redis);
       await app.close();
       // The client is not the app's: it is as good as before.

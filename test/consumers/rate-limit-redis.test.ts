@@ -3,6 +3,7 @@ import { rateLimit } from 'express-rate-limit';
 import type { Redis } from 'ioredis';
 import { RedisStore } from 'rate-limit-redis';
 import { beforeEach, expect, test } from 'vitest';
+import { times } from '../helpers/outcomes.ts';
 import { useServer } from '../helpers/redis.ts';
 import { serve } from '../helpers/web.ts';
 import { BURST, burst, onPool, tally } from './helpers.ts';
@@ -17,7 +18,7 @@ function storeOn(redis: Redis): RedisStore {
   return new RedisStore({ sendCommand });
 }
 
-/** An app that lets each `user` have some requests in ten minutes; `null` in the store's place for what it did. */
+/** Starts an app that lets each `user` have some requests in ten minutes; returns what asks it. */
 async function appOn(store: RedisStore): Promise<(user: string) => Promise<Response>> {
   const app = express();
   const keyGenerator = (request: express.Request): string => request.get('user') ?? 'nobody';
@@ -37,7 +38,7 @@ test('of a burst of requests exactly as many are served as the limit allows', ()
     const remaining = all.map(({ headers }) =>
       Number(/remaining=(\d+)/.exec(`${headers.get('ratelimit')}`)?.[1]),
     );
-    const expected = Array.from({ length: BURST }, (_, i) => Math.max(0, LIMIT - 1 - i));
+    const expected = times(BURST, (i) => Math.max(0, LIMIT - 1 - i));
     expect(remaining.sort((a, b) => b - a)).toEqual(expected);
     expect(await server.observer.get('rl:one')).toBe(String(BURST));
   }));

@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis';
 import { type IRateLimiterRedisOptions, RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible';
 import { beforeEach, expect, test } from 'vitest';
+import { times } from '../helpers/outcomes.ts';
 import { useServer } from '../helpers/redis.ts';
 import { BURST, burst, onPool, tally } from './helpers.ts';
 
@@ -22,7 +23,7 @@ async function verdicts(limiter: RateLimiterRedis, keyOf: (i: number) => string 
 
 const consumed = (all: RateLimiterRes[]): number[] =>
   all.map((one) => one.consumedPoints).sort((a, b) => a - b);
-const upTo = (n: number): number[] => Array.from({ length: n }, (_, i) => i + 1);
+const upTo = (n: number): number[] => times(n, (i) => i + 1);
 
 test('every point is counted once, and exactly as many pass as there are points', () =>
   onPool(server, async (redis) => {
@@ -76,7 +77,7 @@ test('penalties, rewards and what is set by hand add up', () =>
     expect(await limiter.get('one')).toMatchObject({ consumedPoints: BURST, remainingPoints: 800 });
     await burst((i) => limiter.set(`key ${i}`, i, 60));
     const all = await burst((i) => limiter.get(`key ${i}`));
-    expect(all.map((one) => one?.consumedPoints)).toEqual(Array.from({ length: BURST }, (_, i) => i));
+    expect(all.map((one) => one?.consumedPoints)).toEqual(times(BURST, (i) => i));
   }));
 
 test('points without an end are counted in a transaction', () =>

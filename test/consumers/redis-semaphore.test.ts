@@ -1,5 +1,6 @@
 import { Mutex, Semaphore } from 'redis-semaphore';
 import { beforeEach, expect, test } from 'vitest';
+import { times } from '../helpers/outcomes.ts';
 import { until, useServer } from '../helpers/redis.ts';
 import { BURST, burst, onPool, Section, tally } from './helpers.ts';
 
@@ -9,7 +10,7 @@ beforeEach(() => server.observer.flushall());
 const timeouts = { lockTimeout: 60_000, acquireTimeout: 60_000, retryInterval: 5 };
 const once = { ...timeouts, acquireAttemptsLimit: 1 };
 
-test('a mutex lets one in at a time', () =>
+test('a mutex lets one in at a time', { timeout: 60_000 }, () =>
   onPool(server, async (redis) => {
     const section = new Section(redis);
     await burst(async () => {
@@ -21,11 +22,12 @@ test('a mutex lets one in at a time', () =>
     expect(section.most).toBe(1);
     expect(await redis.get('count')).toBe(String(BURST));
     expect(await server.observer.exists('mutex:one')).toBe(0);
-  }));
+  }),
+);
 
 test('of all who try once for a mutex, one gets it, and only its holder can release it', () =>
   onPool(server, async (redis) => {
-    const mutexes = Array.from({ length: BURST }, () => new Mutex(redis, 'one', once));
+    const mutexes = times(BURST, () => new Mutex(redis, 'one', once));
     const got = await Promise.all(mutexes.map((mutex) => mutex.tryAcquire()));
     expect(tally(got)).toEqual({ true: 1, false: BURST - 1 });
     const holder = mutexes[got.indexOf(true)];
@@ -64,7 +66,7 @@ test('a semaphore lets in as many at a time as it has places', () =>
 
 test('of all who try once for a semaphore, as many get in as it has places', () =>
   onPool(server, async (redis) => {
-    const semaphores = Array.from({ length: BURST }, () => new Semaphore(redis, 'one', 5, once));
+    const semaphores = times(BURST, () => new Semaphore(redis, 'one', 5, once));
     const got = await Promise.all(semaphores.map((semaphore) => semaphore.tryAcquire()));
     expect(tally(got)).toEqual({ true: 5, false: BURST - 5 });
     await Promise.all(semaphores.map((semaphore) => semaphore.release()));

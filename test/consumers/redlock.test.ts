@@ -43,7 +43,7 @@ describe.each(majors)('%s', (_, Redlock) => {
     return { redlock, errors };
   }
 
-  test('lets one in at a time', () =>
+  test('lets one in at a time', { timeout: 60_000 }, () =>
     onPool(server, async (redis) => {
       const { redlock, errors } = make(redis, patient);
       const section = new Section(redis);
@@ -56,7 +56,8 @@ describe.each(majors)('%s', (_, Redlock) => {
       expect(await redis.get('count')).toBe(String(BURST));
       expect(await server.observer.exists('one')).toBe(0);
       expect(errors).toEqual([]);
-    }));
+    }),
+  );
 
   test('of all who try once for a lock, one gets it', () =>
     onPool(server, async (redis) => {

@@ -1,5 +1,6 @@
 import { ThrottlerStorageRedisService } from '@nest-lab/throttler-storage-redis';
 import { beforeEach, expect, test } from 'vitest';
+import { times } from '../helpers/outcomes.ts';
 import { useServer } from '../helpers/redis.ts';
 import { BURST, burst, onPool, tally } from './helpers.ts';
 
@@ -24,7 +25,7 @@ test('every hit is counted once, and all above the limit are blocked', () =>
     const storage = new ThrottlerStorageRedisService(redis);
     const all = await burst(() => storage.increment('one', TTL, 50, 2 * TTL, 'default'));
     const hits = all.map(({ totalHits }) => totalHits).sort((a, b) => a - b);
-    expect(hits).toEqual(Array.from({ length: BURST }, (_, i) => i + 1));
+    expect(hits).toEqual(times(BURST, (i) => i + 1));
     expect(tally(all.map(({ isBlocked }) => isBlocked))).toEqual({ true: BURST - 50, false: 50 });
     for (const { isBlocked, timeToExpire, timeToBlockExpire } of all) {
       expect(timeToExpire).toBeGreaterThan(500);
@@ -40,7 +41,7 @@ test('keys and throttlers are counted apart', () =>
       storage.increment(`key ${i % 10}`, TTL, 5, TTL, names[Math.floor(i / 10) % 2] ?? ''),
     );
     expect(tally(all.map(({ totalHits }) => totalHits))).toEqual(
-      Object.fromEntries(Array.from({ length: 10 }, (_, i) => [i + 1, 20])),
+      Object.fromEntries(times(10, (i) => [i + 1, 20])),
     );
     expect(tally(all.map(({ isBlocked }) => isBlocked))).toEqual({ true: 100, false: 100 });
   }));

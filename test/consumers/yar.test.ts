@@ -3,6 +3,7 @@ import { server as newServer } from '@hapi/hapi';
 import yar from '@hapi/yar';
 import type { Redis } from 'ioredis';
 import { beforeEach, expect, onTestFinished, test } from 'vitest';
+import { times } from '../helpers/outcomes.ts';
 import { useServer } from '../helpers/redis.ts';
 import { BURST, burst, onPool, tally } from './helpers.ts';
 
@@ -52,7 +53,7 @@ test('everybody has a session of their own, kept by catbox-redis', () =>
         if (cookie) cookies[i] = cookie.split(';')[0] ?? '';
         return payload;
       });
-    const names = Array.from({ length: BURST }, (_, i) => `visitor-${i}`);
+    const names = times(BURST, (i) => `visitor-${i}`);
     expect(tally(await all(() => '/'))).toEqual({ nobody: BURST });
     expect(await all((i) => `/login/visitor-${i}`)).toEqual(names);
     expect(await all(() => '/')).toEqual(names);

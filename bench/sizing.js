@@ -1,0 +1,43 @@
+/** What a larger pool gives: GET by 200 callers, one lease a command, over pools of different sizes. */
+import { cpus } from 'node:os';
+import { Pool } from '../dist/index.js';
+import { findServer, installServer, startServer } from '../tools/redis-server.js';
+import { interleave, row, summary, throughput } from './measure.js';
+
+const ROUNDS = Number(process.env.ROUNDS ?? 15);
+const SIZES = [1, 2, 5, 10, 20, 50, 100, 200];
+const CALLERS = 200;
+const VALUE = 'x'.repeat(100);
+
+const server = await startServer({ binary: findServer() ?? (await installServer()) });
+const pools = SIZES.map((maxActive) => new Pool(server.url, { maxActive }));
+const times = Object.fromEntries(SIZES.map((size) => [size, []]));
+await pools[0]?.redis.set('k', VALUE);
+
+const runs = Object.fromEntries(pools.map((pool, i) => [SIZES[i], () => round(pool, times[SIZES[i]])]));
+const values = await interleave(runs, ROUNDS);
+console.log(
+  `Node ${process.version}, ${cpus()[0].model}, ${cpus().length} cores, ${new Date().toISOString().slice(0, 10)}; ` +
+    `GET by ${CALLERS} callers, a lease each time, medians of ${ROUNDS} interleaved rounds (middle half)\n`,
+);
+console.log(row('maxActive', 'thousand a second', 'from acquire to reply, 99th percentile, ms'));
+console.log(row('---', '---', '---'));
+for (const size of SIZES) {
+  const { median, low, high } = summary(values[size]);
+  const p99 = summary(times[size]).median;
+  console.log(row(size, `${median.toFixed(1)} (${low.toFixed(1)} – ${high.toFixed(1)})`, p99.toFixed(1)));
+}
+for (const pool of pools) await pool.close();
+await server.stop();
+
+async function round(pool, percentiles) {
+  const took = [];
+  const result = await throughput(CALLERS, 40, async () => {
+    const start = performance.now();
+    if ((await pool.use((redis) => redis.get('k'))) !== VALUE) throw new Error('a wrong reply');
+    took.push(performance.now() - start);
+  });
+  took.sort((a, b) => a - b);
+  percentiles.push(took[Math.floor(took.length * 0.99)]);
+  return result;
+}

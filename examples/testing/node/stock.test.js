@@ -1,0 +1,20 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { MockPool } from 'bounded-redis-pool/mock';
+import { Stock } from '../stock.js';
+
+test('sells what is there, and no more', async () => {
+  const pool = new MockPool();
+  await pool.redis.set('apples', 1);
+  const stock = new Stock(pool);
+  assert.deepEqual([await stock.sell('apples'), await stock.sell('apples')], ['sold', 'sold out']);
+  pool.assertClean(); // no lease out, nobody waiting, no reply owed
+});
+
+test('is busy when no connection comes free in time', async () => {
+  const pool = new MockPool({ acquireTimeoutMs: 5000 });
+  await pool.exhaust();
+  const answer = new Stock(pool).sell('apples');
+  await pool.advance(5000); // takes no time
+  assert.equal(await answer, 'busy');
+});

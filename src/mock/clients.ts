@@ -1,0 +1,43 @@
+import type { Redis, RedisOptions } from 'ioredis';
+import type { ClientOptions, PoolOptions } from '../options.ts';
+import { Connector } from './connector.ts';
+import { soon } from './mock-clock.ts';
+import type { MockServer } from './server.ts';
+
+type CreateClient = Exclude<PoolOptions['createClient'], undefined>;
+
+/** Has the clients that `create` makes connect to `server`. */
+export function memoryClients(server: MockServer, create: CreateClient): CreateClient {
+  // The pool numbers its connections in the same order.
+  let dialled = 0;
+  return (options) => {
+    const id = ++dialled;
+    class Own extends Connector {
+      constructor() {
+        super(server.dials, () => server.open(id).socket);
+      }
+    }
+    const disableClientInfo = options.disableClientInfo ?? true; // ioredis 5 would read a file for it
+    const made = create({ ...options, disableClientInfo, Connector: Own } as unknown as ClientOptions);
+    const take = (client: Redis): Redis => taken(client, Own as unknown as RedisOptions['Connector']);
+    return 'then' in made ? made.then(take) : take(made);
+  };
+}
+
+function taken(client: Redis, Own: RedisOptions['Connector']): Redis {
+  if (typeof client?.sendCommand !== 'function') return client; // the pool says what is wrong with it
+  if (client.options?.Connector !== Own) {
+    client.disconnect();
+    throw new TypeError(
+      'createClient must pass on the options given to it: they lead a MockPool into memory',
+    );
+  }
+  // ioredis tells its status in the next tick, which fake timers may hold back.
+  Object.defineProperty(client, 'setStatus', {
+    value(status: Redis['status'], detail: unknown): void {
+      client.status = status;
+      soon(() => client.emit(status, detail));
+    },
+  });
+  return client;
+}

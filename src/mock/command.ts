@@ -1,0 +1,109 @@
+import type { Keyspace } from './keyspace.ts';
+import { Failure, type Reply } from './reply.ts';
+import type { Protocol } from './resp.ts';
+import type { Scripts } from './scripts.ts';
+
+/** The connection that a command came over. */
+export interface Client {
+  readonly id: number;
+  name: string;
+  dbIndex: number;
+  protocol: Protocol;
+  readonly channels: Set<string>;
+  readonly patterns: Set<string>;
+  /** The command is one of a MULTI, and must not block. */
+  readonly inTransaction: boolean;
+  /** Says something unasked. */
+  tell(reply: Reply): void;
+  /** Ends the connection once all is said. */
+  quit(): void;
+}
+
+/** What a command may use. */
+export interface Context {
+  readonly db: Keyspace;
+  readonly dbs: readonly Keyspace[];
+  readonly client: Client;
+  readonly clients: Iterable<Client>;
+  readonly scripts: Scripts;
+  /** The first reply that `retry` makes, now or after somebody's command; `null` if none comes within `ms`. */
+  block(ms: number, retry: () => Reply | undefined): Reply | Promise<Reply>;
+}
+
+/** Its reply; `undefined` if it has said all itself. Rows of bytes go in and come out. */
+export type Run = (context: Context, ...args: string[]) => Reply | undefined | Promise<Reply>;
+
+export interface Command {
+  readonly least: number;
+  readonly most: number;
+  readonly run: Run;
+}
+
+/** A command of exactly so many arguments. */
+export function exactly(count: number, run: Run): Command {
+  return { least: count, most: count, run };
+}
+
+/** A command of so many arguments or more. */
+export function atLeast(least: number, run: Run, most = Number.POSITIVE_INFINITY): Command {
+  return { least, most, run };
+}
+
+export function syntaxError(): Failure {
+  return new Failure('ERR syntax error');
+}
+
+/** The whole number that `text` is, within 64 bits; throws. */
+export function toBigInt(text: string): bigint {
+  const value = /^(0|-?[1-9]\d{0,18})$/.test(text) ? BigInt(text) : undefined;
+  if (value === undefined || value !== BigInt.asIntN(64, value)) {
+    throw new Failure('ERR value is not an integer or out of range');
+  }
+  return value;
+}
+
+/** The whole number that `text` is; throws. */
+export function toInt(text: string): number {
+  return Number(toBigInt(text));
+}
+
+/** The number that `text` is, infinite ones included; throws `message`. */
+export function toFloat(text: string, message = 'ERR value is not a valid float'): number {
+  const sign = /^([+-]?)inf(inity)?$/i.exec(text)?.[1];
+  if (sign !== undefined) return sign === '-' ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY;
+  const value = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text) ? Number(text) : Number.NaN;
+  if (Number.isNaN(value)) throw new Failure(message);
+  return value;
+}
+
+/** Pairs of what comes one after the other; throws if one is left over. */
+export function inPairs(args: readonly string[], odd: () => Failure): [string, string][] {
+  if (args.length % 2 === 1) throw odd();
+  const pairs: [string, string][] = [];
+  for (let i = 0; i < args.length; i += 2) pairs.push([args[i] ?? '', args[i + 1] ?? '']);
+  return pairs;
+}
+
+/** The error for a wrong number of arguments. */
+export function arityError(name: string): Failure {
+  return new Failure(`ERR wrong number of arguments for '${name}' command`);
+}
+
+/** Reads words of options in any order: those of `flags` alone, those of `valued` with a value behind them. */
+export function readOptions<F extends string, V extends string>(
+  args: readonly string[],
+  flags: readonly F[],
+  valued: readonly V[],
+): { [K in F]?: true } & { [K in V]?: string } {
+  const found: Record<string, string | true> = {};
+  for (let i = 0; i < args.length; i++) {
+    const word = (args[i] ?? '').toLowerCase();
+    const value = args[i + 1];
+    if ((flags as readonly string[]).includes(word)) found[word] = true;
+    else if ((valued as readonly string[]).includes(word) && value !== undefined) {
+      found[word] = value;
+      i++;
+    } else throw syntaxError();
+  }
+  return found as { [K in F]?: true } & { [K in V]?: string };
+}

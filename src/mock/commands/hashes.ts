@@ -1,0 +1,73 @@
+import {
+  arityError,
+  atLeast,
+  type Command,
+  type Context,
+  exactly,
+  inPairs,
+  toBigInt,
+  toFloat,
+} from '../command.ts';
+import { Failure, OK, Pairs, type Reply } from '../reply.ts';
+import { scanAll } from './scan-all.ts';
+
+function read({ db }: Context, key: string): ReadonlyMap<string, string> {
+  return db.get('hash', key) ?? new Map();
+}
+
+/** Sets fields, and returns how many of them are new. */
+function write({ db }: Context, command: string, key: string, args: readonly string[]): number {
+  const pairs = inPairs(args, () => arityError(command));
+  const hash = db.edit('hash', key, new Map());
+  const before = hash.size;
+  for (const [field, value] of pairs) hash.set(field, value);
+  db.changed(key);
+  return hash.size - before;
+}
+
+function increase(context: Context, key: string, field: string, by: string): Reply {
+  const value = read(context, key).get(field) ?? '0';
+  if (!/^-?\d+$/.test(value)) throw new Failure('ERR hash value is not an integer');
+  const sum = toBigInt(value) + toBigInt(by);
+  if (sum !== BigInt.asIntN(64, sum)) throw new Failure('ERR increment or decrement would overflow');
+  write(context, 'hincrby', key, [field, String(sum)]);
+  return sum;
+}
+
+function increaseFloat(context: Context, key: string, field: string, by: string): Reply {
+  const value = toFloat(read(context, key).get(field) ?? '0', 'ERR hash value is not a float');
+  const sum = String(value + toFloat(by));
+  write(context, 'hincrbyfloat', key, [field, sum]);
+  return sum;
+}
+
+export const hashes: Readonly<Record<string, Command>> = {
+  hget: exactly(2, (context, key, field) => read(context, key).get(field) ?? null),
+  hset: atLeast(3, (context, key, ...args) => write(context, 'hset', key, args)),
+  hmset: atLeast(3, (context, key, ...args) => {
+    write(context, 'hmset', key, args);
+    return OK;
+  }),
+  hsetnx: exactly(3, (context, key, field, value) =>
+    read(context, key).has(field) ? 0 : write(context, 'hsetnx', key, [field, value]),
+  ),
+  hmget: atLeast(2, (context, key, ...fields) => {
+    const hash = read(context, key);
+    return fields.map((field) => hash.get(field) ?? null);
+  }),
+  hgetall: exactly(1, (context, key) => new Pairs([...read(context, key)])),
+  hkeys: exactly(1, (context, key) => [...read(context, key).keys()]),
+  hvals: exactly(1, (context, key) => [...read(context, key).values()]),
+  hlen: exactly(1, (context, key) => read(context, key).size),
+  hstrlen: exactly(2, (context, key, field) => (read(context, key).get(field) ?? '').length),
+  hexists: exactly(2, (context, key, field) => Number(read(context, key).has(field))),
+  hdel: atLeast(2, ({ db }, key, ...fields) => {
+    const hash = db.get('hash', key);
+    const gone = hash ? fields.filter((field) => hash.delete(field)).length : 0;
+    if (gone > 0) db.changed(key);
+    return gone;
+  }),
+  hincrby: exactly(3, (context, key, field, by) => increase(context, key, field, by)),
+  hincrbyfloat: exactly(3, (context, key, field, by) => increaseFloat(context, key, field, by)),
+  hscan: atLeast(2, (context, key, cursor, ...rest) => scanAll([...read(context, key)], cursor, rest)),
+};

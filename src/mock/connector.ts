@@ -1,0 +1,38 @@
+import type { Dials } from './dials.ts';
+import type { MemorySocket } from './socket.ts';
+
+/** What ioredis asks for a socket. It opens one in memory. */
+export class Connector {
+  readonly #dials: Dials;
+  readonly #open: () => MemorySocket;
+  #socket: MemorySocket | undefined;
+  #giveUp: () => void = () => {};
+
+  constructor(dials: Dials, open: () => MemorySocket) {
+    this.#dials = dials;
+    this.#open = open;
+  }
+
+  connect(): Promise<MemorySocket> {
+    return new Promise((resolve, reject) => {
+      const opened = (): void => {
+        this.#socket = this.#open();
+        resolve(this.#socket);
+      };
+      const cancel = this.#dials.begin(opened, reject);
+      this.#giveUp = () => {
+        cancel();
+        reject(new Error('Connection is closed.')); // as ioredis' own connector says it
+      };
+    });
+  }
+
+  disconnect(): void {
+    this.#giveUp();
+    this.#socket?.end();
+  }
+
+  check(): boolean {
+    return true;
+  }
+}

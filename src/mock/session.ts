@@ -1,0 +1,168 @@
+import { toFailure } from './answers.ts';
+import { arityError, type Client, type Context } from './command.ts';
+import { commandOf } from './commands.ts';
+import { Failure, type Reply, textOf } from './reply.ts';
+import { encode, type Protocol, RequestReader } from './resp.ts';
+import type { MockServer } from './server.ts';
+import { MemorySocket, type Peer } from './socket.ts';
+import { TRANSACTION, Transaction } from './transaction.ts';
+
+/** What the pool itself sends over a connection that nobody holds: it undoes what a borrower has left. */
+const UNDOING: ReadonlySet<string> = new Set(['discard', 'unwatch', 'select']);
+
+/** What comes of a command: its reply, now or later, or nothing besides what it has said itself. */
+type Outcome = Reply | undefined | Promise<Reply | undefined>;
+
+/** One connection, as the server sees it: it does one command after the other, and answers in that order. */
+export class Session implements Client, Peer {
+  readonly socket = new MemorySocket(this);
+  name = '';
+  dbIndex = 0;
+  protocol: Protocol = 2;
+  readonly channels = new Set<string>();
+  readonly patterns = new Set<string>();
+  /** The pool has called it ready. What was sent before belongs to its dial. */
+  ready = false;
+  /** A lease has it. */
+  leased = false;
+  /** Commands that were received, and whose replies have not been let go. */
+  owed = 0;
+  readonly #server: MockServer;
+  readonly #reader = new RequestReader();
+  readonly #waiting: string[][] = [];
+  readonly #transaction = new Transaction();
+  #busy = false;
+  /** What was said while replies are held. */
+  #held = '';
+
+  constructor(
+    readonly id: number,
+    server: MockServer,
+  ) {
+    this.#server = server;
+  }
+
+  get inTransaction(): boolean {
+    return this.#transaction.running;
+  }
+
+  receive(data: string | Uint8Array): void {
+    const requests = this.#reader.read(data);
+    this.owed += requests.length;
+    this.#waiting.push(...requests);
+    this.#work();
+  }
+
+  gone(): void {
+    this.#server.forget(this);
+  }
+
+  tell(reply: Reply): void {
+    const bytes = encode(reply, this.protocol);
+    if (this.#holds) this.#held += bytes;
+    else this.socket.deliver(bytes);
+  }
+
+  /** Lets go of what was held. */
+  flush(): void {
+    const bytes = this.#held;
+    this.#held = '';
+    this.owed = this.#waiting.length + Number(this.#busy);
+    if (bytes !== '') this.socket.deliver(bytes);
+  }
+
+  quit(): void {
+    this.socket.end();
+  }
+
+  get #holds(): boolean {
+    return this.#server.holding && this.ready;
+  }
+
+  #work(): void {
+    while (!this.#busy) {
+      const request = this.#waiting.shift();
+      if (request === undefined) return;
+      const outcome = this.#do((request[0] ?? '').toLowerCase(), request.slice(1));
+      if (!(outcome instanceof Promise)) {
+        this.#done(outcome);
+        continue;
+      }
+      this.#busy = true;
+      void outcome.catch(toFailure).then((reply) => {
+        this.#busy = false;
+        this.#done(reply);
+        this.#work();
+      });
+    }
+  }
+
+  #done(reply: Reply | undefined): void {
+    if (reply !== undefined) this.tell(reply);
+    if (!this.#holds) this.owed--;
+    this.#server.retryBlocked();
+  }
+
+  #do(name: string, args: string[]): Outcome {
+    const transaction = this.#transaction;
+    const ours =
+      this.#server.checking || !this.ready || (!this.leased && !transaction.open && UNDOING.has(name));
+    if (!ours) this.#server.note(this, name, args.map(textOf));
+    try {
+      if (TRANSACTION.has(name)) return this.#control(name, args);
+      if (!transaction.open) return this.#perform(name, args, ours);
+      this.#find(name, args);
+      return transaction.queue(name, args);
+    } catch (error) {
+      if (!TRANSACTION.has(name)) transaction.spoil();
+      return toFailure(error);
+    }
+  }
+
+  /** MULTI, and what belongs to it. */
+  #control(name: string, args: readonly string[]): Outcome {
+    const { db } = this.#server.contextOf(this);
+    if (name === 'watch' ? args.length === 0 : args.length > 0) throw arityError(name);
+    if (name === 'watch') return this.#transaction.watch(db, args);
+    if (name !== 'exec') return this.#transaction[name as 'multi' | 'discard' | 'unwatch']();
+    return this.#transaction.exec((one, its) => {
+      try {
+        return this.#perform(one, its, false);
+      } catch (error) {
+        return toFailure(error);
+      }
+    });
+  }
+
+  /** Answers as the test wants it, or as the store does. */
+  #perform(name: string, args: readonly string[], ours: boolean): Outcome {
+    const context = this.#server.contextOf(this);
+    if (name === 'eval') context.scripts.load(args[0] ?? '');
+    const { answers } = this.#server;
+    if (name === 'evalsha' && !answers.has(name)) return this.#perform('eval', withText(context, args), ours);
+    const own = (): Outcome => this.#find(name, args)(context, ...args);
+    const given = ours ? undefined : answers.give(name, args.map(textOf));
+    if (given instanceof Promise) return given.then((reply) => (reply === undefined ? own() : reply));
+    return given === undefined ? own() : given;
+  }
+
+  /** What runs the command; throws if there is no such command, or not with so many arguments. */
+  #find(name: string, args: readonly string[]): (context: Context, ...args: string[]) => Outcome {
+    const command = commandOf(name);
+    if (command === undefined) {
+      if (this.#server.answers.has(name) || name === 'evalsha') return () => null;
+      throw new Failure(
+        `ERR unknown command '${name}': the mock does not have it, answer it with mock.reply('${name}', (...args) => …)`,
+      );
+    }
+    if (args.length < command.least || args.length > command.most) throw arityError(name);
+    return command.run;
+  }
+}
+
+/** The arguments of EVALSHA with the text of the script, as EVAL has them. */
+function withText({ scripts }: Context, [sha = '', ...rest]: readonly string[]): string[] {
+  const text = scripts.get(sha);
+  if (text === undefined) throw new Failure('NOSCRIPT No matching script. Please use EVAL.');
+  return [text, ...rest];
+}

@@ -1,0 +1,33 @@
+/** What Redis begins its errors with, where a dial may meet them. */
+const REDIS_CODES = new Set([
+  ...['ERR', 'WRONGPASS', 'NOAUTH', 'NOPERM', 'NOPROTO', 'DENIED', 'LOADING', 'MASTERDOWN', 'READONLY'],
+  ...['MISCONF', 'OOM', 'BUSY', 'CLUSTERDOWN', 'UNBLOCKED', 'TRYAGAIN', 'NOREPLICAS'],
+]);
+
+/**
+ * A short word for why a dial failed, safe as a label: the `code` of a system or TLS error (`ECONNREFUSED`), the first
+ * word of a Redis error (`WRONGPASS`), or `other`. Nothing else of the error gets into it, for that may hold a secret.
+ */
+export function errorCode(error: Error & { code?: unknown }): string {
+  if (typeof error.code === 'string' && /^[A-Z][A-Z0-9_]{1,60}$/.test(error.code)) return error.code;
+  const [word = ''] = error.message.split(' ', 1);
+  return REDIS_CODES.has(word) ? word : 'other';
+}
+
+/** Counts by code. There are at most so many codes, whatever errors come. */
+export class CodeCounts {
+  readonly #counts = new Map<string, number>();
+
+  count(code: string): void {
+    const known = this.#counts.has(code) || this.#counts.size < MOST_CODES;
+    const counted = known ? code : 'other';
+    this.#counts.set(counted, (this.#counts.get(counted) ?? 0) + 1);
+  }
+
+  /** The counts, as an object. */
+  get all(): Readonly<Record<string, number>> {
+    return Object.fromEntries(this.#counts);
+  }
+}
+
+const MOST_CODES = 20;

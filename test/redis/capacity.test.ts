@@ -1,0 +1,134 @@
+import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
+import type { Connection } from '../../src/hands.ts';
+import { Pool, type PoolOptions } from '../../src/index.ts';
+import { surveyOnce } from '../../src/redis/survey.ts';
+import { settled } from '../helpers/fake-clock.ts';
+import { FakeRedis } from '../helpers/fake-redis.ts';
+import { take } from '../helpers/outcomes.ts';
+import { testPool, until, useServer } from '../helpers/redis.ts';
+
+const small = useServer(['--maxclients', '20']);
+const large = useServer();
+const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
+
+beforeEach(() => void warn.mockClear());
+afterEach(() => small.observer.call('ACL', 'SETUSER', 'default', '+@all'));
+
+const warnings = (): string[] => warn.mock.calls.map(([text]) => String(text));
+
+/** Once a pool's first connection stands, and what was sent over it is answered. */
+async function connect(options: PoolOptions): Promise<Pool> {
+  const pool = testPool({ redis: small.url, ...options });
+  await pool.use((redis) => redis.ping());
+  await settled();
+  return pool;
+}
+
+test('a pool that the server has no room for warns once, with the numbers', async () => {
+  const pool = await connect({ name: 'greedy', maxActive: 25 });
+  const text =
+    /^pool greedy: the server allows 20 clients \(maxclients\), but 1 process with maxActive 25 and \d other connections come to \d\d$/;
+  expect(warnings()).toEqual([expect.stringMatching(text)]);
+  expect(warn.mock.calls[0]?.[1]).toBe('PoolWarning');
+  await take(pool, 3);
+  pool.clear();
+  await pool.use((redis) => redis.ping());
+  expect(warnings().length).toBe(1);
+});
+
+test('pools of other processes under the same name count with all that they may open', async () => {
+  const first = await connect({ name: 'sessions', maxActive: 8 });
+  expect(warnings()).toEqual([]);
+  await take(first, 8);
+  await connect({ name: 'sessions', maxActive: 8 }); // two at least: 16, and the observer
+  expect(warnings()).toEqual([]);
+  const second = testPool({ redis: small.url, name: 'sessions', maxActive: 8 });
+  await take(second, 7);
+  warn.mockClear();
+  await connect({ name: 'sessions', maxActive: 8 });
+  expect(warnings()).toEqual([
+    'pool sessions: the server allows 20 clients (maxclients), but 3 processes with maxActive 8 and 1 other connections come to 25',
+  ]);
+});
+
+test('a usual pool asks nothing at all: the INFO of the dial has told enough', async () => {
+  const pool = large.pool({ maxActive: 50 });
+  await pool.use((redis) => redis.ping());
+  const stats = await large.observer.info('commandstats');
+  expect(stats).toContain('cmdstat_info:');
+  expect(stats).not.toMatch(/cmdstat_(config\|get|client\|list):/);
+  expect(warnings()).toEqual([]);
+});
+
+test('whoever may not ask, or may not be told, is not warned, and connects all the same', async () => {
+  await small.observer.call('ACL', 'SETUSER', 'someone', 'on', '>pw', '~*', '+@all', '-client|list');
+  const url = `redis://someone:pw@127.0.0.1:${small.port}`;
+  await connect({ redis: url, maxActive: 25 });
+  await until('it is warned, for its own alone are too many', () => warnings().length === 1);
+  warn.mockClear();
+  const told = vi.spyOn(console, 'warn').mockImplementation(() => {}); // ioredis skips its ready check
+  onTestFinished(() => void told.mockRestore());
+  await small.observer.call('ACL', 'SETUSER', 'someone', '-info');
+  await connect({ redis: url, maxActive: 25 });
+  await connect({ redis: { host: '127.0.0.1', port: small.port, enableReadyCheck: false }, maxActive: 25 });
+  expect(warnings()).toEqual([]);
+});
+
+test('the first borrower gets its connection before anything is answered', async () => {
+  const pool = testPool({ redis: small.url, maxActive: 25 });
+  const lease = await pool.acquire();
+  const unanswered = lease.raw.commandQueue.length;
+  expect(unanswered).toBe(1);
+  expect(await lease.ping()).toBe('PONG');
+  await until('it is warned', () => warnings().length === 1);
+});
+
+test.each<[string, unknown, number]>([
+  ['a list, as in RESP2', ['maxclients', '20'], 1],
+  ['a map, as in RESP3', { maxclients: '20' }, 1],
+  ['nothing, as behind some proxies', [], 0],
+  ['an error', new Error('ERR unknown command'), 0],
+])(
+  'a server that does not tell its limit in INFO is asked for it, and may answer with %s',
+  async (_, reply, count) => {
+    const config = vi.fn(async () => (reply instanceof Error ? Promise.reject(reply) : reply));
+    const client = vi.fn(async () => 'id=1 addr=10.0.0.1:1 name=p age=0');
+    const connection = { client: { config, client }, clients: { connected: 3 } } as unknown as Connection;
+    surveyOnce({ name: 'p', maxActive: 25 }, 'p')(connection);
+    expect(config).toHaveBeenCalledWith('GET', 'maxclients');
+    await settled();
+    expect(warnings().length).toBe(count);
+  },
+);
+
+test('a list that would be long is not asked for', async () => {
+  const client = vi.fn(async () => '');
+  const clients = { connected: 1001, max: 1010 };
+  const survey = surveyOnce({ name: 'p', maxActive: 25 }, 'p');
+  survey({ client: { client }, clients } as unknown as Connection);
+  await settled();
+  expect(client).not.toHaveBeenCalled();
+  expect(warnings()).toEqual([expect.stringContaining('1000 other connections come to 1025')]);
+});
+
+test('hands that look at nothing switch it off', async () => {
+  const looked: unknown[] = [];
+  const hands = { survey: (connection: unknown) => void looked.push(connection) };
+  const pool = new (Pool as new (options: PoolOptions, hands: object) => Pool)(
+    { redis: small.url, maxActive: 25 },
+    hands,
+  );
+  await pool.use((redis) => redis.ping());
+  await until('it is idle', () => pool.stats().idle === 1);
+  expect([looked.length, warnings().length]).toEqual([1, 0]);
+  await pool.close();
+});
+
+test('a pool on connections of another kind looks at nothing', async () => {
+  const redis = new FakeRedis();
+  const pool = redis.pool({ maxActive: 25_000 });
+  await pool.use(() => {});
+  expect(redis.dials[0]?.client.log).toEqual([]);
+  expect(warnings()).toEqual([]);
+  await pool.close();
+});
