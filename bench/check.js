@@ -5,7 +5,7 @@
 import { findServer, installServer, startServer } from '../tools/redis-server.js';
 import { CONTENDERS } from './contenders.js';
 import { closedLoop } from './loops.js';
-import { median, row } from './measure.js';
+import { interleave, median, row } from './measure.js';
 import { OPERATIONS, seed } from './operations.js';
 import { ratios } from './results.js';
 import { WORKLOADS } from './workloads.js';
@@ -48,14 +48,12 @@ await server.stop();
 /** How many times as fast ours is now: interleaved rounds, the first of which warms up. */
 async function ratio(id, ours, theirs) {
   const { operation, callers } = WORKLOADS.find((one) => one.id === id).load;
-  const rates = { [ours]: [], [theirs]: [] };
-  for (let round = 0; round <= ROUNDS; round++) {
-    for (const name of [theirs, ours]) {
-      const { dialect, with: give } = open[name];
-      const work = OPERATIONS[operation][dialect];
-      const { done, seconds } = await closedLoop(() => give(work), { callers, ms: 100 });
-      if (round > 0) rates[name].push(done / seconds);
-    }
-  }
+  const rate = (name) => async () => {
+    const { dialect, with: give } = open[name];
+    const work = OPERATIONS[operation][dialect];
+    const { done, seconds } = await closedLoop(() => give(work), { callers, ms: 100 });
+    return done / seconds;
+  };
+  const rates = await interleave({ [theirs]: rate(theirs), [ours]: rate(ours) }, ROUNDS);
   return median(rates[ours]) / median(rates[theirs]);
 }

@@ -21,9 +21,10 @@ export async function closedLoop(operation, { callers, ms, times = Number.POSITI
     }
   };
   const start = performance.now();
-  const timer = setTimeout(() => {
+  const stop = () => {
     over = true;
-  }, ms);
+  };
+  const timer = ms === undefined ? undefined : setTimeout(stop, ms);
   await Promise.all(Array.from({ length: callers }, caller));
   clearTimeout(timer);
   return { done, seconds: (performance.now() - start) / 1000, latencies };

@@ -1,4 +1,5 @@
 /** Shared by the benches: medians with spread, and Markdown. */
+import { closedLoop } from './loops.js';
 
 /** The value below which the share `q` of the sorted values lies. */
 export function quantile(sorted, q) {
@@ -12,6 +13,7 @@ export function summary(values) {
 }
 
 export const median = (values) => summary(values).median;
+
 /**
  * Runs every contender once a round, in turn, so that what disturbs the machine disturbs all of them; each round begins
  * with another one, since to be the first, or to come after a certain other, may be a disadvantage. The first round
@@ -31,30 +33,13 @@ export async function interleave(contenders, rounds, progress = () => {}) {
   return values;
 }
 
-/** Microseconds an operation takes when `count` of them run one after the other. */
-export async function microseconds(count, operation) {
-  const start = performance.now();
-  for (let i = 0; i < count; i++) await operation();
-  return ((performance.now() - start) * 1000) / count;
-}
-
-/** Thousand operations a second with `callers` at once, each doing `each` in turn. */
-export async function throughput(callers, each, operation) {
-  const start = performance.now();
-  const caller = async () => {
-    for (let i = 0; i < each; i++) await operation();
-  };
-  await Promise.all(Array.from({ length: callers }, caller));
-  return (callers * each) / (performance.now() - start);
-}
-
 /**
  * Microseconds of this process' CPU time that an operation takes, with `callers` at once, each doing `each` in turn. What
  * others do on the machine disturbs it less than it does the time that passes.
  */
 export async function cpuMicroseconds(callers, each, operation) {
   const start = process.cpuUsage();
-  await throughput(callers, each, operation);
+  await closedLoop(operation, { callers, times: each });
   const { user, system } = process.cpuUsage(start);
   return (user + system) / (callers * each);
 }

@@ -4,7 +4,7 @@ import { Agent, get } from 'node:http';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { findServer, installServer, startServer } from '../tools/redis-server.js';
-import { row, summary } from './measure.js';
+import { interleave, row, summary } from './measure.js';
 
 const ROUNDS = Number(process.env.ROUNDS ?? 15);
 const VISITORS = 50;
@@ -13,18 +13,13 @@ const REQUESTS = 3000;
 const redis = await startServer({ binary: findServer() ?? (await installServer()) });
 const admin = new Redis(redis.url);
 const apps = await Promise.all(['connect-redis 8, one ioredis', 'PoolSessionStore'].map(start));
-for (let round = 0; round <= ROUNDS; round++) {
-  for (const app of round % 2 ? apps : [...apps].reverse()) {
-    const measured = await serve(app);
-    if (round > 0) app.rounds.push(measured); // the first one warms up
-  }
-}
+const rounds = await interleave(Object.fromEntries(apps.map((app) => [app.kind, () => serve(app)])), ROUNDS);
 const columns = { perSecond: 'requests a second', app: 'CPU of the app, µs', server: 'CPU of Redis, µs' };
 console.log(row('', ...Object.values(columns)));
 console.log(row('---', ...Object.values(columns).map(() => '---')));
-for (const { kind, rounds } of apps) {
+for (const [kind, measured] of Object.entries(rounds)) {
   const cells = Object.keys(columns).map((key) => {
-    const { median, low, high } = summary(rounds.map((one) => one[key]));
+    const { median, low, high } = summary(measured.map((one) => one[key]));
     return `${median.toFixed(1)} (${low.toFixed(1)} – ${high.toFixed(1)})`;
   });
   console.log(row(kind, ...cells));
@@ -51,7 +46,7 @@ async function start(kind) {
   const cookies = await Promise.all(
     Array.from({ length: VISITORS }, async () => (await ask('/login')).cookie),
   );
-  return { kind, child, ask, cookies, rounds: [] };
+  return { kind, child, ask, cookies };
 }
 
 async function serve({ child, ask, cookies }) {

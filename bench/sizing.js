@@ -2,7 +2,8 @@
 import { cpus } from 'node:os';
 import { Pool } from '../dist/index.js';
 import { findServer, installServer, startServer } from '../tools/redis-server.js';
-import { interleave, row, summary, throughput } from './measure.js';
+import { closedLoop } from './loops.js';
+import { interleave, quantile, row, summary } from './measure.js';
 
 const ROUNDS = Number(process.env.ROUNDS ?? 15);
 const SIZES = [1, 2, 5, 10, 20, 50, 100, 200];
@@ -31,13 +32,15 @@ for (const pool of pools) await pool.close();
 await server.stop();
 
 async function round(pool, percentiles) {
-  const took = [];
-  const result = await throughput(CALLERS, 40, async () => {
-    const start = performance.now();
+  const get = async () => {
     if ((await pool.use((redis) => redis.get('k'))) !== VALUE) throw new Error('a wrong reply');
-    took.push(performance.now() - start);
-  });
-  took.sort((a, b) => a - b);
-  percentiles.push(took[Math.floor(took.length * 0.99)]);
-  return result;
+  };
+  const { done, seconds, latencies } = await closedLoop(get, { callers: CALLERS, times: 40 });
+  percentiles.push(
+    quantile(
+      latencies.sort((a, b) => a - b),
+      0.99,
+    ),
+  );
+  return done / seconds / 1000;
 }

@@ -46,7 +46,7 @@ export class CommandQueue {
     this.#gathered = [];
     this.#groups = 0; // before listeners, whom `elsewhere` may reach, can bring the next ones
     if (groups > 0) units = units.filter((unit) => this.#belongs(unit, elsewhere));
-    if (units.length > 0) this.#push(units, at);
+    if (units.length > 0) this.batches.push(batchOf(units, at));
   }
 
   /**
@@ -62,14 +62,14 @@ export class CommandQueue {
     this.batches.pop();
     const { at } = last;
     const others = last.units.filter((unit) => !isLarge(unit));
-    if (others.length > 0) this.#push(others, at);
-    for (const unit of apart) this.#push([unit], at, true);
+    if (others.length > 0) this.batches.push(batchOf(others, at));
+    for (const unit of apart) this.batches.push(batchOf([unit], at, true));
   }
 
   /** Puts what was sent in vain before all others. */
   putFirst(units: readonly Unit[], at: number): void {
     if (units.length === 0) return;
-    this.batches.unshift({ units, at, large: false, sent: 0, lane: undefined });
+    this.batches.unshift(batchOf(units, at));
     this.length += sizeOf(units, 0, units.length);
   }
 
@@ -94,16 +94,16 @@ export class CommandQueue {
     }
   }
 
-  #push(units: readonly Unit[], at: number, large = false): void {
-    this.batches.push({ units, at, large, sent: 0, lane: undefined });
-  }
-
   #belongs(unit: Unit, elsewhere: (commands: readonly Command[]) => void): boolean {
     if (!(unit instanceof Group) || !(unit.own || unit.refusal)) return true;
     this.length -= unit.commands.length;
     if (!unit.refusal) elsewhere(unit.commands);
     return false;
   }
+}
+
+function batchOf(units: readonly Unit[], at: number, large = false): Batch {
+  return { units, at, large, sent: 0, lane: undefined };
 }
 
 function reads(unit: Unit): boolean {

@@ -128,12 +128,12 @@ export const EVENT_NAMES = [
 ] satisfies PoolEventName[];
 
 /** A rule says what is allowed, or nothing when `value` is. */
-type Rule = (value: unknown) => string | undefined;
+export type Rule = (value: unknown) => string | undefined;
 
 /** The longest delay that a Node timer takes; longer ones fire at once. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
-const count =
+export const count =
   (least: number): Rule =>
   (value) =>
     Number.isSafeInteger(value) && (value as number) >= least ? undefined : `an integer of at least ${least}`;
@@ -146,6 +146,8 @@ const time =
     return `milliseconds from ${least} to ${LONGEST_TIMER_MS}, or Infinity`;
   };
 
+export const truth: Rule = (value) => (typeof value === 'boolean' ? undefined : 'true or false');
+
 const callable: Rule = (value) => (typeof value === 'function' ? undefined : 'a function');
 
 const RULES: Readonly<Record<keyof PoolOptions, Rule>> = {
@@ -156,7 +158,7 @@ const RULES: Readonly<Record<keyof PoolOptions, Rule>> = {
   maxActive: count(1),
   maxIdle: count(0),
   minIdle: count(0),
-  wait: (value) => (typeof value === 'boolean' ? undefined : 'true or false'),
+  wait: truth,
   maxWaiting: count(0),
   acquireTimeoutMs: time(0),
   connectTimeoutMs: time(1),
@@ -218,7 +220,12 @@ export function resolveOptions(given: PoolOptions): ResolvedOptions {
 
 /** Checks a time that a method was given; throws `POOL_INVALID_OPTION`. */
 export function checkTime(option: string, value: unknown): void {
-  const allowed = time(0)(value);
+  checkRule(option, value, time(0));
+}
+
+/** Checks a value against a rule; throws `POOL_INVALID_OPTION`. */
+export function checkRule(option: string, value: unknown, rule: Rule): void {
+  const allowed = rule(value);
   if (allowed) throw invalidOption(`option ${option} must be ${allowed}, got ${inspect(value)}`);
 }
 

@@ -174,24 +174,15 @@ class Family {
       ...{ name: this.#prefix + name, help, registers: [this.#register] },
       labelNames: label === undefined ? ['pool'] : ['pool', label],
     };
-    if (kind === 'gauge') {
-      const gauge: Gauge = new Gauge({
-        ...config,
-        collect: () => {
-          gauge.reset();
-          fill((labels, value) => gauge.set(labels, value));
-        },
-      });
-      return gauge;
-    }
-    const counter: Counter = new Counter({
+    const Kind = kind === 'gauge' ? Gauge : Counter;
+    const metric: Gauge | Counter = new Kind({
       ...config,
       collect: () => {
-        counter.reset();
-        fill((labels, value) => counter.inc(labels, value));
+        metric.reset();
+        fill((labels, value) => metric.inc(labels, value));
       },
     });
-    return counter;
+    return metric;
   }
 }
 

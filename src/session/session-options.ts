@@ -1,5 +1,4 @@
-import { inspect } from 'node:util';
-import { invalidOption } from '../errors.ts';
+import { checkRule, count, type Rule, truth } from '../options.ts';
 import { checkKeys } from '../spelling.ts';
 
 /** As much of a session as a store looks at. */
@@ -52,30 +51,24 @@ const DEFAULTS: ResolvedSessionOptions = Object.freeze({
   maxLength: 65_536,
 });
 
-type Rule = readonly [allowed: string, test: (value: unknown) => boolean];
-
-const isBoolean: Rule = ['true or false', (value) => typeof value === 'boolean'];
-const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 1;
 const RULES: Readonly<Record<keyof SessionOptions, Rule>> = {
-  prefix: ['a string', (value) => typeof value === 'string'],
-  ttl: [
-    'a number of seconds above 0, or a function',
-    (value) => typeof value === 'function' || (Number.isFinite(value) && (value as number) > 0),
-  ],
-  serializer: [
-    'an object with parse and stringify',
-    (value) => {
-      const { parse, stringify } = Object(value);
-      return typeof parse === 'function' && typeof stringify === 'function';
-    },
-  ],
-  disableTTL: isBoolean,
-  disableTouch: isBoolean,
-  scanCount: ['an integer of at least 1', isCount],
-  maxLength: [
-    'an integer of at least 1, or Infinity',
-    (value) => isCount(value) || value === Number.POSITIVE_INFINITY,
-  ],
+  prefix: (value) => (typeof value === 'string' ? undefined : 'a string'),
+  ttl: (value) =>
+    typeof value === 'function' || (Number.isFinite(value) && (value as number) > 0)
+      ? undefined
+      : 'a number of seconds above 0, or a function',
+  serializer: (value) => {
+    const { parse, stringify } = Object(value);
+    const fits = typeof parse === 'function' && typeof stringify === 'function';
+    return fits ? undefined : 'an object with parse and stringify';
+  },
+  disableTTL: truth,
+  disableTouch: truth,
+  scanCount: count(1),
+  maxLength: (value) => {
+    const allowed = count(1)(value);
+    return allowed && value !== Number.POSITIVE_INFINITY ? `${allowed}, or Infinity` : undefined;
+  },
 };
 
 /** All names of {@link SessionOptions}. */
@@ -88,10 +81,10 @@ export function resolveSessionOptions(
 ): ResolvedSessionOptions {
   checkKeys('option', given, known);
   const options: Record<string, unknown> = { ...DEFAULTS };
-  for (const [option, [allowed, test]] of Object.entries(RULES)) {
+  for (const [option, rule] of Object.entries(RULES)) {
     const value = given[option as keyof SessionOptions];
     if (value === undefined) continue;
-    if (!test(value)) throw invalidOption(`option ${option} must be ${allowed}, got ${inspect(value)}`);
+    checkRule(option, value, rule);
     options[option] = value;
   }
   return Object.freeze(options) as unknown as ResolvedSessionOptions;

@@ -29,6 +29,7 @@ export class Sessions {
   }
 
   async touch(sid: string, session: object): Promise<void> {
+    if (this.#options.disableTouch) return;
     const ttlMs = this.ttlMs(session);
     if (ttlMs !== Number.POSITIVE_INFINITY) await this.#redis.pexpire(this.#key(sid), ttlMs);
   }

@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events';
 import { inspect } from 'node:util';
 import { called, type NodeCallback } from '../callback.ts';
 import { invalidOption } from '../errors.ts';
-import type { PoolOptions } from '../options.ts';
+import { checkRule, type PoolOptions, truth } from '../options.ts';
 import { Pool } from '../pool.ts';
 import type { RedisPool } from '../redis-pool.ts';
 import { ExpressSessions, type SessionRequest } from './express-sessions.ts';
@@ -38,7 +38,6 @@ export class PoolSessionStore extends EventEmitter {
   readonly pool: RedisPool;
   readonly #own: boolean;
   readonly #sessions: Sessions;
-  readonly #disableTouch: boolean;
   readonly #express = new ExpressSessions();
   readonly #failOpen: FailOpen | undefined;
   /** Set by express-session: gives a request a new session. */
@@ -49,13 +48,10 @@ export class PoolSessionStore extends EventEmitter {
     super();
     const resolved = resolveSessionOptions(options, [...SESSION_OPTIONS, 'pool', 'failOpen']);
     const { pool = {}, failOpen = false } = options;
-    if (typeof failOpen !== 'boolean') {
-      throw invalidOption(`option failOpen must be true or false, got ${inspect(failOpen)}`);
-    }
+    checkRule('failOpen', failOpen, truth);
     this.#own = !isPool(pool);
     this.pool = isPool(pool) ? pool : ownPool(pool);
     this.#sessions = new Sessions(this.pool.redis, resolved);
-    this.#disableTouch = resolved.disableTouch || resolved.disableTTL;
     if (failOpen) this.#failOpen = new FailOpen(this.pool.redis, this);
   }
 
@@ -71,8 +67,7 @@ export class PoolSessionStore extends EventEmitter {
 
   /** Makes a session live on, without writing it. */
   touch(sid: string, session: object, callback?: NodeCallback): Promise<void> {
-    const done = this.#disableTouch ? Promise.resolve() : this.#sessions.touch(sid, session);
-    return called(done, callback);
+    return called(this.#sessions.touch(sid, session), callback);
   }
 
   destroy(sid: string, callback?: NodeCallback): Promise<void> {

@@ -1,7 +1,8 @@
 import cookie from '@fastify/cookie';
 import session from '@fastify/session';
-import fastify from 'fastify';
+import fastify, { type FastifyInstance } from 'fastify';
 import { beforeEach, expect, onTestFinished, test } from 'vitest';
+import type { Pool } from '../../src/index.ts';
 import { PoolSessionStore } from '../../src/session/index.ts';
 import { times } from '../helpers/outcomes.ts';
 import { useServer } from '../helpers/redis.ts';
@@ -16,9 +17,8 @@ declare module 'fastify' {
 const server = useServer();
 beforeEach(() => server.observer.flushall());
 
-test('@fastify/session keeps, regenerates and ends sessions, over few connections', async () => {
-  const watch = server.watch('redis-pool');
-  const pool = server.pool({ maxActive: 3 });
+/** An app whose sessions are in `pool`. */
+async function appOn(pool: Pool): Promise<FastifyInstance> {
   const app = fastify();
   onTestFinished(() => app.close());
   await app.register(cookie);
@@ -27,6 +27,13 @@ test('@fastify/session keeps, regenerates and ends sessions, over few connection
     secret: 'x'.repeat(32),
     cookie: { secure: false, maxAge: 60_000 },
   });
+  return app;
+}
+
+test('@fastify/session keeps, regenerates and ends sessions, over few connections', async () => {
+  const watch = server.watch('redis-pool');
+  const pool = server.pool({ maxActive: 3 });
+  const app = await appOn(pool);
   app.get('/visit', async ({ session: own }) => {
     own.visits = (own.visits ?? 0) + 1;
     return `${own.visits}`;
@@ -56,14 +63,7 @@ test('@fastify/session keeps, regenerates and ends sessions, over few connection
 
 test('an error of the pool is answered, and the app lives on', async () => {
   const pool = server.pool();
-  const app = fastify();
-  onTestFinished(() => app.close());
-  await app.register(cookie);
-  await app.register(session, {
-    store: new PoolSessionStore({ pool }),
-    secret: 'x'.repeat(32),
-    cookie: { secure: false },
-  });
+  const app = await appOn(pool);
   app.get('/', async ({ session: own }) => `${own.visits}`);
   const url = await app.listen({ host: '127.0.0.1', port: 0 });
   const visitor = new Visitor(url);
