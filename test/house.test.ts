@@ -168,7 +168,7 @@ test('what a file imports from src exists', () => {
 
 test('no file is longer than can be read at a sitting', () => {
   expect(
-    sources.filter(({ lines }) => lines > 260).map(({ path, lines }) => `${path}: ${lines} lines`),
+    sources.filter(({ lines }) => lines > 500).map(({ path, lines }) => `${path}: ${lines} lines`),
   ).toEqual([]);
 });
 
