@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
-import { accessSync, constants, mkdtempSync, rmSync } from 'node:fs';
+import { accessSync, constants, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { resolve as absolute, delimiter, join, sep } from 'node:path';
 import { installPackage } from './install-server.js';
 
 /** Debian and Homebrew put servers where a user's PATH may not look. */
@@ -43,10 +43,27 @@ const PORT_ATTEMPTS = 5;
  * @property {() => Promise<void>} stop kills it and resolves when it and its directory are gone
  */
 
-/** Where a Redis or Valkey server is installed, if there is one. @returns {string | undefined} */
+/**
+ * Where a Redis or Valkey server is: what `REDIS_SERVER` names (a path, or a program on PATH), else what is installed.
+ *
+ * @returns {string | undefined}
+ * @throws {Error} when `REDIS_SERVER` names what cannot be run: another server than the one asked for would be a surprise
+ */
 export function findServer() {
+  const { REDIS_SERVER: chosen } = process.env;
+  if (!chosen) return NAMES.map(onPath).find(Boolean);
+  const found = chosen.includes(sep) ? [absolute(chosen)].find(isExecutable) : onPath(chosen);
+  if (found) return found;
+  throw new Error(
+    `REDIS_SERVER is '${chosen}', which is no program that can be run: give the path of a redis-server or ` +
+      'valkey-server, or leave REDIS_SERVER unset to take the one that is installed.',
+  );
+}
+
+/** @param {string} name @returns {string | undefined} */
+function onPath(name) {
   const places = [...(process.env.PATH ?? '').split(delimiter).filter(Boolean), ...USUAL_PLACES];
-  return NAMES.flatMap((name) => places.map((place) => join(place, name))).find(isExecutable);
+  return places.map((place) => join(place, name)).find(isExecutable);
 }
 
 /**
@@ -159,8 +176,8 @@ function untilReady({ process: child, log }, readyMs) {
 /** @param {string} path */
 function isExecutable(path) {
   try {
-    accessSync(path, constants.X_OK);
-    return true;
+    accessSync(path, constants.X_OK); // a folder passes, too
+    return statSync(path).isFile();
   } catch {
     return false;
   }

@@ -1,6 +1,8 @@
-import { findServer, installServer } from '../../tools/redis-server.js';
+import { findServer, installServer, startServer } from '../../tools/redis-server.js';
 
-/** Runs once before all tests: those on a real server start it themselves, but it has to be there. */
+/** Runs once before all tests: those on a real server start it themselves, but it has to be there, and to start. */
 export default async function setup(): Promise<void> {
-  if (!findServer()) await installServer();
+  const binary = findServer() ?? (await installServer());
+  const server = await startServer({ binary });
+  await server.stop();
 }

@@ -72,10 +72,7 @@ export class TestServer {
 
   /** All connections but the observer's; with `name`, those of that name. */
   async clients(name?: string): Promise<Client[]> {
-    const list = String(await this.observer.client('LIST'))
-      .trim()
-      .split('\n')
-      .map((line) => Object.fromEntries(line.split(' ').map(pair)));
+    const list = await clientList(this.observer);
     return list.filter((one) => (name === undefined ? one['name'] !== 'observer' : one['name'] === name));
   }
 
@@ -128,6 +125,14 @@ export function useServer(args: Args | (() => Args | Promise<Args>) = []): TestS
   beforeAll(() => server.start());
   afterAll(() => server.stop());
   return server;
+}
+
+/** Every connection, field by field: which fields there are, and their order, is each server's own. */
+export async function clientList(observer: Redis): Promise<Client[]> {
+  const lines = String(await observer.client('LIST'))
+    .trim()
+    .split('\n');
+  return lines.map((line) => Object.fromEntries(line.split(' ').map(pair)));
 }
 
 /** What `createClient` does by default. The cast only picks an overload of ioredis 6. */

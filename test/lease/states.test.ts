@@ -3,6 +3,7 @@ import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { type Lease, Pool } from '../../src/index.ts';
 import { type RunningServer, startServer } from '../../tools/redis-server.js';
+import { clientList } from '../helpers/redis.ts';
 
 const DB = 2;
 let server: RunningServer;
@@ -110,10 +111,9 @@ describe.each(Object.entries(STATES))('%s', (state, { leave, kept }) => {
 /** Looks from both ends: what the server says of the connection, and what the connection does. */
 async function expectClean(redis: Lease): Promise<void> {
   const id = await redis.client('ID');
-  const seen = String(await observer.client('LIST'))
-    .split('\n')
-    .find((line) => line.startsWith(`id=${id} `));
-  expect(seen).toMatch(/ name=states .* flags=N db=2 sub=0 psub=0 ssub=0 multi=-1 .* redir=-1/);
+  const seen = (await clientList(observer)).find((one) => one['id'] === String(id));
+  const untouched = { sub: '0', psub: '0', ssub: '0', multi: '-1', redir: '-1' };
+  expect(seen).toMatchObject({ name: 'states', flags: 'N', db: String(DB), ...untouched });
   await redis.set('a', 'mine');
   expect(await redis.get('a')).toBe('mine');
   // Someone else changes a key that a borrower before may have watched: EXEC must not mind.

@@ -63,9 +63,9 @@ const TOPICS: Readonly<Record<string, string>> = {
     SET s v | RPUSH l v | HGET s f | HSET s f v | LPUSH s v | LRANGE s 0 1 | SADD s v | ZADD s 1 v | GET l | INCR l
     APPEND l v | SET l v GET | MGET s l | SETNX l v | GETDEL l | SISMEMBER l v | ZSCORE l v | SET l v | GET l | STRLEN s`,
   transactions: `
-    MULTI | SET k 1 | INCR k | GET k | EXEC | MULTI | SET k 2 | DISCARD | GET k | EXEC | DISCARD | MULTI | MULTI | EXEC
+    MULTI | SET k 1 | INCR k | GET k | EXEC | MULTI | SET k 2 | DISCARD | GET k | EXEC | DISCARD | MULTI | MULTI | DISCARD
     MULTI | SET k | INCR k | EXEC | GET k | MULTI | LPUSH k v | INCR k | EXEC | WATCH k | SET k 5 | MULTI | INCR k | EXEC
-    WATCH k | MULTI | INCR k | EXEC | WATCH k | SET k 6 | UNWATCH | MULTI | INCR k | EXEC | MULTI | WATCH k | EXEC
+    WATCH k | MULTI | INCR k | EXEC | WATCH k | SET k 6 | UNWATCH | MULTI | INCR k | EXEC | MULTI | WATCH k | DISCARD
     WATCH none | DEL none | MULTI | GET k | EXEC | WATCH | MULTI | BLPOP none 0 | HGETALL none | SMEMBERS none | EXEC`,
   connections: `
     PING | PING hello | ECHO x | SELECT 1 | SET k db1 | SELECT 0 | GET k | SELECT 99 | SELECT x | CLIENT SETNAME me
@@ -84,23 +84,33 @@ async function answerOf(lease: Lease, command: string): Promise<unknown> {
 }
 
 /** What a pool answers to the commands of a topic, one after the other. */
-function answersOf(pool: RedisPool, topic: string): Promise<Record<string, unknown>[]> {
+function answersOf(pool: RedisPool, topic: string): Promise<[command: string, answer: unknown][]> {
   return pool.use(async (lease) => {
     await lease.flushall();
-    const answers: Record<string, unknown>[] = [];
+    const answers: [string, unknown][] = [];
     for (const command of topic.trim().split(/\s*[|\n]\s*/)) {
-      answers.push({ [command]: await answerOf(lease, command) });
+      answers.push([command, await answerOf(lease, command)]);
     }
     lease.destroy();
     return answers;
   });
 }
 
+/** Without what a server says of an error beyond its code. */
+function withoutWords(answer: unknown): unknown {
+  if (Array.isArray(answer)) return answer.map(withoutWords);
+  return /^ReplyError: ([A-Z]+) /.exec(String(answer))?.[1] ?? answer;
+}
+
 for (const [name, topic] of Object.entries(TOPICS)) {
   test(`${name}: the mock answers what Redis answers, errors included`, async () => {
     const real = await answersOf(server.pool(), topic);
+    const mock = await answersOf(new MockPool(), topic);
     expect(real.length).toBeGreaterThan(15);
-    expect(await answersOf(new MockPool(), topic)).toEqual(real);
+    expect(withoutWords(mock)).toEqual(withoutWords(real));
+    // The mock speaks the words of Redis 7; others say the same in words of their own.
+    const info = await server.observer.info('server');
+    if (/^redis_version:7\./m.test(info) && !info.includes('valkey_version')) expect(mock).toEqual(real);
   });
 }
 
