@@ -8,6 +8,7 @@ const on = (name: string, ioredis: string, exclude: string[] = []) => ({
 
 /** Suites of others, and examples, run the built package, and an `instanceof` of others asks for the ioredis that is installed. */
 const WITH_INSTALLED_IOREDIS = [
+  'test/package/**', // which sees to both itself
   'test/third-party/**',
   'test/examples.test.ts',
   'test/readme.test.ts',
