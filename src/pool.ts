@@ -4,7 +4,7 @@ import { readArguments } from './arguments.ts';
 import { inCallersContext } from './caller-context.ts';
 import { makeShared } from './commands/shared.ts';
 import { Ledger } from './core/slot.ts';
-import { DURATIONS, type DurationListener, type Timed } from './durations.ts';
+import { DURATIONS, type DurationListener } from './durations.ts';
 import { invalidOption } from './errors.ts';
 import { Events } from './events.ts';
 import { Exchange } from './exchange.ts';
@@ -35,7 +35,7 @@ import { checkKeys } from './spelling.ts';
 const GRACE_MS = 5000;
 
 /** A bounded pool of ioredis connections. {@link RedisPool} says what each method promises. */
-export class Pool implements RedisPool, Timed {
+export class Pool implements RedisPool {
   readonly #house: House;
   readonly #exchange: Exchange;
   readonly #lending: Lending;
