@@ -29,8 +29,9 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/helpers/find-server.ts'],
-    testTimeout: 20_000,
-    hookTimeout: 20_000,
+    // Only to end what hangs: no test depends on how fast the machine is.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
     projects: [
       on('ioredis 6', 'ioredis'),
       on('ioredis 5', 'ioredis5', [...WITH_INSTALLED_IOREDIS, ...WITHOUT_IOREDIS]),

@@ -100,7 +100,7 @@ export function freePort() {
  * @param {StartOptions} [options]
  * @returns {Promise<RunningServer>} when it accepts connections
  */
-export async function startServer({ binary = findServer(), args = [], port, readyMs = 10_000 } = {}) {
+export async function startServer({ binary = findServer(), args = [], port, readyMs = 30_000 } = {}) {
   if (!binary) throw new Error('There is no redis-server or valkey-server on PATH.');
   for (let attempt = 1; ; attempt++) {
     const server = launch(binary, port ?? (await freePort()), args);

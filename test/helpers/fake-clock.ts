@@ -44,6 +44,21 @@ export class FakeClock implements Clock {
     this.#now = end;
   }
 
+  /** Lets time pass in steps of 10 ms until `work` has ended; how much that was. */
+  async lasting<T>(work: Promise<T>): Promise<{ ms: number; result: T }> {
+    const start = this.#now;
+    let over = false;
+    const end = (): void => {
+      over = true;
+    };
+    work.then(end, end);
+    while (!over) {
+      await this.advance(10);
+      await new Promise((resolve) => setTimeout(resolve, 1)); // for what comes from outside
+    }
+    return { ms: this.#now - start, result: await work };
+  }
+
   /** Fires all timers due within `ms` in one go, with nothing in between: as after a blocked event loop. */
   leap(ms: number): void {
     this.#now += ms;

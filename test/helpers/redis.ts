@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { Redis, type RedisOptions } from 'ioredis';
 import { afterAll, beforeAll, expect, onTestFinished } from 'vitest';
+import type { Clock } from '../../src/clock.ts';
 import { isPoolError, Pool, type PoolError, type PoolOptions, type PoolStats } from '../../src/index.ts';
 import { type RunningServer, startServer } from '../../tools/redis-server.js';
 
@@ -93,9 +94,9 @@ export class TestServer {
     return Number(found?.[1] ?? expect.fail(`INFO has no ${field}`));
   }
 
-  /** A pool to this server, closed with the test. */
-  pool(options: PoolOptions = {}): Pool {
-    return testPool({ redis: this.url, ...options });
+  /** A pool to this server, closed with the test. With a clock of the test's own no machine is too slow for it. */
+  pool(options: PoolOptions = {}, clock?: Clock): Pool {
+    return testPool({ redis: this.url, ...options }, clock);
   }
 
   /** Looks at the connections again and again; `stop` tells the most that were seen at once. */
@@ -141,17 +142,17 @@ export function newClient(options: RedisOptions): Redis {
 }
 
 /** A pool that is closed with the test. */
-export function testPool(options: PoolOptions): Pool {
-  const pool = new Pool(options);
+export function testPool(options: PoolOptions, clock?: Clock): Pool {
+  const pool = new Pool(options, clock ? { clock } : {});
   onTestFinished(() => pool.close({ graceMs: 0 }));
   return pool;
 }
 
-/** Waits for a condition, and returns what it has become. */
+/** Waits for a condition, and returns what it has become. The limit only ends a test that has failed. */
 export async function until<T>(
   what: string,
   look: () => T | false | Promise<T | false>,
-  withinMs = 5000,
+  withinMs = 30_000,
 ): Promise<T> {
   const end = performance.now() + withinMs;
   for (;;) {

@@ -3,6 +3,7 @@ import { runInNewContext } from 'node:vm';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { Pool, type PoolEvents } from '../../src/index.ts';
 import { type RunningServer, startServer } from '../../tools/redis-server.js';
+import { until } from '../helpers/redis.ts';
 
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
@@ -21,7 +22,7 @@ function collected(condition: () => boolean): Promise<boolean> {
     collectGarbage();
     return condition();
   };
-  return vi.waitUntil(look, { timeout: 10_000, interval: 50 });
+  return vi.waitUntil(look, { timeout: 30_000, interval: 50 });
 }
 
 test('a lease that is dropped without release gives its place back, and is reported', async () => {
@@ -52,7 +53,7 @@ test('a lease that someone still holds, listens on, or awaits a reply of, is not
     await listening.subscribe('c');
   })();
   const popped = (async () => (await pool.acquire()).blpop('list', 0))();
-  await vi.waitUntil(() => pool.stats().inUse === 3);
+  await until('all are out', () => pool.stats().inUse === 3);
   // Past the moment when leases are handed over to the garbage collector, and well beyond.
   const start = performance.now();
   await collected(() => performance.now() - start > 3000);
@@ -60,7 +61,7 @@ test('a lease that someone still holds, listens on, or awaits a reply of, is not
   await held.publish('c', 'still here');
   await held.rpush('list', 'popped');
   expect(await popped).toEqual(['list', 'popped']);
-  await vi.waitUntil(() => heard === 'still here');
+  await until('it is heard', () => heard === 'still here');
   held.release();
   await pool.close({ graceMs: 0 });
 });

@@ -1,9 +1,9 @@
 import type { Socket } from 'node:net';
 import { Redis } from 'ioredis';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Lease, Pool } from '../../src/index.ts';
 import { type RunningServer, startServer } from '../../tools/redis-server.js';
-import { clientList } from '../helpers/redis.ts';
+import { clientList, until } from '../helpers/redis.ts';
 
 const DB = 2;
 let server: RunningServer;
@@ -82,7 +82,7 @@ const ENDS: Record<string, (redis: Lease) => unknown> = {
     const { localAddress, localPort } = redis.raw.stream as Socket;
     await observer.client('KILL', 'ADDR', `${localAddress}:${localPort}`).catch(() => {}); // QUIT was faster
     // The reply to KILL may overtake the FIN.
-    await vi.waitUntil(() => redis.status !== 'ready', { interval: 1 });
+    await until('it has arrived', () => redis.status !== 'ready');
     redis.release();
   },
 };

@@ -3,7 +3,8 @@ import { createServer, type Socket } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
 import type { Pool } from '../../src/index.ts';
 import { freePort } from '../../tools/redis-server.js';
-import { poolErrorOf, testPool, timed, until, useServer } from '../helpers/redis.ts';
+import { FakeClock } from '../helpers/fake-clock.ts';
+import { poolErrorOf, testPool, until, useServer } from '../helpers/redis.ts';
 
 const server = useServer();
 
@@ -27,11 +28,10 @@ test('before first use', async () => {
 });
 
 test('with idle connections', async () => {
-  const pool = server.pool({ minIdle: 3 });
+  const pool = server.pool({ minIdle: 3 }, new FakeClock()); // which stands still: closing takes no time
   await pool.ready();
   await until('three are idle', () => pool.stats().idle === 3);
-  const { ms } = await timed(() => pool.close());
-  expect(ms).toBeLessThan(300);
+  await pool.close();
   await expectNothingLeft(pool);
   expect(pool.stats().closed.poolClosed).toBe(3);
 });
@@ -50,13 +50,16 @@ test('while leases are out that come back in time: their commands still run', as
 });
 
 test('while leases are out that never come back: they are cut after the grace, in flight or not', async () => {
-  const pool = server.pool();
+  const clock = new FakeClock();
+  const pool = server.pool({}, clock);
   const [busy, lazy] = [await pool.acquire(), await pool.acquire()];
   const blocked = poolErrorOf(busy.blpop('never', 0), 'POOL_CONNECTION_LOST');
-  const { ms } = await timed(() => pool.close({ graceMs: 120 }));
-  expect(ms).toBeGreaterThanOrEqual(115);
-  expect(ms).toBeLessThan(600);
+  const closing = pool.close({ graceMs: 120 });
+  await clock.advance(119);
+  expect(pool.stats().inUse).toBe(2);
+  await clock.advance(1);
   await blocked;
+  await closing;
   await poolErrorOf(lazy.get('k'), 'POOL_CONNECTION_LOST');
   lazy.release();
   busy.release();
@@ -64,10 +67,12 @@ test('while leases are out that never come back: they are cut after the grace, i
 });
 
 test('with no grace at all', async () => {
-  const pool = server.pool();
+  const clock = new FakeClock();
+  const pool = server.pool({}, clock);
   const lease = await pool.acquire();
-  const { ms } = await timed(() => pool.close({ graceMs: 0 }));
-  expect(ms).toBeLessThan(300);
+  const closing = pool.close({ graceMs: 0 });
+  await clock.advance(0);
+  await closing;
   await poolErrorOf(lease.get('k'), 'POOL_CONNECTION_LOST');
   await expectNothingLeft(pool);
 });
@@ -121,36 +126,39 @@ test('while dialling a server that stays silent', async () => {
   }).listen(await freePort(), '127.0.0.1');
   onTestFinished(() => void silent.close());
   const { port } = await until('it listens', () => silent.address() as { port: number });
-  const pool = testPool({ redis: { host: '127.0.0.1', port } });
+  const clock = new FakeClock();
+  const pool = testPool({ redis: { host: '127.0.0.1', port } }, clock);
   const caller = poolErrorOf(pool.acquire(), 'POOL_CLOSED');
   await until('it is dialling', () => sockets.size === 1);
-  const { ms } = await timed(() => pool.close());
-  expect(ms).toBeLessThan(700);
+  const closing = pool.close();
+  await clock.advance(500); // for the server's own end, which does not come
+  await closing;
   await caller;
   await until('the socket is gone', () => sockets.size === 0);
   expect(pool.stats().total).toBe(0);
 });
 
 test('in the back-off after failed dials', async () => {
-  const pool = testPool({ redis: { host: '127.0.0.1', port: await freePort() }, minIdle: 2 });
+  const redis = { host: '127.0.0.1', port: await freePort() };
+  const pool = testPool({ redis, minIdle: 2 }, new FakeClock()); // which stands still: the back-off never ends
   await poolErrorOf(pool.acquire(), 'POOL_CONNECT_FAILED');
-  const { ms } = await timed(() => pool.close());
-  expect(ms).toBeLessThan(300);
+  await pool.close();
   const { connectFailed } = pool.stats();
   await poolErrorOf(pool.acquire(), 'POOL_CLOSED');
   expect(pool.stats()).toMatchObject({ total: 0, connectFailed });
 });
 
 test('while the server is frozen: half a second for the sockets, no more', async () => {
-  const pool = server.pool({ minIdle: 2 });
+  const clock = new FakeClock();
+  const pool = server.pool({ minIdle: 2 }, clock);
   await pool.ready();
   const lease = await pool.acquire();
   server.freeze();
   onTestFinished(() => server.thaw());
   const lost = poolErrorOf(lease.get('k'), 'POOL_CONNECTION_LOST');
-  const { ms } = await timed(() => pool.close({ graceMs: 100 }));
-  expect(ms).toBeGreaterThanOrEqual(95);
-  expect(ms).toBeLessThan(1200);
+  const { ms } = await clock.lasting(pool.close({ graceMs: 100 }));
+  expect(ms).toBeGreaterThanOrEqual(600);
+  expect(ms).toBeLessThan(700);
   await lost;
   server.thaw();
   await until('the server has lost them', async () => (await server.clients()).length === 0);
@@ -158,14 +166,15 @@ test('while the server is frozen: half a second for the sockets, no more', async
 });
 
 test('while a connection is being checked that does not answer', async () => {
-  const pool = server.pool({ checkAfterIdleMs: 0 });
+  const clock = new FakeClock();
+  const pool = server.pool({ checkAfterIdleMs: 0 }, clock);
   await pool.ready();
   server.freeze();
   onTestFinished(() => server.thaw());
   const caller = poolErrorOf(pool.acquire(), 'POOL_CLOSED');
   expect(pool.stats()).toMatchObject({ inUse: 1, idle: 0 });
-  const { ms } = await timed(() => pool.close({ graceMs: 100 }));
-  expect(ms).toBeLessThan(1200);
+  const { ms } = await clock.lasting(pool.close({ graceMs: 100 }));
+  expect(ms).toBeLessThan(700);
   await caller;
   server.thaw();
   await until('the server has lost it', async () => (await server.clients()).length === 0);
@@ -173,12 +182,12 @@ test('while a connection is being checked that does not answer', async () => {
 });
 
 test('twice, and a shorter grace the second time', async () => {
-  const pool = server.pool();
+  const clock = new FakeClock();
+  const pool = server.pool({}, clock);
   await pool.acquire();
-  const first = pool.close();
-  const { ms } = await timed(() => pool.close({ graceMs: 50 }));
-  await first;
-  expect(ms).toBeLessThan(500);
+  const both = [pool.close(), pool.close({ graceMs: 50 })];
+  await clock.advance(50);
+  await Promise.all(both);
   await pool.close();
   await expectNothingLeft(pool);
 });

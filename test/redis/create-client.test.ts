@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { Cluster, type Command, Redis, type RedisOptions } from 'ioredis';
-import { expect, onTestFinished, test, vi } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { causeOf, newClient, poolErrorOf, until, useServer } from '../helpers/redis.ts';
 
 const server = useServer();
@@ -138,7 +138,7 @@ test('a client that comes too late leaves no socket behind, connected or not', a
     createClient: async () => {
       const late = eager();
       await once(late, 'ready');
-      await vi.waitUntil(() => pool.stats().connectFailed === 1, { interval: 2 });
+      await until('it is too late', () => pool.stats().connectFailed === 1);
       client = late;
       return late;
     },
