@@ -174,8 +174,8 @@ export async function poolErrorOf(work: Promise<unknown>, code: string): Promise
 }
 
 /** The cause of a first dial with `options` that fails. The pool is closed with the test. */
-export async function causeOf(options: PoolOptions): Promise<Error & { code?: string }> {
-  const { cause } = await poolErrorOf(testPool(options).acquire(), 'POOL_CONNECT_FAILED');
+export async function causeOf(options: PoolOptions, clock?: Clock): Promise<Error & { code?: string }> {
+  const { cause } = await poolErrorOf(testPool(options, clock).acquire(), 'POOL_CONNECT_FAILED');
   return cause instanceof Error ? cause : expect.fail(`no Error as cause, but ${String(cause)}`);
 }
 

@@ -178,7 +178,7 @@ test('a pool that works tells no password either, nor do its stats or the pool i
   });
   await pool.use((redis) => redis.set('k', SECRET));
   const held = await pool.acquire();
-  await until('the leak is reported', () => pool.stats().leaked === 1);
+  await until('the leak is reported', () => pool.stats().leaked >= 1);
   held.release();
   pool.clear();
   await pool.close();

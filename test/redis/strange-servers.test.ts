@@ -2,9 +2,11 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as turn } from 'node:timers/promises';
+import type { Redis } from 'ioredis';
 import { expect, onTestFinished, test } from 'vitest';
-import { Pool } from '../../src/index.ts';
-import { causeOf, poolErrorOf, timed, until, useServer } from '../helpers/redis.ts';
+import { type ClientOptions, Pool } from '../../src/index.ts';
+import { FakeClock } from '../helpers/fake-clock.ts';
+import { causeOf, newClient, poolErrorOf, testPool, until, useServer } from '../helpers/redis.ts';
 
 /** A server that does to a connection what `greet` does, until the test is over. */
 async function strange(greet: (socket: Socket) => void): Promise<{ url: string; sockets: Set<Socket> }> {
@@ -24,11 +26,22 @@ async function strange(greet: (socket: Socket) => void): Promise<{ url: string; 
 }
 
 test('a server that accepts and stays silent is given up in time, and its socket closed', async () => {
-  const { url, sockets } = await strange((socket) => socket.resume());
-  const { ms, result } = await timed(() => causeOf({ redis: url, connectTimeoutMs: 200 }));
-  expect(result).toMatchObject({ code: 'ETIMEDOUT', message: expect.stringContaining('did not answer') });
-  expect(ms).toBeGreaterThanOrEqual(195);
-  expect(ms).toBeLessThan(600);
+  let heard = false;
+  const { url, sockets } = await strange((socket) =>
+    socket.once('data', () => {
+      heard = true;
+    }),
+  );
+  const clock = new FakeClock();
+  const cause = causeOf({ redis: url, connectTimeoutMs: 200 }, clock);
+  await until('it is asked', () => heard);
+  await clock.advance(199);
+  expect(sockets.size).toBe(1);
+  await clock.advance(1);
+  expect(await cause).toMatchObject({
+    code: 'ETIMEDOUT',
+    message: expect.stringContaining('did not answer'),
+  });
   await until('the socket is closed', () => sockets.size === 0);
 });
 
@@ -36,7 +49,7 @@ test('a server that never reads nor closes is cut off half a second later', asyn
   const { url, sockets } = await strange((socket) => socket.pause());
   await causeOf({ redis: url, connectTimeoutMs: 100 });
   for (const socket of sockets) socket.resume(); // to see the end
-  await until('the socket is closed', () => sockets.size === 0, 1500);
+  await until('the socket is closed', () => sockets.size === 0);
 });
 
 test('a server that closes at once: the cause says so', async () => {
@@ -53,7 +66,7 @@ test('a server that resets at once: the cause says so', async () => {
 
 test('a server that answers in another language: the cause is the parser error', async () => {
   const { url } = await strange((socket) => socket.resume().write('HTTP/1.1 400 Bad Request\r\n\r\n'));
-  const cause = await causeOf({ redis: url, connectTimeoutMs: 500 });
+  const cause = await causeOf({ redis: url, connectTimeoutMs: 20_000 });
   expect(cause.message).toMatch(/protocol error|unexpected|unknown|invalid/i);
 });
 
@@ -64,40 +77,64 @@ const loading = useServer([
   '1024',
 ]);
 
-/** Makes the server load `keys` keys again, one in each millisecond; resolves with what ends it. */
-async function reload(keys: number): Promise<() => Promise<void>> {
+/** Makes the server load its keys again, until what it resolves with is called, or the test is over. */
+async function reload(): Promise<() => Promise<void>> {
   const { observer } = loading;
+  const keys = 5000;
   await observer.flushall();
   await observer.mset(Array.from({ length: keys }, (_, i) => [`key:${i}`, 'x'.repeat(100)]).flat());
-  await observer.config('SET', 'key-load-delay', '1000');
-  const reloaded = observer.call('DEBUG', 'RELOAD');
-  return async () => {
+  const other = observer.duplicate();
+  await other.config('SET', 'key-load-delay', '20000'); // for each key
+  const reloaded = observer.call('DEBUG', 'RELOAD').catch((error: unknown) => error);
+  const end = async (): Promise<void> => {
+    await other.config('SET', 'key-load-delay', '0');
     expect(await reloaded).toBe('OK');
-    await observer.config('SET', 'key-load-delay', '0');
   };
+  onTestFinished(async () => {
+    await end();
+    other.disconnect();
+  });
+  await until('it loads', async () => /^loading:1/m.test(await other.info('persistence')));
+  return end;
+}
+
+/** The cause of a dial that is given up as soon as the client has heard that the server is loading. */
+async function causeWhileLoading(url: string): Promise<Error & { code?: string }> {
+  const clock = new FakeClock();
+  let heard = '';
+  const createClient = (options: ClientOptions): Redis => {
+    const client = newClient(options);
+    return client.once('connect', () => client.stream.on('data', (data) => (heard += data)));
+  };
+  const cause = causeOf({ redis: url, connectTimeoutMs: 300, createClient }, clock);
+  await until('it is told', () => heard.includes('loading:1'));
+  await clock.advance(300);
+  return cause;
 }
 
 test('a server that is loading its data: LOADING, once the time for a dial is over', async () => {
-  const reloaded = await reload(700);
-  const cause = await causeOf({ redis: loading.url, connectTimeoutMs: 300 });
+  const loaded = await reload();
+  const cause = await causeWhileLoading(loading.url);
   expect(cause).toMatchObject({ code: 'ETIMEDOUT', message: expect.stringMatching(/LOADING/) });
   // One with more patience gets its connection when the data is there.
-  const pool = loading.pool({ connectTimeoutMs: 10_000, acquireTimeoutMs: 10_000 });
-  expect(await pool.use((redis) => redis.get('key:7'))).toBe('x'.repeat(100));
-  await reloaded();
+  const redis = { host: '127.0.0.1', port: loading.port, maxLoadingRetryTime: 20 };
+  const pool = testPool({ redis, connectTimeoutMs: 30_000, acquireTimeoutMs: 30_000 });
+  const value = pool.use((one) => one.get('key:7'));
+  await until('it dials', () => pool.stats().connecting === 1);
+  await loaded();
+  expect(await value).toBe('x'.repeat(100));
 });
 
 test('LOADING is seen though the server says it in pieces, as it does over a real network', async () => {
-  const reloaded = await reload(500);
+  await reload();
   const { url } = await strange((socket) => {
     const upstream = connect(loading.port, '127.0.0.1');
     socket.setNoDelay().once('close', () => upstream.destroy());
     socket.pipe(upstream);
     pipeline(upstream, inPieces, socket).catch(() => {});
   });
-  const cause = await causeOf({ redis: url, connectTimeoutMs: 300 });
+  const cause = await causeWhileLoading(url);
   expect(cause.message).toMatch(/LOADING/);
-  await reloaded();
 });
 
 async function* inPieces(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
