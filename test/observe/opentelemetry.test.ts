@@ -18,6 +18,7 @@ import * as conventions from '@opentelemetry/semantic-conventions/incubating';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { isPoolError } from '../../src/index.ts';
 import { instrumentPool } from '../../src/observe/opentelemetry.ts';
+import { FakeClock } from '../helpers/fake-clock.ts';
 import { behind, FakeRedis } from '../helpers/fake-redis.ts';
 import { take } from '../helpers/outcomes.ts';
 import { poolErrorOf, until, useServer } from '../helpers/redis.ts';
@@ -86,7 +87,8 @@ test('names, units and kinds are those of the semantic conventions, and no other
 });
 
 test('connections are told by state, with the bounds and those who wait', async () => {
-  const pool = server.pool({ name: 'p', maxActive: 3, maxIdle: 2, minIdle: 0 });
+  const clock = new FakeClock();
+  const pool = server.pool({ name: 'p', maxActive: 3, maxIdle: 2, minIdle: 0 }, clock);
   instrumentPool(pool, { meterProvider });
   const leases = await take(pool, 3);
   leases[2]?.release();
@@ -105,6 +107,7 @@ test('connections are told by state, with the bounds and those who wait', async 
   seen = await collect();
   expect(readingOf(seen, 'db.client.connection.pending_requests', { [NAME]: 'p' })).toBe(1);
   expect(readingOf(seen, 'db.client.connection.timeouts', { [NAME]: 'p' })).toBe(0);
+  await clock.advance(50);
   await late;
   seen = await collect();
   expect(readingOf(seen, 'db.client.connection.pending_requests', { [NAME]: 'p' })).toBe(0);

@@ -80,11 +80,11 @@ const loading = useServer([
 /** Makes the server load its keys again, until what it resolves with is called, or the test is over. */
 async function reload(): Promise<() => Promise<void>> {
   const { observer } = loading;
-  const keys = 5000;
+  const keys = 20_000;
   await observer.flushall();
   await observer.mset(Array.from({ length: keys }, (_, i) => [`key:${i}`, 'x'.repeat(100)]).flat());
   const other = observer.duplicate();
-  await other.config('SET', 'key-load-delay', '20000'); // for each key
+  await other.config('SET', 'key-load-delay', '3000'); // microseconds for each key
   const reloaded = observer.call('DEBUG', 'RELOAD').catch((error: unknown) => error);
   const end = async (): Promise<void> => {
     await other.config('SET', 'key-load-delay', '0');

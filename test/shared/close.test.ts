@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { poolErrorOf, timed, until, useServer } from '../helpers/redis.ts';
+import { FakeClock } from '../helpers/fake-clock.ts';
+import { poolErrorOf, until, useServer } from '../helpers/redis.ts';
 
 const server = useServer();
 
@@ -41,14 +42,16 @@ test('close() waits for what is in flight, and refuses what has no connection ye
 });
 
 test('what is not answered within the grace is cut, and told so', async () => {
-  const pool = server.pool();
+  const clock = new FakeClock();
+  const pool = server.pool({}, clock);
   await pool.redis.ping();
   server.freeze();
   const lost = poolErrorOf(pool.redis.get('k'), 'POOL_CONNECTION_LOST');
-  const { ms } = await timed(() => pool.close({ graceMs: 50 }));
+  const { ms } = await clock.lasting(pool.close({ graceMs: 50 }));
   server.thaw();
   await lost;
-  expect(ms).toBeLessThan(1500);
+  expect(ms).toBeGreaterThanOrEqual(50);
+  expect(ms).toBeLessThan(700);
   expect(pool.stats()).toMatchObject({ total: 0, lanes: 0 });
 });
 

@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
 import { expect, test } from 'vitest';
+import { FakeClock } from '../helpers/fake-clock.ts';
 import { poolErrorOf, until, useServer } from '../helpers/redis.ts';
 
 const server = useServer();
@@ -131,12 +132,15 @@ test('with one connection, blocking commands are refused, and unknown ones are n
 });
 
 test('blocking commands beyond the limit wait in a line with a bound and a deadline', async () => {
-  const pool = server.pool({ maxActive: 2, maxWaiting: 1, acquireTimeoutMs: 50 });
+  const clock = new FakeClock();
+  const pool = server.pool({ maxActive: 2, maxWaiting: 1, acquireTimeoutMs: 50 }, clock);
   const { redis } = pool;
   const first = redis.blpop('none', 0);
   const second = poolErrorOf(redis.blpop('none', 0), 'POOL_ACQUIRE_TIMEOUT');
   const { message } = await poolErrorOf(redis.blpop('none', 0), 'POOL_EXHAUSTED');
   expect(message).toMatch(/1 connections run commands that may block, and 1 wait/);
+  await until('the first blocks', async () => (await server.info('blocked_clients')) === 1);
+  await clock.advance(50);
   await second;
   await redis.lpush('none', 'x');
   expect(await first).toEqual(['none', 'x']);
