@@ -43,7 +43,7 @@ export function stagedClock(): Pick<Clock, 'now' | 'after'> | undefined {
 }
 
 /** Resolves when all that follows from what has happened, without I/O or timers, is done. */
-export function turn(): Promise<void> {
+export function oneTurn(): Promise<void> {
   return new Promise((resolve) => void node.immediate(() => resolve()));
 }
 

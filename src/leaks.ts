@@ -1,5 +1,5 @@
 import type { House, PoolSlot } from './house.ts';
-import { owed } from './redis/settle.ts';
+import { repliesOwed } from './redis/settle.ts';
 
 /** Leases younger than this are not watched, so that ordinary ones pay nothing for it. */
 const LOOK_MS = 1000;
@@ -106,7 +106,7 @@ export class LeakWatch {
   #collected(lease: Dropped): void {
     const { slot, uses } = lease;
     if (!slot.leased || slot.uses !== uses || slot.state !== 'inUse') return;
-    if (slot.connection?.alive && owed(slot.connection) > 0) {
+    if (slot.connection?.alive && repliesOwed(slot.connection) > 0) {
       // The lease is gone, but someone may still wait for a reply that was asked for through it.
       this.#owing.add(lease);
       if (this.#cancelLook === undefined) this.#lookLater();

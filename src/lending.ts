@@ -5,7 +5,7 @@ import type { PoolErrorCode } from './errors.ts';
 import type { Connection } from './hands.ts';
 import { type House, type PoolSlot, poolError } from './house.ts';
 import { LeakWatch } from './leaks.ts';
-import { owed, settle } from './redis/settle.ts';
+import { repliesOwed, settle } from './redis/settle.ts';
 import type { CloseReason, Lease } from './redis-pool.ts';
 
 /** Takes a connection whose lease is over; with a `reason`, to be closed. `tell` is called once it rests. */
@@ -48,7 +48,7 @@ export class Lending implements LeaseOwner {
     slot.leased = false;
     events.took('release', now - since);
     const reason = fate === 'destroy' ? 'destroyed' : connection?.alive ? undefined : 'broken';
-    const left = reason === undefined && connection && (taint !== Taint.none || owed(connection) > 0);
+    const left = reason === undefined && connection && (taint !== Taint.none || repliesOwed(connection) > 0);
     const tell = events.count('release')
       ? () => events.emit('release', { connectionId, heldMs: now - since })
       : undefined;

@@ -133,7 +133,7 @@ export type Rule = (value: unknown) => string | undefined;
 /** The longest delay that a Node timer takes; longer ones fire at once. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
-export const count =
+export const countFrom =
   (least: number): Rule =>
   (value) =>
     Number.isSafeInteger(value) && (value as number) >= least ? undefined : `an integer of at least ${least}`;
@@ -155,22 +155,22 @@ const RULES: Readonly<Record<keyof PoolOptions, Rule>> = {
   createClient: callable,
   name: (value) =>
     typeof value === 'string' && /^[\x21-\x7e]+$/.test(value) ? undefined : 'printable ASCII without spaces',
-  maxActive: count(1),
-  maxIdle: count(0),
-  minIdle: count(0),
+  maxActive: countFrom(1),
+  maxIdle: countFrom(0),
+  minIdle: countFrom(0),
   wait: truth,
-  maxWaiting: count(0),
+  maxWaiting: countFrom(0),
   acquireTimeoutMs: time(0),
   connectTimeoutMs: time(1),
-  maxConnecting: count(1),
+  maxConnecting: countFrom(1),
   idleTimeoutMs: time(0),
   maxLifetimeMs: time(0),
   reapIntervalMs: time(1),
   checkAfterIdleMs: time(0),
   replyTimeoutMs: time(1),
-  maxLanes: count(1),
-  maxInFlight: count(1),
-  maxQueuedCommands: count(1),
+  maxLanes: countFrom(1),
+  maxInFlight: countFrom(1),
+  maxQueuedCommands: countFrom(1),
   testOnBorrow: callable,
   onConnect: callable,
   leakThresholdMs: time(0),

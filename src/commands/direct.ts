@@ -12,7 +12,7 @@ const TRACING = ['command', 'batch'].flatMap((what) =>
 );
 
 /** Whether somebody listens to ioredis' tracing of commands, or of transactions. */
-export function isTraced(): boolean {
+export function isTracing(): boolean {
   return TRACING.some((one) => one.hasSubscribers);
 }
 

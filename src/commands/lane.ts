@@ -5,7 +5,7 @@ import type { LargeReplies } from '../core/large-replies.ts';
 import { ReplyReader, ReplyScanner, UNREAD } from '../core/replies.ts';
 import type { Connection } from '../hands.ts';
 import type { PoolSlot } from '../house.ts';
-import { type Decoder, isPlain, isTraced, takeDecoder } from './direct.ts';
+import { type Decoder, isPlain, isTracing, takeDecoder } from './direct.ts';
 import { Group } from './group.ts';
 import { Outbox } from './outbox.ts';
 import { SharedCommand } from './shared-command.ts';
@@ -95,7 +95,7 @@ export class Lane {
     const before = commandQueue.length;
     const now = this.#clock.now();
     if (before === 0) this.meter.begin(now);
-    const direct = this.#direct && !isTraced();
+    const direct = this.#direct && !isTracing();
     let next = from;
     for (let unit = units[next]; unit !== undefined; unit = units[++next]) {
       const { length } = commandQueue;

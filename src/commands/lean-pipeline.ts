@@ -1,6 +1,6 @@
 import { type Command, Pipeline, Redis, type RedisOptions } from 'ioredis';
 import { called, type NodeCallback } from '../callback.ts';
-import { isTraced } from './direct.ts';
+import { isTracing } from './direct.ts';
 
 /** What a pipeline looks at on its client. */
 interface PipelineClient {
@@ -111,7 +111,7 @@ export const LEAN_PIPELINE = ((): boolean => {
 
 /** What `client.pipeline(commands)` returns. */
 export function pipelineOf(client: object, commands?: unknown[][]): object {
-  if (!LEAN_PIPELINE || isTraced()) return pipeline.call(client, commands);
+  if (!LEAN_PIPELINE || isTracing()) return pipeline.call(client, commands);
   return filled(new LeanPipeline(client as PipelineClient), commands);
 }
 
@@ -119,7 +119,7 @@ export function pipelineOf(client: object, commands?: unknown[][]): object {
 export function multiOf(client: object, ...given: unknown[]): object {
   const [commands, options] = Array.isArray(given[0]) ? given : [undefined, ...given];
   const alone = (options as { pipeline?: boolean } | undefined)?.pipeline === false;
-  if (alone || !LEAN_PIPELINE || isTraced()) return multi.apply(client, given);
+  if (alone || !LEAN_PIPELINE || isTracing()) return multi.apply(client, given);
   return filled(new LeanTransaction(client as PipelineClient), commands as unknown[][] | undefined);
 }
 

@@ -1,5 +1,5 @@
 import type { Command } from './command.ts';
-import { connection } from './commands/connection.ts';
+import { connectionCommands } from './commands/connection.ts';
 import { hashes } from './commands/hashes.ts';
 import { keys } from './commands/keys.ts';
 import { lists } from './commands/lists.ts';
@@ -8,7 +8,7 @@ import { sortedSets } from './commands/sorted-sets.ts';
 import { strings } from './commands/strings.ts';
 
 const ALL: ReadonlyMap<string, Command> = new Map(
-  Object.entries({ ...connection, ...keys, ...strings, ...hashes, ...lists, ...sets, ...sortedSets }),
+  Object.entries({ ...connectionCommands, ...keys, ...strings, ...hashes, ...lists, ...sets, ...sortedSets }),
 );
 
 /** The command of this name, in lower case, if the mock has it. */

@@ -1,4 +1,4 @@
-import { type Clock, stagedClock, turn } from '../clock.ts';
+import { type Clock, oneTurn, stagedClock } from '../clock.ts';
 
 interface Timer {
   readonly at: number;
@@ -43,11 +43,11 @@ export class MockClock implements Clock {
 
   /** Lets `ms` pass: timers fire in order, and what follows from each is done before the next. */
   async advance(ms: number): Promise<void> {
-    await turn();
+    await oneTurn();
     const end = this.now() + ms;
     for (let timer = this.#next(end); timer; timer = this.#next(end)) {
       this.#fire(timer);
-      await turn();
+      await oneTurn();
     }
     this.#now = Math.max(this.now(), end);
   }

@@ -15,7 +15,7 @@ function blocked({ client }: Connection): boolean {
 }
 
 /** Replies that a connection still owes. */
-export function owed({ client }: Connection): number {
+export function repliesOwed({ client }: Connection): number {
   return client.commandQueue.length;
 }
 
@@ -35,7 +35,7 @@ export async function settle(
   const answered = Promise.resolve(last?.promise).catch(() => {});
   try {
     await within(clock, SETTLE_MS, Promise.all([answered, ...undone]));
-    return connection.alive && owed(connection) === 0;
+    return connection.alive && repliesOwed(connection) === 0;
   } catch {
     return false;
   }

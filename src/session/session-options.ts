@@ -1,4 +1,4 @@
-import { checkRule, count, type Rule, truth } from '../options.ts';
+import { checkRule, countFrom, type Rule, truth } from '../options.ts';
 import { checkKeys } from '../spelling.ts';
 
 /** As much of a session as a store looks at. */
@@ -64,9 +64,9 @@ const RULES: Readonly<Record<keyof SessionOptions, Rule>> = {
   },
   disableTTL: truth,
   disableTouch: truth,
-  scanCount: count(1),
+  scanCount: countFrom(1),
   maxLength: (value) => {
-    const allowed = count(1)(value);
+    const allowed = countFrom(1)(value);
     return allowed && value !== Number.POSITIVE_INFINITY ? `${allowed}, or Infinity` : undefined;
   },
 };

@@ -93,7 +93,7 @@ function publish({ clients }: Context, channel: string, message: string): Reply 
   return heard;
 }
 
-export const connection: Readonly<Record<string, Command>> = {
+export const connectionCommands: Readonly<Record<string, Command>> = {
   ping: atLeast(0, (_, text) => text ?? new Status('PONG'), 1),
   echo: exactly(1, (_, text) => text),
   select: exactly(1, (context, index) => select(context, index)),
