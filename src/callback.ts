@@ -15,3 +15,9 @@ export function called<T>(work: Promise<T>, callback: NodeCallback<never> | unde
   }
   return work;
 }
+
+/** Lets nobody have to take what `work` rejects with: untaken, it would end the process. Who takes it has it. */
+export function mayFailUnheard<T>(work: Promise<T>): Promise<T> {
+  work.catch(() => {});
+  return work;
+}

@@ -18,6 +18,11 @@ export function untilDate(date: Date): number {
   return Number(date) - Date.now();
 }
 
+/** The date `ms` milliseconds from now, by the clock on the wall. */
+export function dateIn(ms: number): Date {
+  return new Date(Date.now() + ms);
+}
+
 const never = (): void => {};
 
 export const systemClock: Clock = {

@@ -51,8 +51,8 @@ function read(path: string): Source {
 
 function exportsOf(node: ts.Node): string[] {
   const declared = ts.isVariableStatement(node) ? [...node.declarationList.declarations] : [node];
-  const exported = ts.canHaveModifiers(node) && node.modifiers;
-  if (!exported || !exported.some(({ kind }) => kind === ts.SyntaxKind.ExportKeyword)) return [];
+  const exported = ts.canHaveModifiers(node) ? node.modifiers : undefined;
+  if (!exported?.some(({ kind }) => kind === ts.SyntaxKind.ExportKeyword)) return [];
   return declared.flatMap((one) =>
     ts.isFunctionDeclaration(one) || ts.isVariableDeclaration(one) ? [one.name?.getText() ?? ''] : [],
   );

@@ -1,3 +1,4 @@
+import { mayFailUnheard } from '../callback.ts';
 import type { RedisPool } from '../redis-pool.ts';
 import { resolveSessionOptions, type SessionOptions } from './session-options.ts';
 import { Sessions } from './sessions.ts';
@@ -20,11 +21,15 @@ export type KoaSessionOptions = Pick<SessionOptions, (typeof OPTIONS)[number]>;
  * @throws {PoolError} `POOL_INVALID_OPTION`
  */
 export function koaSessionStore(pool: RedisPool, options: KoaSessionOptions = {}): KoaSessionStore {
-  const sessions = new Sessions(pool.redis, resolveSessionOptions(options, OPTIONS));
+  const resolved = resolveSessionOptions(options, OPTIONS);
+  const sessions = new Sessions(pool.redis, resolved);
+  // What an app of koa-session calls `cookie` in its session is its own matter, and no cookie.
+  const ttlMs = (session: object): number =>
+    1000 * (typeof resolved.ttl === 'function' ? resolved.ttl(session as never) : resolved.ttl);
   return {
-    get: (key) => sessions.get(key),
+    get: (key) => mayFailUnheard(sessions.get(key)),
     set: (key, session, maxAge) =>
-      sessions.set(key, session, typeof maxAge === 'number' ? maxAge : sessions.ttlMs({})),
-    destroy: (key) => sessions.destroy(key),
+      mayFailUnheard(sessions.set(key, session, (own) => (typeof maxAge === 'number' ? maxAge : ttlMs(own)))),
+    destroy: (key) => mayFailUnheard(sessions.destroy(key)),
   };
 }

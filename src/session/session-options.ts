@@ -6,10 +6,12 @@ export interface StoredSession {
   readonly cookie?: { readonly expires?: Date | string | null | undefined } | undefined;
 }
 
-/** Turns sessions into text and back; either may return a promise. */
+/** Turns sessions into text or bytes, and back; either may return a promise. */
 export interface Serializer {
-  parse(text: string): unknown;
-  stringify(session: object): string | PromiseLike<string>;
+  /** Is given what `stringify` made: a string; or a Buffer, where that was bytes that are no text (UTF-8). */
+  // biome-ignore lint/suspicious/noExplicitAny: each parser knows which of the two it is given
+  parse(stored: any): unknown;
+  stringify(session: object): string | Uint8Array | PromiseLike<string | Uint8Array>;
 }
 
 /** How sessions are kept. A wrong value, or an unknown name, throws `POOL_INVALID_OPTION`. */

@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events';
 import { inspect } from 'node:util';
-import { called, type NodeCallback } from '../callback.ts';
+import { called, mayFailUnheard, type NodeCallback } from '../callback.ts';
 import { invalidOption } from '../errors.ts';
 import { checkRule, type PoolOptions, truth } from '../options.ts';
 import { Pool } from '../pool.ts';
@@ -13,7 +13,7 @@ import {
   type SessionOptions,
   type StoredSession,
 } from './session-options.ts';
-import { Sessions } from './sessions.ts';
+import { isRecord, Sessions } from './sessions.ts';
 
 /** The options of a {@link PoolSessionStore}. */
 export interface PoolSessionStoreOptions extends SessionOptions {
@@ -23,15 +23,20 @@ export interface PoolSessionStoreOptions extends SessionOptions {
    */
   readonly pool?: RedisPool | PoolOptions | string | undefined;
   /**
-   * While no connection to Redis can be made, tell express-session so (`disconnect` and `connect`), which then serves
-   * requests **without a session** instead of with an error. Default `false`.
+   * While no connection to Redis can be made, or it has not answered a command within a second, tell express-session so
+   * (`disconnect` and `connect`), which then serves requests **without a session** instead of with an error. Requests
+   * that wait for their session at that moment go on without one too. Default `false`.
    */
   readonly failOpen?: boolean | undefined;
 }
 
+/** What express-session is given as a session of a request that has to go on without. */
+const AWAY = Object.freeze({});
+
 /**
  * Sessions in Redis, over a bounded pool, for express-session and @fastify/session. Every method calls back once, if
- * it is given a callback, and returns a promise too.
+ * it is given a callback, and returns a promise too; what that rejects with ends no process, even if nobody takes it
+ * and there is no callback, as in `request.session.destroy()`.
  */
 export class PoolSessionStore extends EventEmitter {
   /** The pool it stands on. */
@@ -40,8 +45,7 @@ export class PoolSessionStore extends EventEmitter {
   readonly #sessions: Sessions;
   readonly #express = new ExpressSessions();
   readonly #failOpen: FailOpen | undefined;
-  /** Set by express-session: gives a request a new session. */
-  declare generate: (request: SessionRequest) => void;
+  #generate: ((request: SessionRequest) => void) | undefined;
 
   /** @throws {PoolError} `POOL_INVALID_OPTION` */
   constructor(options: PoolSessionStoreOptions = {}) {
@@ -51,37 +55,53 @@ export class PoolSessionStore extends EventEmitter {
     checkRule('failOpen', failOpen, truth);
     this.#own = !isPool(pool);
     this.pool = isPool(pool) ? pool : ownPool(pool);
-    this.#sessions = new Sessions(this.pool.redis, resolved);
-    if (failOpen) this.#failOpen = new FailOpen(this.pool.redis, this);
+    const { redis } = this.pool;
+    const open = failOpen ? new FailOpen(redis, this) : undefined;
+    this.#failOpen = open;
+    this.#sessions = new Sessions(redis, resolved, open && ((work) => open.bound(work)));
   }
 
-  /** The session, or `null`. */
+  /** Set by express-session: gives a request a new session. */
+  get generate(): (request: SessionRequest) => void {
+    return this.#generate as (request: SessionRequest) => void;
+  }
+
+  set generate(generate: (request: SessionRequest) => void) {
+    void this.#express.look();
+    this.#generate = (request) => {
+      generate(request);
+      this.#express.learn(request);
+    };
+  }
+
+  /** The session, or `null`: for what is stored and no session too. */
   get(sid: string, callback?: NodeCallback<never>): Promise<unknown> {
-    return called(this.#sessions.get(sid), callback);
+    const asked = callback && this.#generate ? this.#forRequest(sid) : this.#sessions.get(sid);
+    return told(asked, callback);
   }
 
   /** Stores a session until its cookie ends, or for `ttl`; one that has ended already is destroyed. */
   set(sid: string, session: object, callback?: NodeCallback): Promise<void> {
-    return called(this.#sessions.set(sid, session), callback);
+    return told(this.#sessions.set(sid, session), callback);
   }
 
   /** Makes a session live on, without writing it. */
   touch(sid: string, session: object, callback?: NodeCallback): Promise<void> {
-    return called(this.#sessions.touch(sid, session), callback);
+    return told(this.#sessions.touch(sid, session), callback);
   }
 
   destroy(sid: string, callback?: NodeCallback): Promise<void> {
-    return called(this.#sessions.destroy(sid), callback);
+    return told(this.#sessions.destroy(sid), callback);
   }
 
   /** All sessions, each with its `id`. */
   all(callback?: NodeCallback<never>): Promise<(object & { id: string })[]> {
-    return called(this.#sessions.all(), callback);
+    return told(this.#sessions.all(), callback);
   }
 
   /** How many sessions there are. */
   length(callback?: NodeCallback<number>): Promise<number> {
-    return called(
+    return told(
       this.#sessions.ids().then((ids) => ids.length),
       callback,
     );
@@ -89,12 +109,12 @@ export class PoolSessionStore extends EventEmitter {
 
   /** The ids of all sessions. */
   ids(callback?: NodeCallback<string[]>): Promise<string[]> {
-    return called(this.#sessions.ids(), callback);
+    return told(this.#sessions.ids(), callback);
   }
 
   /** Destroys all sessions. */
   clear(callback?: NodeCallback): Promise<void> {
-    return called(this.#sessions.clear(), callback);
+    return told(this.#sessions.clear(), callback);
   }
 
   /** Lets go of the pool; closes it if it is the store's own. */
@@ -104,25 +124,68 @@ export class PoolSessionStore extends EventEmitter {
   }
 
   /** For express-session: gives a request a session with a new id. */
-  regenerate(request: SessionRequest, callback: NodeCallback): void {
-    this.destroy(String(request.sessionID), (error) => {
-      this.generate(request);
-      callback(error);
-    });
+  regenerate(request: SessionRequest, callback?: NodeCallback): void {
+    const work = async (): Promise<void> => {
+      await this.#sessions.destroy(String(request.sessionID)).finally(() => this.generate(request));
+    };
+    told(work(), callback);
   }
 
   /** For express-session: a session by its id, as requests have it. */
   load(sid: string, callback: NodeCallback<never>): void {
-    this.get(sid, (error?: unknown, data?: StoredSession) => {
-      if (error || !data) callback(error);
-      else callback(null, this.createSession({ sessionID: sid, sessionStore: this } as SessionRequest, data));
-    });
+    const work = async (): Promise<unknown> => {
+      const data = await this.#find(sid);
+      const request: object = { sessionID: sid, sessionStore: this };
+      return data ? this.#express.revive(request, data) : undefined;
+    };
+    told(work(), callback);
   }
 
   /** For express-session: makes of stored data what a request has as its session. Only its own types have a name for that. */
   createSession(request: SessionRequest, data: StoredSession & object): never {
-    return this.#express.revive(request, data, this.generate) as never;
+    if (data === AWAY) leaveWithout(request);
+    else this.#express.revive(request, data);
+    return request.session as never;
   }
+
+  /** What express-session asks for with a request in hand. */
+  async #forRequest(sid: string): Promise<object | null> {
+    try {
+      return await this.#find(sid);
+    } catch (error) {
+      if (this.#failOpen?.away) return AWAY;
+      throw error;
+    }
+  }
+
+  /** To express-session a session has a cookie. What has none is somebody else's, and left alone. */
+  async #find(sid: string): Promise<(StoredSession & object) | null> {
+    const session = (await this.#sessions.get(sid)) as (StoredSession & object) | null;
+    await this.#express.look();
+    return isRecord(session?.cookie) ? session : null;
+  }
+}
+
+function told<T>(work: Promise<T>, callback: NodeCallback<never> | undefined): Promise<T> {
+  return called(mayFailUnheard(work), callback);
+}
+
+/**
+ * Leaves a request without a session, as express-session does itself while a store is away; that looks at nothing of a
+ * session before the request goes on but its methods. A request that has a session, and asked for it anew, keeps it.
+ */
+function leaveWithout(request: SessionRequest): void {
+  if (request.session) return;
+  delete request.sessionID;
+  const passing = {
+    cookie: {},
+    reload() {},
+    get save() {
+      delete request.session;
+      return () => {};
+    },
+  };
+  request.session = passing;
 }
 
 function ownPool(given: unknown): Pool {
