@@ -106,8 +106,9 @@ class OwnSession {
   reload(done: Done): this {
     const { req } = this;
     req.sessionStore.get(this.id, (error, data) => {
-      if (!error && data) req.sessionStore.createSession(req, data);
-      done(error || (data ? undefined : new Error('failed to load session')));
+      if (error || !data) return done(error || new Error('failed to load session'));
+      req.sessionStore.createSession(req, data);
+      done();
     });
     return this;
   }

@@ -16,15 +16,16 @@ export async function serve(handler: RequestListener): Promise<string> {
 /** What a browser does: it keeps its cookies. */
 export class Visitor {
   readonly #cookies = new Map<string, string>();
-  readonly #url: string;
+  /** Where it goes. */
+  url: string;
 
   constructor(url: string) {
-    this.#url = url;
+    this.url = url;
   }
 
   async ask(path: string): Promise<string> {
     const cookie = [...this.#cookies].map((pair) => pair.join('=')).join('; ');
-    const response = await fetch(this.#url + path, { headers: { cookie } });
+    const response = await fetch(this.url + path, { headers: { cookie } });
     for (const line of response.headers.getSetCookie()) {
       const [, name = '', value = ''] = /^([^=]+)=([^;]*)/.exec(line) ?? [];
       this.#cookies.set(name, value);
