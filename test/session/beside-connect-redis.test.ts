@@ -45,7 +45,7 @@ const inSeconds = (seconds: number): Date => new Date(Date.now() + seconds * 100
 /** What is stored of a session, and for about how long. */
 async function kept(key: string): Promise<unknown> {
   const [text, ttl] = [await server.observer.get(key), await server.observer.ttl(key)];
-  return { text, ttl: Math.round(ttl / 10) };
+  return { text, ttl: ttl < 0 ? ttl : Math.ceil(ttl / 100) };
 }
 
 describe.each(THEIRS)('as connect-redis %s does', (_, theirs) => {

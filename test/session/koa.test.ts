@@ -4,6 +4,7 @@ import { beforeEach, expect, test } from 'vitest';
 import { koaSessionStore } from '../../src/session/index.ts';
 import { times } from '../helpers/outcomes.ts';
 import { useServer } from '../helpers/redis.ts';
+import { unheard } from '../helpers/unheard.ts';
 import { serve, Visitor } from '../helpers/web.ts';
 
 const server = useServer();
@@ -48,6 +49,65 @@ test('maxAge is in milliseconds; a session that ends with the browser lives for 
   expect(left.map((ttl) => Math.round(ttl / 10) * 10)).toEqual([90, 500, 500]);
   expect(await store.get('a')).toEqual({ n: 1 });
   expect(await store.get('none')).toBeNull();
+});
+
+test.each([86_400_000 / 7, 0.4, 1e300, Number.POSITIVE_INFINITY, 90_000])(
+  'maxAge may be %d',
+  async (maxAge) => {
+    const store = koaSessionStore(server.pool());
+    await store.set('a', { n: 1 }, maxAge + 10_000);
+    const left = await server.observer.pttl('sess:a');
+    if (maxAge > 8.64e15) expect(left).toBe(-1);
+    else expect(left > 0 && left <= Math.ceil(maxAge + 10_000)).toBe(true);
+    await store.set('a', { n: 1 }, -maxAge);
+    expect(await store.get('a')).toBeNull();
+  },
+);
+
+test('a session whose maxAge is no whole number of milliseconds is served', async () => {
+  const app = new Koa();
+  app.keys = ['test'];
+  app.use(session({ store: koaSessionStore(server.pool()), maxAge: 86_400_000 / 7 }, app));
+  app.use((context) => {
+    Object.assign(context['session'] as object, { visits: 1 });
+    context.body = 'hello';
+  });
+  expect(await new Visitor(await serve(app.callback())).ask('/')).toBe('200 hello');
+});
+
+test('ttl is given the session, of which no part is taken for a cookie', async () => {
+  const given: unknown[] = [];
+  const ttl = (own: { seconds: number }): number => {
+    given.push(own);
+    return own.seconds;
+  };
+  const store = koaSessionStore(server.pool(), { ttl });
+  await store.set('a', { seconds: 300 }, 'session');
+  await store.set('b', { seconds: 300 }, 60_000);
+  expect(given).toEqual([{ seconds: 300 }]);
+  const past = { cookie: { expires: '2001-01-01T00:00:00.000Z' } };
+  await koaSessionStore(server.pool(), { ttl: 500 }).set('c', past, 'session');
+  const left = await Promise.all(['a', 'b', 'c'].map((id) => server.observer.ttl(`sess:${id}`)));
+  expect(left.map((seconds) => Math.ceil(seconds / 100))).toEqual([3, 1, 5]);
+});
+
+test('what is not taken ends no process; what is, has the error', async () => {
+  const pool = server.pool();
+  const throwing = () => {
+    throw new Error('mine');
+  };
+  const store = koaSessionStore(pool, { ttl: throwing });
+  const calls: Promise<unknown>[] = [];
+  const lost = await unheard(async () => {
+    calls.push(store.set('a', {}));
+    await pool.close();
+    calls.push(store.get('a'), store.destroy('a'), store.set('a', {}, 60_000));
+  });
+  expect(lost).toEqual([]);
+  expect(await Promise.all(calls.map((call) => call.catch((error) => error.code ?? error.message)))).toEqual([
+    'mine',
+    ...['POOL_CLOSED', 'POOL_CLOSED', 'POOL_CLOSED'],
+  ]);
 });
 
 test('options that koa-session decides itself are refused', () => {

@@ -1,3 +1,4 @@
+import { deserialize, serialize } from 'node:v8';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { PoolSessionStore, type PoolSessionStoreOptions } from '../../src/session/index.ts';
 import { times } from '../helpers/outcomes.ts';
@@ -67,6 +68,46 @@ describe('a session', () => {
     expect(await server.observer.ttl('sess:a')).toBeLessThan(60);
   });
 
+  test('for ever, is one that ttl lets live beyond all dates, and it loses the end that it had', async () => {
+    for (const ttl of [Number.POSITIVE_INFINITY, Number.MAX_SAFE_INTEGER, 1e300]) {
+      await storeOf({ ttl: () => ttl }).set('a', {});
+      expect(await server.observer.ttl('sess:a')).toBe(-1);
+      await storeOf().set('a', inSeconds(50));
+      await storeOf({ ttl: () => ttl }).touch('a', {});
+      expect(await server.observer.ttl('sess:a')).toBe(-1);
+    }
+    for (const ttl of [Number.MAX_SAFE_INTEGER, 1e300]) await storeOf({ ttl }).set('a', {});
+    expect(await server.observer.ttl('sess:a')).toBe(-1);
+    await storeOf({ ttl: () => 10.0004 }).set('a', {});
+    expect(await server.observer.pttl('sess:a')).toBeGreaterThan(0);
+  });
+
+  test('may be made bytes, which a parser has back as they were', async () => {
+    const given: unknown[] = [];
+    const parse = (stored: Buffer): unknown => {
+      given.push(stored);
+      return deserialize(stored);
+    };
+    const makers = [
+      serialize,
+      (own: object) => new Uint8Array(serialize(own)),
+      async (own: object) => serialize(own),
+    ];
+    for (const stringify of makers) {
+      const store = storeOf({ serializer: { parse, stringify } });
+      const session = { n: new Map([[1, 'é']]) };
+      await store.set('a', session);
+      expect(await server.observer.getBuffer('sess:a')).toEqual(serialize(session));
+      expect(await store.get('a')).toEqual(session);
+      expect(await store.all()).toEqual([{ ...session, id: 'a' }]);
+      await store.touch('a', session);
+    }
+    expect(given.every((stored) => Buffer.isBuffer(stored))).toBe(true);
+    await expect(
+      storeOf({ maxLength: 5, serializer: { parse, stringify: serialize } }).set('a', { text: 'long' }),
+    ).rejects.toThrow(/bytes is not stored/);
+  });
+
   test('goes through the serializer, which may take its time', async () => {
     const serializer = {
       stringify: async (session: object) => Buffer.from(JSON.stringify(session)).toString('base64'),
@@ -103,6 +144,32 @@ describe('bad input', () => {
     expect(await store.get('a')).toEqual({ n: 1 });
     await expect(storeOf().set('a', { text: 'x'.repeat(70_000) })).rejects.toThrow(/65536/);
     await storeOf({ maxLength: Number.POSITIVE_INFINITY }).set('a', { text: 'x'.repeat(70_000) });
+  });
+
+  test.each([
+    [undefined, 'undefined'],
+    [null, 'null'],
+    [5, 'number'],
+    [{}, 'Object'],
+    [['a'], 'Array'],
+    [Promise.resolve({}), 'Object'],
+    [new ArrayBuffer(1), 'ArrayBuffer'],
+  ])('a serializer that makes %o of a session is an error that says so', async (made, kind) => {
+    const store = storeOf({ serializer: { parse: JSON.parse, stringify: () => made as never } });
+    await expect(store.set('a', {})).rejects.toThrow(
+      `the serializer must make a string or a Buffer of a session, and made ${kind}`,
+    );
+    expect(await server.observer.dbsize()).toBe(0);
+  });
+
+  test('what is stored and no session is none, and is left out of all of them', async () => {
+    const store = storeOf();
+    const none = ['', 'null', '5', '[1,2]', 'true', '"text"'];
+    for (const [i, text] of none.entries()) await server.observer.set(`sess:${i}`, text);
+    await store.set('a', { n: 1 });
+    for (const i of none.keys()) expect(await store.get(`${i}`)).toBeNull();
+    expect(await store.all()).toEqual([{ id: 'a', n: 1 }]);
+    expect(await store.length()).toBe(7);
   });
 
   test('a serializer that throws, or makes no text, and a ttl that is none, are errors and no exceptions', async () => {
