@@ -42,8 +42,12 @@ test('an outage that was noticed before session() listens is told to it', async 
   const port = await freePort();
   const pool = testPool({ redis: { port } });
   const store = storeOf(pool);
-  store.pool.redis.on('error', () => {}); // the view is there, and hears of the dial
+  let told = false;
+  store.once('disconnect', () => {
+    told = true;
+  });
   await expect(pool.ready()).rejects.toMatchObject({ code: 'POOL_CONNECT_FAILED' });
+  await until('it was told', () => told);
   const visitor = new Visitor(await serveOn(store));
   expect(await visitor.ask('/')).toBe('200 no session');
   const late = await startServer({ port });

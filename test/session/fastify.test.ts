@@ -71,3 +71,19 @@ test('an error of the pool is answered, and the app lives on', async () => {
   await pool.close();
   expect(await visitor.ask('/')).toMatch(/^500 .*POOL_CLOSED/);
 });
+
+test.each(['', 'null', '5', '[1,2]', 'true', '"text"'])(
+  '%s, stored and no session, is left alone',
+  async (text) => {
+    const app = await appOn(server.pool());
+    app.get('/', async ({ session: own }) => `${own.visits}`);
+
+    const visitor = new Visitor(await app.listen({ host: '127.0.0.1', port: 0 }));
+    expect(await visitor.ask('/')).toMatch(/^200 undefined/);
+    const [key = ''] = await server.observer.keys('*');
+    await server.observer.set(key, text);
+    expect(await visitor.ask('/')).toMatch(/^200 undefined/);
+    expect(await server.observer.get(key)).toBe(text);
+    expect(await server.observer.dbsize()).toBe(2);
+  },
+);
