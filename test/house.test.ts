@@ -96,7 +96,7 @@ const BELOW: Readonly<Record<string, RegExp>> = {
   observe: /^(observe\/.*|redis-pool|errors|spelling|clock|durations)\.ts$/,
   commands: /^(commands\/.*|core\/.*|redis-pool|errors|options|clock|hands|house|warn|callback)\.ts$/,
   mock: /^(mock\/.*|redis\/check|redis-pool|errors|options|arguments|clock|spelling)\.ts$/,
-  session: /^(session\/.*|redis-pool|errors|options|spelling|clock|callback)\.ts$/,
+  session: /^(session\/.*|redis-pool|errors|options|spelling|clock|callback|warn)\.ts$/,
 };
 
 /** Those that may make a pool. */

@@ -5,6 +5,7 @@ import { invalidOption } from '../errors.ts';
 import { checkRule, type PoolOptions, truth } from '../options.ts';
 import { Pool } from '../pool.ts';
 import type { RedisPool } from '../redis-pool.ts';
+import { warnThrown } from '../warn.ts';
 import { ExpressSessions, type SessionRequest } from './express-sessions.ts';
 import { FailOpen } from './fail-open.ts';
 import {
@@ -90,8 +91,11 @@ export class PoolSessionStore extends EventEmitter {
     return told(this.#sessions.touch(sid, session), callback);
   }
 
-  destroy(sid: string, callback?: NodeCallback): Promise<void> {
-    return told(this.#sessions.destroy(sid), callback);
+  /** With `undefined` for a callback, as of `request.session.destroy()`, nobody can hear of an error: it is a warning. */
+  destroy(sid: string, ...given: [callback?: NodeCallback]): Promise<void> {
+    const work = this.#sessions.destroy(sid);
+    if (given.length > 0 && given[0] === undefined) warnOf(work);
+    return told(work, given[0]);
   }
 
   /** All sessions, each with its `id`. */
@@ -128,7 +132,8 @@ export class PoolSessionStore extends EventEmitter {
     const work = async (): Promise<void> => {
       await this.#sessions.destroy(String(request.sessionID)).finally(() => this.generate(request));
     };
-    told(work(), callback);
+    const done = told(work(), callback);
+    if (callback === undefined) warnOf(done);
   }
 
   /** For express-session: a session by its id, as requests have it. */
@@ -164,6 +169,11 @@ export class PoolSessionStore extends EventEmitter {
     await this.#express.look();
     return isRecord(session?.cookie) ? session : null;
   }
+}
+
+/** Whose session goes on though it should have ended is to be known. */
+function warnOf(work: Promise<void>): void {
+  work.catch((error) => warnThrown('a session was not destroyed, and nobody listens', error));
 }
 
 function told<T>(work: Promise<T>, callback: NodeCallback<never> | undefined): Promise<T> {

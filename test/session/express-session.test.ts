@@ -1,6 +1,6 @@
 import express from 'express';
 import session from 'express-session';
-import { beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { ExpressSessions } from '../../src/session/express-sessions.ts';
 import { PoolSessionStore, type PoolSessionStoreOptions } from '../../src/session/index.ts';
 import { testPool, until, useServer } from '../helpers/redis.ts';
@@ -229,15 +229,24 @@ describe('nothing that is not taken ends the process', () => {
     }
     await own.pool.close();
     const away = new PoolSessionStore({ pool: testPool({ redis: { path: '/nowhere/redis.sock' } }) });
+    const warnings: string[] = [];
+    const note = ({ message }: Error): void => void warnings.push(message);
+    process.on('warning', note);
+    onTestFinished(() => void process.off('warning', note));
+    away.generate = () => {};
     for (const method of ['destroy', 'regenerate', 'save']) {
-      const answered = await unheard(async () => {
+      const lost = await unheard(async () => {
         const request: never = { sessionID: 'a', sessionStore: away } as never;
-        away.generate = () => {};
         const made = away.createSession(request, { cookie: {} }) as unknown as Record<string, () => void>;
         made[method]?.();
         await until('it has failed', () => away.pool.stats().connectFailed > 0);
       });
-      expect(answered).toEqual([]);
+      expect(lost).toEqual([]);
+    }
+    // Somebody has to know of a session that goes on.
+    await until('two were told of', () => warnings.length >= 2);
+    for (const text of warnings) {
+      expect(text).toMatch(/^a session was not destroyed, and nobody listens: PoolError/);
     }
   });
 
