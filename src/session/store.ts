@@ -75,7 +75,7 @@ export class PoolSessionStore extends EventEmitter {
     };
   }
 
-  /** The session, or `null`: for what is stored and no session too. */
+  /** The session, or `null`: for what is stored and no session too, as to express-session is what has no cookie. */
   get(sid: string, callback?: NodeCallback<never>): Promise<unknown> {
     const asked = callback && this.#generate ? this.#forRequest(sid) : this.#sessions.get(sid);
     return told(asked, callback);
