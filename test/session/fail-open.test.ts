@@ -87,10 +87,25 @@ test.each([{}, { resave: true, saveUninitialized: true, rolling: true, unset: 'd
     }
     expect(await until('there are sessions', async () => /^200 \d/.test(await visitor.ask('/')))).toBe(true);
     expect(told).toEqual(['disconnect', 'connect']);
-    expect(await visitor.ask('/')).toBe('200 3');
+    await until('the third visit is counted', async () => (await visitor.ask('/')) === '200 3');
     expect(await server.observer.dbsize()).toBe(1);
   },
 );
+
+test('a Redis that has never answered is away, once it was asked', async () => {
+  const store = storeOf(server.pool(patient));
+  const url = await serveOn(store);
+  server.freeze();
+  try {
+    // Who comes first has a new session, which cannot be stored.
+    expect(await new Visitor(url).ask('/')).toMatch(/^(200 1|500 Redis has not answered)/);
+    expect(await new Visitor(url).ask('/')).toBe('200 no session');
+  } finally {
+    server.thaw();
+  }
+  const visitor = new Visitor(url);
+  await until('there are sessions', async () => (await visitor.ask('/')) === '200 1');
+});
 
 test('a session that is reloaded while Redis does not answer stays as it is; what is stored, ends late', async () => {
   const store = storeOf(server.pool(patient));
