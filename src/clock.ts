@@ -5,10 +5,12 @@ export interface Clock {
   /** Milliseconds since some fixed point; never goes back. */
   now(): number;
   /**
-   * Calls `run` once, `ms` milliseconds from now; never for `Infinity`. A `background` timer does not keep the
-   * process alive. Returns what cancels it.
+   * Calls `run` once, `ms` milliseconds from now, and never before all that had arrived by then was read; never for
+   * `Infinity`. A `background` timer does not keep the process alive. Returns what cancels it.
    */
   after(ms: number, run: () => void, background?: 'background'): () => void;
+  /** What {@link deadline} asks for; a clock on which nothing is late needs none. */
+  deadline?(ms: number, run: () => void, background?: 'background'): () => void;
   /** Calls `run` when all that has come in by now has been dealt with. */
   soon(run: () => void): void;
 }
@@ -25,16 +27,80 @@ export function dateIn(ms: number): Date {
 
 const never = (): void => {};
 
+/**
+ * For how many turns of the event loop a timer that is due waits. The loop runs timers before it reads: after a block,
+ * what arrived in time still lies in the sockets. One turn reads 2 MB of each at most, and a kernel holds more; and a
+ * command that found its lane, or its connection, goes out a turn later.
+ */
+const TURNS = 4;
+
+/** Into how many steps a deadline is divided. */
+const STEPS = 4;
+
 export const systemClock: Clock = {
   now: () => performance.now(),
   after(ms, run, background) {
     if (ms === Number.POSITIVE_INFINITY) return never;
-    const timer = setTimeout(run, ms);
+    let turns = TURNS;
+    let immediate: NodeJS.Immediate | undefined;
+    const due = (): void => {
+      if (turns-- > 0) immediate = setImmediate(due);
+      else run();
+    };
+    const timer = setTimeout(due, ms);
     if (background) timer.unref();
-    return () => clearTimeout(timer);
+    return () => {
+      clearTimeout(timer);
+      clearImmediate(immediate);
+    };
   },
+  deadline: (ms, run, background) => inSteps(systemClock, ms, run, background),
   soon: (run) => void setImmediate(run),
 };
+
+/**
+ * As `after`, for what takes more than one reply to come, such as a dial: time for which the event loop was blocked, or
+ * the process frozen, counts as a quarter of `ms` at most. A deadline that nothing disturbs is exact.
+ */
+export function deadline(clock: Clock, ms: number, run: () => void, background?: 'background'): () => void {
+  return clock.deadline ? clock.deadline(ms, run, background) : clock.after(ms, run, background);
+}
+
+/**
+ * Walks a deadline in steps, each with a timer of its own: however long one takes, it counts as the step it is, so that
+ * a block costs no more. A block within the last one would leave nothing: that is walked again, once.
+ */
+export function inSteps(
+  clock: Pick<Clock, 'now' | 'after'>,
+  ms: number,
+  run: () => void,
+  background?: 'background',
+): () => void {
+  const step = Math.ceil(ms / STEPS);
+  let left = ms;
+  let again = true;
+  let cancel = never;
+  const walk = (): void => {
+    const wait = Math.min(step, left);
+    const since = clock.now();
+    cancel = clock.after(
+      wait,
+      () => {
+        const took = clock.now() - since;
+        left -= Math.min(took, wait);
+        if (left < 1 && took > 2 * wait && again) {
+          again = false;
+          left = wait;
+        }
+        if (left < 1) run();
+        else walk();
+      },
+      background,
+    );
+  };
+  walk();
+  return () => cancel();
+}
 
 // As they are before a test framework may put its own in their place.
 const node = { immediate, setTimeout: globalThis.setTimeout, now: performance.now };
@@ -44,7 +110,13 @@ export function stagedClock(): Pick<Clock, 'now' | 'after'> | undefined {
   if (globalThis.setTimeout === node.setTimeout && !('clock' in node.setTimeout)) return undefined;
   // Some replace Date alone; the date may be set at will, so it comes second.
   const now = performance.now === node.now ? Date.now : systemClock.now;
-  return { now, after: systemClock.after };
+  return { now, after: stagedAfter };
+}
+
+/** Nothing arrives while a framework lets its time pass, so there is nothing to read first. */
+function stagedAfter(ms: number, run: () => void): () => void {
+  const timer = setTimeout(run, ms);
+  return () => clearTimeout(timer);
 }
 
 /** Resolves when all that follows from what has happened, without I/O or timers, is done. */
@@ -62,7 +134,7 @@ export async function within(
 ): Promise<void> {
   let cancel = never;
   const limit = new Promise<never>((_, reject) => {
-    cancel = clock.after(timeoutMs, () => reject(late()));
+    cancel = deadline(clock, timeoutMs, () => reject(late()));
     signal?.addEventListener('abort', () => reject(signal.reason), { once: true });
   });
   try {

@@ -1,4 +1,4 @@
-import type { Clock } from './clock.ts';
+import { type Clock, deadline } from './clock.ts';
 
 /** Something that is waited for: a promise for all who ask meanwhile, and nothing once it is settled. */
 export class Condition {
@@ -21,7 +21,7 @@ export class Condition {
   /** Resolves when it has come; rejects with what `late` makes after `timeoutMs`. */
   wait(timeoutMs: number, late: () => unknown): Promise<void> {
     this.#promise ??= new Promise((resolve, reject) => {
-      const cancel = this.#clock.after(timeoutMs, () => this.fail(late));
+      const cancel = deadline(this.#clock, timeoutMs, () => this.fail(late));
       this.#settle = (error) => {
         this.#settle = undefined;
         this.#promise = undefined;

@@ -1,3 +1,4 @@
+import { deadline } from './clock.ts';
 import type { Connections } from './connections.ts';
 import type { House } from './house.ts';
 
@@ -29,7 +30,7 @@ export class Shutdown {
     if (cutAt >= this.#cutAt) return;
     this.#cutAt = cutAt;
     this.#cancelCut();
-    if (graceMs > 0) this.#cancelCut = clock.after(graceMs, () => this.#cut());
+    if (graceMs > 0) this.#cancelCut = deadline(clock, graceMs, () => this.#cut());
     else this.#cut();
   }
 

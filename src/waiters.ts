@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events';
-import type { Clock } from './clock.ts';
+import { type Clock, deadline } from './clock.ts';
 import { List, type Listed } from './core/list.ts';
 
 /** Who asks for a connection, and what becomes of it. Exactly one of the two functions is called, once. */
@@ -71,7 +71,7 @@ export class Waiters<S> {
   admit(request: Request<S>, timeoutMs: number, signal: AbortSignal | undefined): Waiter<S> {
     request.waits?.();
     const waiter = new Waiter<S>(++this.#turns, request, this.#clock.now(), timeoutMs, signal);
-    waiter.cancelDeadline = this.#clock.after(timeoutMs, () => this.#giveUp(waiter, 'timeout'));
+    waiter.cancelDeadline = deadline(this.#clock, timeoutMs, () => this.#giveUp(waiter, 'timeout'));
     if (signal) {
       waiter.onAbort = () => this.#giveUp(waiter, 'abort');
       // Many may wait under one signal, as that of a shut-down; Node would take it for a leak.

@@ -22,8 +22,8 @@ export function clientOptions({ redis, name, connectTimeoutMs }: ResolvedOptions
     ...(given as ClientOptions),
     ...OURS,
     connectionName: given.connectionName ?? name,
-    // To ioredis 0 means none; and its own limit covers the socket only, ours the whole dial.
-    connectTimeout: Number.isFinite(connectTimeoutMs) ? connectTimeoutMs : 0,
+    // 0: none. Ours covers the whole dial; ioredis' own covers the socket only, and ends it before it is read after a block.
+    connectTimeout: given.sentinels && Number.isFinite(connectTimeoutMs) ? connectTimeoutMs : 0,
   };
 }
 

@@ -4,6 +4,8 @@ interface Timer {
   at: number;
   run(): void;
   background: boolean;
+  /** Time for which the loop was blocked does not count. */
+  fair?: true;
 }
 
 /** A clock that stands still until it is told to go on. */
@@ -16,10 +18,11 @@ export class FakeClock implements Clock {
   }
 
   after(ms: number, run: () => void, background?: 'background'): () => void {
-    if (ms === Number.POSITIVE_INFINITY) return () => {};
-    const timer = { at: this.#now + ms, run, background: background !== undefined };
-    this.#timers.add(timer);
-    return () => void this.#timers.delete(timer);
+    return this.#add({ at: this.#now + ms, run, background: background !== undefined });
+  }
+
+  deadline(ms: number, run: () => void, background?: 'background'): () => void {
+    return this.#add({ at: this.#now + ms, run, background: background !== undefined, fair: true });
   }
 
   soon(run: () => void): void {
@@ -66,6 +69,24 @@ export class FakeClock implements Clock {
       this.#timers.delete(timer);
       timer.run();
     }
+  }
+
+  /**
+   * Blocks the event loop for `ms`, or freezes the process: timers fire late, after all that `arrives` has brought
+   * meanwhile was read, and what follows from it is done.
+   */
+  async block(ms: number, arrives: () => void): Promise<void> {
+    this.#now += ms;
+    for (const timer of this.#timers) if (timer.fair) timer.at += ms;
+    arrives();
+    await settled();
+    await this.advance(0);
+  }
+
+  #add(timer: Timer): () => void {
+    if (timer.at === Number.POSITIVE_INFINITY) return () => {};
+    this.#timers.add(timer);
+    return () => void this.#timers.delete(timer);
   }
 
   #next(until: number): Timer | undefined {
