@@ -29,34 +29,38 @@ const never = (): void => {};
 
 /**
  * For how many turns of the event loop a timer that is due waits. The loop runs timers before it reads: after a block,
- * what arrived in time still lies in the sockets. One turn reads 2 MB of each at most, and a kernel holds more; and a
- * command that found its lane, or its connection, goes out a turn later.
+ * what arrived in time still lies in the sockets. And a command that has found its connection goes out a turn later.
  */
-const TURNS = 4;
+const TURNS = 2;
 
 /** Into how many steps a deadline is divided. */
 const STEPS = 4;
 
 export const systemClock: Clock = {
   now: () => performance.now(),
-  after(ms, run, background) {
-    if (ms === Number.POSITIVE_INFINITY) return never;
-    let turns = TURNS;
-    let immediate: NodeJS.Immediate | undefined;
-    const due = (): void => {
-      if (turns-- > 0) immediate = setImmediate(due);
-      else run();
-    };
-    const timer = setTimeout(due, ms);
-    if (background) timer.unref();
-    return () => {
-      clearTimeout(timer);
-      clearImmediate(immediate);
-    };
-  },
-  deadline: (ms, run, background) => inSteps(systemClock, ms, run, background),
+  after: (ms, run, background) => readFirst((due) => timer(ms, due, background), run),
+  deadline: (ms, run, background) => readFirst((due) => inSteps(ms, due, background), run),
   soon: (run) => void setImmediate(run),
 };
+
+function timer(ms: number, run: () => void, background?: 'background'): () => void {
+  if (ms === Number.POSITIVE_INFINITY) return never;
+  const one = setTimeout(run, ms);
+  if (background) one.unref();
+  return () => clearTimeout(one);
+}
+
+/** Calls `run` when what `begin` has begun is due, and what had arrived by then was read. Returns what cancels it. */
+function readFirst(begin: (due: () => void) => () => void, run: () => void): () => void {
+  let turns = TURNS;
+  const due = (): void => {
+    if (turns-- === 0) return run();
+    const immediate = setImmediate(due);
+    cancel = () => clearImmediate(immediate);
+  };
+  let cancel = begin(due);
+  return () => cancel();
+}
 
 /**
  * As `after`, for what takes more than one reply to come, such as a dial: time for which the event loop was blocked, or
@@ -71,10 +75,11 @@ export function deadline(clock: Clock, ms: number, run: () => void, background?:
  * a block costs no more. A block within the last one would leave nothing: that is walked again, once.
  */
 export function inSteps(
-  clock: Pick<Clock, 'now' | 'after'>,
   ms: number,
   run: () => void,
   background?: 'background',
+  after = timer,
+  { now } = systemClock,
 ): () => void {
   const step = Math.ceil(ms / STEPS);
   let left = ms;
@@ -82,21 +87,18 @@ export function inSteps(
   let cancel = never;
   const walk = (): void => {
     const wait = Math.min(step, left);
-    const since = clock.now();
-    cancel = clock.after(
-      wait,
-      () => {
-        const took = clock.now() - since;
-        left -= Math.min(took, wait);
-        if (left < 1 && took > 2 * wait && again) {
-          again = false;
-          left = wait;
-        }
-        if (left < 1) run();
-        else walk();
-      },
-      background,
-    );
+    const since = now();
+    const walked = (): void => {
+      const took = now() - since;
+      left -= Math.min(took, wait);
+      if (left < 1 && took > 2 * wait && again) {
+        again = false;
+        left = wait;
+      }
+      if (left < 1) run();
+      else walk();
+    };
+    cancel = after(wait, walked, background);
   };
   walk();
   return () => cancel();
@@ -110,13 +112,7 @@ export function stagedClock(): Pick<Clock, 'now' | 'after'> | undefined {
   if (globalThis.setTimeout === node.setTimeout && !('clock' in node.setTimeout)) return undefined;
   // Some replace Date alone; the date may be set at will, so it comes second.
   const now = performance.now === node.now ? Date.now : systemClock.now;
-  return { now, after: stagedAfter };
-}
-
-/** Nothing arrives while a framework lets its time pass, so there is nothing to read first. */
-function stagedAfter(ms: number, run: () => void): () => void {
-  const timer = setTimeout(run, ms);
-  return () => clearTimeout(timer);
+  return { now, after: timer }; // nothing can arrive late
 }
 
 /** Resolves when all that follows from what has happened, without I/O or timers, is done. */

@@ -30,29 +30,23 @@ export class Overdue {
 
   /** Sees to it that somebody looks when the first thing may be overdue. */
   watch(now: number): void {
-    if (this.#cancelQueued && this.#cancelSent) return;
+    if (this.#cancelQueued === undefined) this.#watchQueue(now);
+    if (this.#cancelSent === undefined) {
+      const since = this.#lanes.map(({ waitingSince }) => waitingSince);
+      this.#watchLanes(now, delay(now, since, this.#house.options.replyTimeoutMs));
+    }
+  }
+
+  #watchQueue(now: number): void {
+    const { hands, options } = this.#house;
+    const since = this.#queue.batches.map(({ at }) => at);
+    const ms = delay(now, since, options.acquireTimeoutMs);
+    this.#cancelQueued = deadline(hands.clock, ms, () => this.#lookAtQueue(), 'background');
+  }
+
+  #watchLanes(now: number, ms: number): void {
     const { clock } = this.#house.hands;
-    const { acquireTimeoutMs, replyTimeoutMs } = this.#house.options;
-    // From now on, too, for what comes meanwhile.
-    const until = (dues: readonly number[], most: number): number =>
-      Math.max(0, Math.min(most, Math.min(...dues) + most - now));
-    this.#cancelQueued ??= deadline(
-      clock,
-      until(
-        this.#queue.batches.map(({ at }) => at),
-        acquireTimeoutMs,
-      ),
-      () => this.#lookAtQueue(),
-      'background',
-    );
-    this.#cancelSent ??= clock.after(
-      until(
-        this.#lanes.map(({ waitingSince }) => waitingSince),
-        replyTimeoutMs,
-      ),
-      () => this.#lookAtLanes(),
-      'background',
-    );
+    this.#cancelSent = clock.after(ms, () => this.#lookAtLanes(now + ms), 'background');
   }
 
   stop(): void {
@@ -74,17 +68,29 @@ export class Overdue {
     this.#goOn(now);
   }
 
-  #lookAtLanes(): void {
+  /** `due`: when it was to look. */
+  #lookAtLanes(due: number): void {
     const { hands, options } = this.#house;
+    const { replyTimeoutMs } = options;
     const now = hands.clock.now();
     this.#cancelSent = undefined;
+    let talking = false;
     for (const lane of [...this.#lanes]) {
-      if (lane.waitingSince + options.replyTimeoutMs <= now) this.#owner.silent(lane);
+      if (lane.waitingSince + replyTimeoutMs > now) continue;
+      // What has come just now, after a block, may be the beginning: the server could send no more than the kernel takes.
+      if (lane.heardAt > due) talking = true;
+      else this.#owner.silent(lane);
     }
+    if (talking) this.#watchLanes(now, replyTimeoutMs / 4);
     this.#goOn(now);
   }
 
   #goOn(now: number): void {
     if (this.#queue.length > 0 || this.#lanes.length > 0) this.watch(now);
   }
+}
+
+/** Until the first of those is overdue that wait `since` then, and `most` at most; from now on, too, for what comes meanwhile. */
+function delay(now: number, since: readonly number[], most: number): number {
+  return Math.max(0, Math.min(now, ...since) + most - now);
 }

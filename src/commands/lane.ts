@@ -30,6 +30,8 @@ export class Lane {
   /** It takes nothing new, and closes with its last reply. */
   draining = false;
   readonly meter = new LaneMeter();
+  /** When bytes came last. */
+  heardAt = 0;
   readonly #client: Redis;
   readonly #large: LargeReplies;
   readonly #answered: (lane: Lane) => void;
@@ -189,6 +191,7 @@ export class Lane {
     if (this.#decoder) this.#decode(chunk, this.#decoder);
     this.meter.received(chunk.length);
     const now = this.#clock.now();
+    this.heardAt = now;
     if (this.inFlight < before && this.meter.answered(before - this.inFlight, now) && first) {
       this.#large.note(first.name, first.args, now);
     }

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { version } from 'ioredis/package.json';
 import { expect } from 'vitest';
@@ -25,7 +25,7 @@ export class Child {
     if (!existsSync(BUILT)) expect.fail('dist/ is not there: npm run build');
     const child = spawn(process.execPath, ['--import', dataUrl(REGISTER), SCRIPT, scenario, url], {
       env: { ...process.env, NODE_OPTIONS: '', ...env },
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['pipe', 'pipe', 'pipe'],
     });
     this.#process = child;
     let stderr = '';
@@ -49,9 +49,30 @@ export class Child {
     this.#process.kill('SIGKILL');
   }
 
+  /** Tells it to go on. */
+  poke(): void {
+    this.#process.stdin?.write('go on\n');
+  }
+
+  freeze(): void {
+    freezeProcess(this.#process.pid ?? expect.fail('the process did not start'));
+  }
+
+  thaw(): void {
+    this.#process.kill('SIGCONT');
+  }
+
   has(what: string): boolean {
     return this.told.some((one) => one.what === what);
   }
+}
+
+/** Stops a process, until SIGCONT. */
+export function freezeProcess(pid: number): void {
+  process.kill(pid, 'SIGSTOP');
+  // The signal may take a moment to arrive. Where there is no /proc, the moment has to pass by itself.
+  const state = `/proc/${pid}/stat`;
+  while (existsSync(state) && !readFileSync(state, 'utf8').includes(') T ')) {}
 }
 
 function dataUrl(source: string): string {

@@ -1,9 +1,9 @@
-import { existsSync, readFileSync } from 'node:fs';
 import { Redis, type RedisOptions } from 'ioredis';
 import { afterAll, beforeAll, expect, onTestFinished } from 'vitest';
 import type { Clock } from '../../src/clock.ts';
 import { isPoolError, Pool, type PoolError, type PoolOptions, type PoolStats } from '../../src/index.ts';
 import { type RunningServer, startServer } from '../../tools/redis-server.js';
+import { freezeProcess } from './child.ts';
 
 /** One line of CLIENT LIST. */
 export type Client = Readonly<Record<string, string>>;
@@ -43,11 +43,7 @@ export class TestServer {
 
   /** From now on the kernel alone accepts connections, and nobody answers. */
   freeze(): void {
-    const { pid } = this.#server;
-    process.kill(pid, 'SIGSTOP');
-    // The signal may take a moment to arrive. Where there is no /proc, the moment has to pass by itself.
-    const state = `/proc/${pid}/stat`;
-    while (existsSync(state) && !readFileSync(state, 'utf8').includes(') T ')) {}
+    freezeProcess(this.#server.pid);
   }
 
   thaw(): void {
