@@ -1,7 +1,8 @@
-import { invalidOption, type PoolError } from './errors.ts';
+import type { PoolError } from './errors.ts';
 import { type House, poolError } from './house.ts';
 import { checkTime } from './options.ts';
 import type { AcquireOptions } from './redis-pool.ts';
+import { checkSignal, reasonOf } from './signals.ts';
 import { describe } from './snapshot.ts';
 import { checkKeys } from './spelling.ts';
 import type { GiveUp, Waiter } from './waiters.ts';
@@ -25,12 +26,13 @@ export class Admission {
     return this.#line.lastError && this.#line.down ? this.#line.lastError : undefined;
   }
 
-  /** Throws if an acquire is refused whatever the pool has to give. */
-  mayCome(options: AcquireOptions | undefined, closing: boolean): void {
+  /** Reads what an acquire was given, once; throws if it is refused whatever the pool has to give. */
+  mayCome(options: AcquireOptions | undefined, closing: boolean): AcquireOptions {
     if (closing) throw this.closed();
-    if (options === undefined) return;
-    checkAcquireOptions(options);
-    if (options.signal?.aborted) throw this.#aborted(0, options.signal);
+    if (options === undefined) return {};
+    const { signal, timeoutMs } = readAcquireOptions(options);
+    if (signal?.aborted) throw this.#aborted(0, signal);
+    return { signal, timeoutMs };
   }
 
   /** Throws if a caller must not wait. `excess`: how many more are in line than there is room for. */
@@ -73,7 +75,7 @@ export class Admission {
   #aborted(waitedMs: number, signal: AbortSignal | undefined): unknown {
     const { events } = this.#house;
     if (events.count('abort')) events.emit('abort', { waitedMs });
-    return signal?.reason;
+    return signal && reasonOf(signal);
   }
 
   /** What someone wants to know who is called at night. */
@@ -94,13 +96,10 @@ export function whyNoConnection(error: Error): string {
   return `cannot connect: ${error.message || (inner instanceof Error ? inner.message : error.name)}`;
 }
 
-function checkAcquireOptions(options: AcquireOptions): void {
+function readAcquireOptions(options: AcquireOptions): AcquireOptions {
   checkKeys('option', options, ['signal', 'timeoutMs']);
   const { signal, timeoutMs } = options;
   if (timeoutMs !== undefined) checkTime('timeoutMs', timeoutMs);
-  if (signal !== undefined && typeof signal?.addEventListener !== 'function') {
-    throw invalidOption(
-      `option signal must be an AbortSignal, got ${signal === null ? 'null' : typeof signal}`,
-    );
-  }
+  if (signal !== undefined) checkSignal(signal);
+  return { signal, timeoutMs };
 }

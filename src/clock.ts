@@ -54,9 +54,10 @@ function timer(ms: number, run: () => void, background?: 'background'): () => vo
 function readFirst(begin: (due: () => void) => () => void, run: () => void): () => void {
   let turns = TURNS;
   const due = (): void => {
-    if (turns-- === 0) return run();
-    const immediate = setImmediate(due);
-    cancel = () => clearImmediate(immediate);
+    if (turns-- > 0) {
+      const immediate = setImmediate(due);
+      cancel = () => clearImmediate(immediate);
+    } else run();
   };
   let cancel = begin(due);
   return () => cancel();

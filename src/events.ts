@@ -97,7 +97,13 @@ export class Events {
   /** Tells how long something took those who want to know nothing else. */
   took(event: TimedEvent, ms: number): void {
     if (this.#durations === undefined) return;
-    for (const listener of this.#durations) listener[event]?.(ms);
+    for (const listener of this.#durations) {
+      try {
+        listener[event]?.(ms);
+      } catch (error) {
+        warnThrown(`what measures '${event}' of pool ${this.pool} threw`, error);
+      }
+    }
   }
 
   /** Adds one who wants to know how long things took; returns what removes it. */
@@ -156,11 +162,16 @@ export class Events {
       warnThrown(`a listener for '${event}' of pool ${this.pool} threw`, error);
     try {
       const result = (listener as (payload: PoolEvents[E]) => unknown)(payload);
-      if (result instanceof Promise) result.catch(report);
+      if (isThenable(result)) Promise.resolve(result).catch(report);
     } catch (error) {
       report(error);
     }
   }
+}
+
+/** Promises of other realms and libraries, too, can reject. */
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof (value as PromiseLike<unknown> | undefined)?.then === 'function';
 }
 
 function checkListener(event: string, listener: unknown): void {

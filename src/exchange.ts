@@ -62,9 +62,9 @@ export class Exchange {
 
   /** Serves `request` at once, or lets it wait; throws what refuses it. */
   request(options: AcquireOptions | undefined, request: Request<PoolSlot>): void {
-    this.admission.mayCome(options, this.#shutdown !== undefined);
     const { acquireTimeoutMs, maxWaiting } = this.#house.options;
-    const { timeoutMs = acquireTimeoutMs, signal } = options ?? {};
+    const asked = this.admission.mayCome(options, this.#shutdown !== undefined);
+    const { timeoutMs = acquireTimeoutMs, signal } = asked;
     this.#enter(request, { timeoutMs, signal, maxWaiting });
   }
 

@@ -31,12 +31,23 @@ export class Lending implements LeaseOwner {
     const connected = slot.uses === 0;
     slot.uses++;
     slot.leased = true;
-    this.#make ??= leaseMaker(slot.connection.client, this);
-    const lease = this.#make(slot);
+    const lease = this.#leaseOf(slot, slot.connection);
     if (stack !== undefined) this.leaks.begin(slot, lease, stack);
     events.took('acquire', waitedMs);
     if (events.count('acquire')) events.emit('acquire', { connectionId: slot.id, waitedMs, connected });
     return lease;
+  }
+
+  /** A client of the user's own class may throw when it is looked at; its place must not be lost with that. */
+  #leaseOf(slot: PoolSlot, { client }: Connection): Lease {
+    try {
+      this.#make ??= leaseMaker(client, this);
+      return this.#make(slot);
+    } catch (error) {
+      slot.leased = false;
+      this.#cameBack(slot, 'broken');
+      throw error;
+    }
   }
 
   giveBack(slot: PoolSlot, taint: number, fate: 'keep' | 'destroy'): void {

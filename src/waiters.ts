@@ -1,6 +1,7 @@
-import { setMaxListeners } from 'node:events';
 import { type Clock, deadline } from './clock.ts';
 import { List, type Listed } from './core/list.ts';
+import { onAbort } from './signals.ts';
+import { warnThrown } from './warn.ts';
 
 /** Who asks for a connection, and what becomes of it. Exactly one of the two functions is called, once. */
 export interface Request<S> {
@@ -18,8 +19,8 @@ export class Waiter<S> implements Listed<Waiter<S>> {
   queued = false;
   /** Cancels its deadline. */
   cancelDeadline: () => void = () => {};
-  /** Listens to its signal. */
-  onAbort: () => void = () => {};
+  /** Ends the watch over its signal. */
+  ignoreSignal: () => void = () => {};
   list: List<Waiter<S>> | undefined;
   before: Waiter<S> | undefined;
   after: Waiter<S> | undefined;
@@ -67,22 +68,21 @@ export class Waiters<S> {
     return this.#waitMs;
   }
 
-  /** Starts the deadline and the watch over `signal`. The waiter does not stand in the queue yet. */
+  /**
+   * Starts the deadline and the watch over `signal`. The waiter does not stand in the queue yet; and it is settled by
+   * now, if `signal` is aborted.
+   */
   admit(request: Request<S>, timeoutMs: number, signal: AbortSignal | undefined): Waiter<S> {
     request.waits?.();
     const waiter = new Waiter<S>(++this.#turns, request, this.#clock.now(), timeoutMs, signal);
     waiter.cancelDeadline = deadline(this.#clock, timeoutMs, () => this.#giveUp(waiter, 'timeout'));
-    if (signal) {
-      waiter.onAbort = () => this.#giveUp(waiter, 'abort');
-      // Many may wait under one signal, as that of a shut-down; Node would take it for a leak.
-      if (signal instanceof EventTarget) setMaxListeners(0, signal);
-      signal.addEventListener('abort', waiter.onAbort, { once: true });
-    }
+    if (signal) this.#listen(waiter, signal);
     return waiter;
   }
 
   /** Puts it at the end of the queue. `queued`: there is no free slot for it. */
   enqueue(waiter: Waiter<S>, queued: boolean): void {
+    if (waiter.settled) return;
     waiter.queued = queued;
     this.#queue.push(waiter);
   }
@@ -102,6 +102,7 @@ export class Waiters<S> {
 
   /** Takes the first off the queue, while a connection is being checked for it. */
   setAside(waiter: Waiter<S>): void {
+    if (waiter.settled) return;
     this.#queue.remove(waiter);
     this.#checking.push(waiter);
   }
@@ -110,13 +111,19 @@ export class Waiters<S> {
     return this.#queue.first;
   }
 
+  /** What the waiter makes of it is its own matter: a throw must not reach whoever gave the connection back. */
   serve(waiter: Waiter<S>, slot: S): void {
-    waiter.request.served(slot, this.#settle(waiter));
+    const waitedMs = this.#settle(waiter);
+    try {
+      waiter.request.served(slot, waitedMs);
+    } catch (error) {
+      this.#tell(waiter, error);
+    }
   }
 
   fail(waiter: Waiter<S>, error: unknown): void {
     this.#settle(waiter);
-    waiter.request.failed(error);
+    this.#tell(waiter, error);
   }
 
   /** Fails all in the queue; with `everyone`, those for whom a connection is being checked too. */
@@ -128,7 +135,24 @@ export class Waiters<S> {
 
   #giveUp(waiter: Waiter<S>, why: GiveUp): void {
     this.#settle(waiter);
-    waiter.request.failed(this.#gaveUp(waiter, why));
+    this.#tell(waiter, this.#gaveUp(waiter, why));
+  }
+
+  #listen(waiter: Waiter<S>, signal: AbortSignal): void {
+    try {
+      const ignore = onAbort(signal, () => this.#giveUp(waiter, 'abort'));
+      if (!waiter.settled) waiter.ignoreSignal = ignore;
+    } catch (error) {
+      this.fail(waiter, error);
+    }
+  }
+
+  #tell({ request }: Waiter<S>, error: unknown): void {
+    try {
+      request.failed(error);
+    } catch (thrown) {
+      warnThrown('one who waited for a connection threw', thrown);
+    }
   }
 
   /** Ends a waiter, and returns how long it waited. Nothing of it is left afterwards. */
@@ -137,7 +161,7 @@ export class Waiters<S> {
     waiter.settled = true;
     waiter.list?.remove(waiter);
     waiter.cancelDeadline();
-    waiter.signal?.removeEventListener('abort', waiter.onAbort);
+    waiter.ignoreSignal();
     const waitedMs = this.#clock.now() - waiter.since;
     if (waiter.queued) this.#waitMs += waitedMs;
     return waitedMs;

@@ -3,6 +3,7 @@ import { Taint, taintAfter } from '../core/taint.ts';
 import type { PoolErrorCode } from '../errors.ts';
 import type { PoolSlot } from '../house.ts';
 import type { LeaseMessage } from '../redis-pool.ts';
+import { checkSignal } from '../signals.ts';
 import { warnThrown } from '../warn.ts';
 import { multiOf, pipelineOf } from './lean-pipeline.ts';
 import { Messages } from './messages.ts';
@@ -103,6 +104,7 @@ export class LeaseHandle {
 
   messages({ signal }: { signal?: AbortSignal } = {}): AsyncIterableIterator<LeaseMessage> {
     const client = this.#client;
+    if (signal !== undefined) checkSignal(signal);
     const lost = (): Error =>
       this.#owner.error('POOL_CONNECTION_LOST', 'connection lost: messages may be missed');
     if (client === undefined) throw this.#released('it hears nothing any more');
@@ -227,10 +229,11 @@ export class LeaseHandle {
     if (slot === undefined) return;
     const client = this.#client;
     this.#slot = undefined;
-    if (this.#forwards) {
-      for (const [event, forward] of this.#forwards) client?.off(event, forward);
+    try {
+      for (const [event, forward] of this.#forwards ?? []) client?.off(event, forward);
+    } finally {
+      this.#owner.giveBack(slot, this.#taint, fate); // whatever hears of listeners that go
     }
-    this.#owner.giveBack(slot, this.#taint, fate);
     if (this.#forwards && !this.#endTold) this.#tellEnd();
   }
 

@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
 import type { LeaseMessage } from '../redis-pool.ts';
+import { onAbort, reasonOf } from '../signals.ts';
 
 /** From here on the socket is paused, and Redis keeps the messages, until half of them are read. */
 const MOST_UNREAD = 1000;
@@ -22,6 +23,7 @@ export class Messages implements AsyncIterableIterator<LeaseMessage> {
   readonly #unread: LeaseMessage[] = [];
   readonly #listeners: Readonly<Record<string, (...args: string[]) => void>>;
   #wake: () => void = () => {};
+  #ignoreSignal: () => void = () => {};
   /** Set when no more messages will come; with the error to throw, if any. */
   #over: { readonly error?: unknown } | undefined;
 
@@ -36,8 +38,8 @@ export class Messages implements AsyncIterableIterator<LeaseMessage> {
       close: () => this.#stop({ error: source.lost() }),
     };
     for (const [event, listener] of Object.entries(this.#listeners)) source.emitter.on(event, listener);
-    if (source.signal?.aborted) this.#abort();
-    source.signal?.addEventListener('abort', this.#abort, { once: true });
+    const { signal } = source;
+    if (signal) this.#ignoreSignal = onAbort(signal, () => this.#stop({ error: reasonOf(signal) }));
   }
 
   [Symbol.asyncIterator](): this {
@@ -65,8 +67,6 @@ export class Messages implements AsyncIterableIterator<LeaseMessage> {
     return { done: true, value: undefined };
   }
 
-  readonly #abort = (): void => this.#stop({ error: this.#source.signal?.reason });
-
   #take(message: LeaseMessage): void {
     this.#unread.push(message);
     if (this.#unread.length >= MOST_UNREAD) this.#source.pause();
@@ -76,9 +76,9 @@ export class Messages implements AsyncIterableIterator<LeaseMessage> {
   #stop(how: { readonly error?: unknown }): void {
     if (this.#over) return;
     this.#over = how;
-    const { emitter, signal } = this.#source;
+    const { emitter } = this.#source;
     for (const [event, listener] of Object.entries(this.#listeners)) emitter.off(event, listener);
-    signal?.removeEventListener('abort', this.#abort);
+    this.#ignoreSignal();
     this.#source.resume();
     this.#wake();
   }

@@ -24,8 +24,12 @@ export function memoryClients(server: MockServer, create: CreateClient): CreateC
   };
 }
 
+const TAKEN = new WeakSet<Redis>();
+
 function taken(client: Redis, Own: RedisOptions['Connector']): Redis {
   if (typeof client?.sendCommand !== 'function') return client; // the pool says what is wrong with it
+  if (TAKEN.has(client)) return client; // the same
+  TAKEN.add(client);
   if (client.options?.Connector !== Own) {
     client.disconnect();
     throw new TypeError(

@@ -36,6 +36,9 @@ function readUrl(url: string): RedisOptions {
   }
 }
 
+/** The clients of all pools, past ones included. */
+const CLAIMED = new WeakSet<Redis>();
+
 /** Makes the client that `createClient` returned one of ours; throws, and ends it, if it cannot be. */
 export function claim(client: Redis, { connectionName, connectTimeout }: RedisOptions): void {
   const refusal = whyRefused(client);
@@ -45,18 +48,20 @@ export function claim(client: Redis, { connectionName, connectTimeout }: RedisOp
       `createClient must return an ioredis Redis that is not connecting yet, got ${refusal}`,
     );
   }
+  CLAIMED.add(client);
   Object.assign(client.options, OURS, { connectTimeout });
   client.options.connectionName ??= connectionName;
 }
 
 /** Ends a client that will not be used. It may hold a socket, and those outside the pool have no bound. */
 export function abandon(client: Redis): void {
-  client?.disconnect?.();
+  if (!CLAIMED.has(client)) client?.disconnect?.(); // or it is that of another connection
 }
 
 function whyRefused(client: Redis): string | undefined {
   if (typeof client?.sendCommand !== 'function') return client === null ? 'null' : `a ${typeof client}`;
   if (client.isCluster) return 'a Cluster';
+  if (CLAIMED.has(client)) return 'one that it has returned before: every connection needs a client of its own';
   return client.status === 'wait'
     ? undefined
     : `one with status '${client.status}' (pass on the options given to it: they set lazyConnect)`;

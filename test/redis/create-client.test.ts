@@ -166,3 +166,41 @@ test('a client made without the options given still becomes one of the pool: its
   expect(await server.clients('adopted')).toHaveLength(1);
   next.release();
 });
+
+test('a client that was returned before is refused, and stays with whoever has it', async () => {
+  let only: Redis | undefined;
+  const createClient = (options: RedisOptions): Redis => {
+    only ??= newClient(options);
+    return only;
+  };
+  const pool = server.pool({ maxActive: 2, createClient });
+  const other = server.pool({ createClient });
+  const lease = await pool.acquire();
+  for (const one of [pool, other]) {
+    // While a connection stands, a failed dial is told to the first in line.
+    const { cause } = await poolErrorOf(one.acquire(), 'POOL_CONNECT_FAILED');
+    expect((cause as Error).message).toMatch(/got one that it has returned before/);
+  }
+  expect(await lease.ping()).toBe('PONG');
+  lease.release();
+  expect(await pool.use((redis) => redis.ping())).toBe('PONG');
+  expect(pool.stats()).toMatchObject({ connected: 1, connectFailed: 1, closed: { broken: 0 } });
+});
+
+test('one that comes too late, and belongs to another connection, is left alone', async () => {
+  let first: Redis | undefined;
+  const pool = server.pool({
+    maxActive: 2,
+    connectTimeoutMs: 50,
+    createClient: async (options) => {
+      if (first) await vi.waitUntil(() => pool.stats().connectFailed === 1, { interval: 2 });
+      first ??= newClient(options);
+      return first;
+    },
+  });
+  const lease = await pool.acquire();
+  await poolErrorOf(pool.acquire(), 'POOL_CONNECT_FAILED');
+  await until('its place is free', () => pool.stats().total === 1);
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(await lease.ping()).toBe('PONG');
+});

@@ -140,7 +140,14 @@ test('a process that was frozen for longer than all its deadlines has none of it
   await until('every deadline of it is over', () => performance.now() - since > 1500);
   child.thaw();
   const { code, stderr } = await child.ended;
-  expect({ code, stderr, told: child.told.map(({ what }) => what).slice(2).sort() }).toEqual({
+  expect({
+    code,
+    stderr,
+    told: child.told
+      .map(({ what }) => what)
+      .slice(2)
+      .sort(),
+  }).toEqual({
     code: 0,
     stderr: '',
     told: [
