@@ -61,7 +61,8 @@ export function abandon(client: Redis): void {
 function whyRefused(client: Redis): string | undefined {
   if (typeof client?.sendCommand !== 'function') return client === null ? 'null' : `a ${typeof client}`;
   if (client.isCluster) return 'a Cluster';
-  if (CLAIMED.has(client)) return 'one that it has returned before: every connection needs a client of its own';
+  if (CLAIMED.has(client))
+    return 'one that it has returned before: every connection needs a client of its own';
   return client.status === 'wait'
     ? undefined
     : `one with status '${client.status}' (pass on the options given to it: they set lazyConnect)`;

@@ -193,7 +193,7 @@ test('one that comes too late, and belongs to another connection, is left alone'
     maxActive: 2,
     connectTimeoutMs: 50,
     createClient: async (options) => {
-      if (first) await vi.waitUntil(() => pool.stats().connectFailed === 1, { interval: 2 });
+      if (first) await until('the dial is given up', () => pool.stats().connectFailed === 1);
       first ??= newClient(options);
       return first;
     },
