@@ -1,8 +1,8 @@
 import type { Redis } from 'ioredis';
 
 /**
- * The keys that match `pattern`, a page at a time; some may come twice, as Redis says of SCAN. `type` is what they hold, `from` a cursor. Over a client with
- * a `keyPrefix`, keys are named without it, as in its other commands.
+ * The keys that match `pattern`, a page at a time; some may come twice, as Redis says of SCAN. `type` is what they
+ * hold, `from` a cursor. Over a client with a `keyPrefix`, keys are named without it, as in its other commands.
  */
 export async function* keysOf(
   redis: Redis,
