@@ -1,6 +1,7 @@
 /**
  * Has something become grossly slower? Ratios between contenders in one process, held against those that the full
- * runs have recorded: less than half of what was is a failure. No absolute time is looked at. Under a minute.
+ * runs have recorded: less than half of what was is a failure. Compared is the CPU time that so many operations take,
+ * which other work on the machine leaves alone. Under a minute.
  */
 import { findServer, installServer, startServer } from '../tools/redis-server.js';
 import { CONTENDERS } from './contenders.js';
@@ -11,6 +12,7 @@ import { ratios } from './results.js';
 import { WORKLOADS } from './workloads.js';
 
 const ROUNDS = 5;
+const OPERATIONS_A_ROUND = 5000;
 const ATTEMPTS = 3;
 /** A workload, ours, and whom we compare it with. */
 const COMPARED = [
@@ -45,14 +47,16 @@ for (const compared of COMPARED) {
 await Promise.all(Object.values(open).map((contender) => contender.close()));
 await server.stop();
 
-/** How many times as fast ours is now: interleaved rounds, the first of which warms up. */
+/** How many times as much ours does with its CPU time: interleaved rounds, the first of which warms up. */
 async function ratio(id, ours, theirs) {
   const { operation, callers } = WORKLOADS.find((one) => one.id === id).load;
   const rate = (name) => async () => {
     const { dialect, with: give } = open[name];
     const work = OPERATIONS[operation][dialect];
-    const { done, seconds } = await closedLoop(() => give(work), { callers, ms: 100 });
-    return done / seconds;
+    const start = process.cpuUsage();
+    const { done } = await closedLoop(() => give(work), { callers, times: OPERATIONS_A_ROUND / callers });
+    const { user, system } = process.cpuUsage(start);
+    return done / (user + system);
   };
   const rates = await interleave({ [theirs]: rate(theirs), [ours]: rate(ours) }, ROUNDS);
   return median(rates[ours]) / median(rates[theirs]);

@@ -97,7 +97,7 @@ test('connections killed at random under load cost their own commands and nothin
   };
   const users = Promise.all(Array.from({ length: 50 }, user));
   let kills = 0;
-  const end = performance.now() + 10_000;
+  const end = performance.now() + 45_000;
   while (kills < 150 && performance.now() < end) {
     const present = await server.clients('killed');
     const victim = present[Math.floor(Math.random() * present.length)];

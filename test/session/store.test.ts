@@ -40,7 +40,7 @@ describe('a session', () => {
       ['cookie', 'text', 'browser', 'none', 'function', 'ever', 'default'].map(ttlOf),
     );
     const wanted = [100, 200, 500, 500, 300, -1, 86_400];
-    for (const [i, ttl] of left.entries()) expect(Math.abs(ttl - (wanted[i] ?? 0)), `${i}`).toBeLessThan(3);
+    for (const [i, ttl] of left.entries()) expect(Math.abs(ttl - (wanted[i] ?? 0)), `${i}`).toBeLessThan(30);
   });
 
   test('that has ended is not stored, and what was stored of it is destroyed', async () => {

@@ -25,7 +25,7 @@ function endless(send: () => Promise<unknown>, callers = 20): { count: number; s
 }
 
 /** So many of others, of which 20 come at a time, may be served before one who has come. */
-const FAIR = 500;
+const FAIR = 100;
 
 test('with one connection, an acquire gets its turn under endless multiplexed load', async () => {
   const pool = server.pool({ maxActive: 1 });
