@@ -22,8 +22,8 @@ test('a host that does not exist: ENOTFOUND, with its name', async () => {
   // Without any DNS the resolver says EAI_AGAIN instead, and may take its time.
   const cause = await causeOf({
     redis: 'redis://nowhere.invalid',
-    connectTimeoutMs: 15_000,
-    acquireTimeoutMs: 15_000,
+    connectTimeoutMs: 55_000,
+    acquireTimeoutMs: 55_000,
   });
   expect(cause).toMatchObject({ syscall: 'getaddrinfo', hostname: 'nowhere.invalid' });
   expect(cause.code).toMatch(/^(ENOTFOUND|EAI_AGAIN)$/);
@@ -58,7 +58,7 @@ test('a missing password shows without the ready check too: at the dial, or at t
 
 test('a db that does not exist: the error of SELECT, not db 0', async () => {
   for (const redis of [`${server.url}/99`, { host: '127.0.0.1', port: server.port, db: 99 }]) {
-    expect((await causeOf({ redis })).message).toBe('ERR DB index is out of range');
+    expect((await causeOf({ redis })).message).toMatch(/^ERR .*DB.* out of range/);
   }
 });
 

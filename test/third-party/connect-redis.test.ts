@@ -18,7 +18,7 @@ export function createClient() {
 
 test.each(['9', '10'])(
   'the suite in the package of connect-redis %s passes unchanged on the view',
-  { timeout: 60_000 },
+  { timeout: 180_000 },
   async (major) => {
     const root = join(import.meta.dirname, '../..');
     const theirs = join(root, 'node_modules', `connect-redis${major}`);

@@ -35,7 +35,7 @@ async function run(
     execFile(
       process.execPath,
       [...preload, ...args(folder)],
-      { cwd: folder, env, timeout: 60_000, maxBuffer: 1 << 26 },
+      { cwd: folder, env, timeout: 150_000, maxBuffer: 1 << 26 },
       (_, stdout, stderr) => resolve(stdout + stderr),
     );
   });
@@ -56,7 +56,7 @@ function failures(output: string): string[] {
 
 describe.concurrent('suites of other libraries pass unchanged, with pool.redis where they make an ioredis', () => {
   // It counts on locks of 200 ms to hold between its own steps, which a busy machine may not give it at once.
-  test('redlock 4.2.0', { timeout: 60_000, retry: 2 }, async (context) => {
+  test('redlock 4.2.0', { timeout: 180_000, retry: 4 }, async (context) => {
     const mocha = join(folderOf('mocha'), 'bin/mocha.js');
     const args = (folder: string) => [
       ...[mocha, '--exit', '--timeout', '6000', '--reporter', 'json'],
@@ -71,7 +71,7 @@ describe.concurrent('suites of other libraries pass unchanged, with pool.redis w
     expect(seen.most).toBeLessThanOrEqual(4);
   });
 
-  test('@fastify/rate-limit', { timeout: 60_000 }, async (context) => {
+  test('@fastify/rate-limit', { timeout: 180_000 }, async (context) => {
     const args = (folder: string) => ['--test-reporter=tap', join(folder, 'test/redis-rate-limit.test.js')];
     const { output, seen } = await run(context, '@fastify/rate-limit', args);
     expect(failures(output)).toEqual([]);
@@ -80,7 +80,7 @@ describe.concurrent('suites of other libraries pass unchanged, with pool.redis w
     expect(seen.sent).toBeGreaterThan(50);
   });
 
-  test('@fastify/redis', { timeout: 60_000 }, async (context) => {
+  test('@fastify/redis', { timeout: 180_000 }, async (context) => {
     const args = (folder: string) => ['--test-reporter=tap', join(folder, 'test/index.test.js')];
     const { output, seen } = await run(context, '@fastify/redis', args);
     expect(failures(output)).toEqual([]);
