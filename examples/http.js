@@ -6,7 +6,7 @@ import { createServer } from 'node:http';
 import { isPoolError, Pool } from 'bounded-redis-pool';
 
 const VISITS_A_MINUTE = 1000;
-const pool = new Pool(process.env.REDIS_URL, { maxActive: 5, acquireTimeoutMs: 1000 });
+const pool = new Pool(process.env.REDIS_URL, { maxActive: 5 });
 await pool.ready(); // rather fail now than with the first visitor
 
 async function visit(address) {

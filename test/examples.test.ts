@@ -24,6 +24,13 @@ async function firstLine({ stdout }: ChildProcess): Promise<string> {
   return expect.fail('it printed nothing');
 }
 
+/** All are answered, and counted from 1 on; and once again from 1 on, should a minute have ended meanwhile. */
+function expectCounted(visits: readonly string[]): void {
+  const numbers = visits.map((visit) => Number(/^200 visit (\d+)$/.exec(visit)?.[1]));
+  const often = (n: number): number => numbers.filter((one) => one === n).length;
+  for (const n of numbers) expect(often(n), `visit ${n}`).toBeLessThanOrEqual(n > 1 ? often(n - 1) : 2);
+}
+
 test('there is one for each framework', () => {
   expect(apps).toEqual(['express.js', 'fastify.js', 'http.js', 'koa.js']);
 });
@@ -39,11 +46,8 @@ test.each(apps)(
     const visit = () => Promise.all(visitors.map((visitor) => visitor.ask('/')));
     const visits = [...(await visit()), ...(await visit())];
     // With sessions everybody has visits of their own; by address they are all the same visitor.
-    const wanted =
-      name === 'http.js'
-        ? times(200, (i) => `200 visit ${i + 1}`)
-        : times(200, (i) => `200 visit ${i < 100 ? 1 : 2}`);
-    expect(visits.sort()).toEqual(wanted.sort());
+    if (name === 'http.js') expectCounted(visits);
+    else expect(visits.sort()).toEqual(times(200, (i) => `200 visit ${i < 100 ? 1 : 2}`).sort());
     const most = await watch.stop();
     expect(most).toBeGreaterThan(0);
     expect(most).toBeLessThanOrEqual(name === 'http.js' ? 5 : 10);

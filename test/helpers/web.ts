@@ -1,10 +1,12 @@
-import { createServer, type RequestListener } from 'node:http';
+import { once } from 'node:events';
+import { createServer, get, type IncomingMessage, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { onTestFinished } from 'vitest';
 
 /** Serves with `handler` until the test is over, and returns the URL. */
 export async function serve(handler: RequestListener): Promise<string> {
-  const server = createServer(handler);
+  const server = createServer({ keepAliveTimeout: 0 }, handler);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   onTestFinished(() => {
     server.closeAllConnections();
@@ -25,11 +27,13 @@ export class Visitor {
 
   async ask(path: string): Promise<string> {
     const cookie = [...this.#cookies].map((pair) => pair.join('=')).join('; ');
-    const response = await fetch(this.url + path, { headers: { cookie } });
-    for (const line of response.headers.getSetCookie()) {
+    // A connection for each request: one that is kept may be closed, as idle for too long, just when it is used again.
+    const request = get(this.url + path, { agent: false, headers: cookie ? { cookie } : {} });
+    const [response] = (await once(request, 'response')) as [IncomingMessage];
+    for (const line of response.headers['set-cookie'] ?? []) {
       const [, name = '', value = ''] = /^([^=]+)=([^;]*)/.exec(line) ?? [];
       this.#cookies.set(name, value);
     }
-    return `${response.status} ${await response.text()}`;
+    return `${response.statusCode} ${await text(response)}`;
   }
 }
