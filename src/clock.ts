@@ -1,4 +1,4 @@
-import { setImmediate as immediate } from 'node:timers';
+import { clearTimeout as cancelTimeout, setImmediate as immediate, setTimeout as timeout } from 'node:timers';
 
 /** Time as the pool sees it: monotonic, and replaceable in tests. The only place that knows timers. */
 export interface Clock {
@@ -114,6 +114,13 @@ export function stagedClock(): Pick<Clock, 'now' | 'after'> | undefined {
   // Some replace Date alone; the date may be set at will, so it comes second.
   const now = performance.now === node.now ? Date.now : systemClock.now;
   return { now, after: timer }; // nothing can arrive late
+}
+
+/** Calls `run` after so many milliseconds of real time, whatever clock a test has. Returns what cancels it. */
+export function reallyAfter(ms: number, run: () => void, background?: 'background'): () => void {
+  const one = timeout(run, ms);
+  if (background) one.unref();
+  return () => cancelTimeout(one);
 }
 
 /** Resolves when all that follows from what has happened, without I/O or timers, is done. */

@@ -1,8 +1,13 @@
-import { type Clock, oneTurn, stagedClock } from '../clock.ts';
+import { type Clock, oneTurn, reallyAfter, stagedClock } from '../clock.ts';
+
+/** How long something may wait for the clock to go on, in real milliseconds, before a word is said about it. */
+const STALLED_MS = 1000;
 
 interface Timer {
   readonly at: number;
   readonly run: () => void;
+  /** Somebody waits for it, or may. */
+  readonly awaited: boolean;
   /** Takes it from the timers of a test framework. */
   unstage: () => void;
 }
@@ -18,9 +23,20 @@ export function soon(run: () => void): void {
  */
 export class MockClock implements Clock {
   readonly #timers = new Set<Timer>();
+  /** How many of them are awaited. */
+  #awaited = 0;
   #now = 0;
   /** What the framework's clock showed when it was last looked at. */
   #staged: number | undefined;
+  /** Somebody knows how to let it go on. */
+  #known = false;
+  #cancelWatch: (() => void) | undefined;
+  readonly #stalled: (dueMs: number) => void;
+
+  /** `stalled` is told once if somebody waits, and nobody lets time pass; and when what is first is due. */
+  constructor(stalled: (dueMs: number) => void) {
+    this.#stalled = stalled;
+  }
 
   now(): number {
     const staged = stagedClock()?.now();
@@ -29,10 +45,14 @@ export class MockClock implements Clock {
     return this.#now;
   }
 
-  after(ms: number, run: () => void): () => void {
+  after(ms: number, run: () => void, background?: 'background'): () => void {
     if (ms === Number.POSITIVE_INFINITY) return () => {};
-    const timer: Timer = { at: this.now() + ms, run, unstage: () => {} };
+    const timer: Timer = { at: this.now() + ms, run, awaited: background === undefined, unstage: () => {} };
     this.#timers.add(timer);
+    if (timer.awaited) {
+      this.#awaited++;
+      this.#watch(timer);
+    }
     timer.unstage = stagedClock()?.after(ms, () => this.#fire(timer)) ?? timer.unstage;
     return () => this.#remove(timer);
   }
@@ -43,6 +63,8 @@ export class MockClock implements Clock {
 
   /** Lets `ms` pass: timers fire in order, and what follows from each is done before the next. */
   async advance(ms: number): Promise<void> {
+    this.#known = true;
+    this.#stopWatch();
     await oneTurn();
     const end = this.now() + ms;
     for (let timer = this.#next(end); timer; timer = this.#next(end)) {
@@ -61,7 +83,30 @@ export class MockClock implements Clock {
 
   #remove(timer: Timer): void {
     timer.unstage();
-    this.#timers.delete(timer);
+    if (this.#timers.delete(timer) && timer.awaited && --this.#awaited === 0) this.#stopWatch();
+  }
+
+  /** Sees to it that a word is said if `first` is still awaited a second later. */
+  #watch(first: Timer): void {
+    if (this.#cancelWatch || this.#known || stagedClock()) return;
+    const look = (): void => {
+      this.#cancelWatch = undefined;
+      const next = [...this.#timers].find(({ awaited }) => awaited);
+      if (this.#timers.has(first)) this.#tellStalled();
+      else if (next) this.#watch(next);
+    };
+    this.#cancelWatch = reallyAfter(STALLED_MS, look, 'background');
+  }
+
+  #stopWatch(): void {
+    this.#cancelWatch?.();
+    this.#cancelWatch = undefined;
+  }
+
+  #tellStalled(): void {
+    this.#known = true;
+    const dues = [...this.#timers].filter(({ awaited }) => awaited).map(({ at }) => at);
+    this.#stalled(Math.ceil(Math.min(...dues) - this.now()));
   }
 
   #next(until: number): Timer | undefined {

@@ -1,18 +1,25 @@
+import type { Redis } from 'ioredis';
 import { readArguments } from '../arguments.ts';
+import { reallyAfter } from '../clock.ts';
 import { invalidOption } from '../errors.ts';
 import { DEFAULTS, type PoolOptions } from '../options.ts';
 import { Pool } from '../pool.ts';
 import { check } from '../redis/check.ts';
-import type { AcquireOptions, Lease } from '../redis-pool.ts';
+import type { AcquireOptions, CloseOptions, Lease } from '../redis-pool.ts';
+import { warn } from '../warn.ts';
 import type { Answer, AnswerHandler } from './answers.ts';
 import { memoryClients } from './clients.ts';
+import { callingHandler } from './handling.ts';
 import { type MockLease, OpenLeases } from './leases.ts';
 import { MockClock } from './mock-clock.ts';
 import { type MockCommand, MockServer } from './server.ts';
 
+/** How long leases have to come back to a mock that is closed. Real milliseconds, longer than I/O of a test takes. */
+const MOST_GRACE_MS = 250;
+
 /**
  * A pool for tests: the real {@link Pool} on connections in memory, with a clock of its own. No server, no socket,
- * no timer; waiting, limits, errors, events, stats and close are those of the pool itself.
+ * and no time but your own; waiting, limits, errors, events, stats and close are those of the pool itself.
  */
 export class MockPool extends Pool {
   readonly #clock: MockClock;
@@ -30,7 +37,12 @@ export class MockPool extends Pool {
   constructor(options: PoolOptions);
   constructor(first?: string | PoolOptions, second?: PoolOptions) {
     const [given] = readArguments(first, second);
-    const clock = new MockClock();
+    const clock = new MockClock((dueMs) =>
+      warn(
+        `${this} has waited for a second of real time; its own clock stands still, and what it waits for is due in ` +
+          `${dueMs} ms: let them pass with \`await mock.advance(ms)\``,
+      ),
+    );
     const server = new MockServer(clock);
     const { createClient = DEFAULTS.createClient } = given;
     super(
@@ -53,12 +65,39 @@ export class MockPool extends Pool {
     this.on('release', ({ connectionId }) => mark(connectionId, { leased: false }));
   }
 
+  override get redis(): Redis {
+    this.#noticeHandler('mock.redis');
+    return super.redis;
+  }
+
   override async acquire(options?: AcquireOptions): Promise<Lease> {
     const at: { stack?: string } = {};
     Error.captureStackTrace(at, this.acquire);
+    this.#noticeHandler('a connection');
     const lease = await super.acquire(options);
     this.#leases.add(lease, this.#clock.now(), at.stack ?? '');
     return lease;
+  }
+
+  /**
+   * As that of a pool. Its clock may never go on, though: of the grace, no more than a quarter of a second is given to
+   * what is still out, in real time, and then it is cut.
+   */
+  override async close(options?: CloseOptions): Promise<void> {
+    const closed = super.close(options);
+    void callingHandler()?.asksFor('close()');
+    const cancel = reallyAfter(MOST_GRACE_MS, () => void super.close({ graceMs: 0 }));
+    try {
+      await closed;
+    } finally {
+      cancel();
+    }
+  }
+
+  /** A handler asks for a connection. There is none to be had, while all wait for handlers. */
+  #noticeHandler(what: string): void {
+    const none = (): boolean => this.#server.handling >= this.stats().maxActive;
+    void callingHandler()?.asksFor(what, none);
   }
 
   /**

@@ -60,6 +60,11 @@ export class MockServer {
     return [...this.sessions.values()].reduce((sum, { owed }) => sum + owed, 0);
   }
 
+  /** How many connections wait for a test's handlers. */
+  get handling(): number {
+    return [...this.sessions.values()].filter((session) => session.handling !== undefined).length;
+  }
+
   /** Opens connection `id`. */
   open(id: number): Session {
     const session = new Session(id, this);

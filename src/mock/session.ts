@@ -1,6 +1,7 @@
 import { toFailure } from './answers.ts';
 import { arityError, type Client, type Context } from './command.ts';
 import { commandOf } from './commands.ts';
+import { callingHandler, Handling } from './handling.ts';
 import { Failure, type Reply, textOf } from './reply.ts';
 import { encode, type Protocol, RequestReader } from './resp.ts';
 import type { MockServer } from './server.ts';
@@ -27,11 +28,14 @@ export class Session implements Client, Peer {
   leased = false;
   /** Commands that were received, and whose replies have not been let go. */
   owed = 0;
+  /** What a test's handler is at, while the connection waits for it. */
+  handling: Handling | undefined;
   readonly #server: MockServer;
   readonly #reader = new RequestReader();
   readonly #waiting: string[][] = [];
   readonly #transaction = new Transaction();
   #busy = false;
+  #working = false;
   /** What was said while replies are held. */
   #held = '';
 
@@ -50,6 +54,8 @@ export class Session implements Client, Peer {
     const requests = this.#reader.read(data);
     this.owed += requests.length;
     this.#waiting.push(...requests);
+    const handler = callingHandler();
+    if (handler && handler === this.handling) void handler.asksFor('a command over the same connection');
     this.#work();
   }
 
@@ -80,6 +86,17 @@ export class Session implements Client, Peer {
   }
 
   #work(): void {
+    // A handler may send commands of its own; their turn comes when it has answered.
+    if (this.#working) return;
+    this.#working = true;
+    try {
+      this.#workOff();
+    } finally {
+      this.#working = false;
+    }
+  }
+
+  #workOff(): void {
     while (!this.#busy) {
       const request = this.#waiting.shift();
       if (request === undefined) return;
@@ -98,6 +115,7 @@ export class Session implements Client, Peer {
   }
 
   #done(reply: Reply | undefined): void {
+    this.handling = undefined;
     if (reply !== undefined) this.tell(reply);
     if (!this.#holds) this.owed--;
     this.#server.retryBlocked();
@@ -141,7 +159,12 @@ export class Session implements Client, Peer {
     const { answers } = this.#server;
     if (name === 'evalsha' && !answers.has(name)) return this.#perform('eval', withText(context, args), ours);
     const own = (): Outcome => this.#find(name, args)(context, ...args);
-    const given = ours ? undefined : answers.give(name, args.map(textOf));
+    if (ours || !answers.has(name)) return own();
+    const handling = new Handling(name);
+    this.handling = handling;
+    const give = (): Outcome => handling.answer(() => answers.give(name, args.map(textOf)));
+    // ioredis notes a command only when it is written: what a handler sends at once would come before it in its books.
+    const given = this.inTransaction ? give() : Promise.resolve().then(give);
     if (given instanceof Promise) return given.then((reply) => (reply === undefined ? own() : reply));
     return given === undefined ? own() : given;
   }
