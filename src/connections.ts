@@ -14,7 +14,7 @@ export interface ConnectionsOwner {
   /** A dial failed. */
   failed(error: Error): void;
   /** A connection died on its own. */
-  lost(slot: PoolSlot): void;
+  lost(slot: PoolSlot, cause: Error | undefined): void;
   /** A connection is gone, and its place free. */
   gone(): void;
 }
@@ -110,7 +110,7 @@ export class Connections {
       .then(() => {
         if (slot.state !== 'connecting') return undefined;
         slot.connection = hands.connect({
-          lost: () => this.#owner.lost(slot),
+          lost: (cause) => this.#owner.lost(slot, cause),
           lostError: (cause) =>
             poolError(
               this.#house,

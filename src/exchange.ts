@@ -39,7 +39,7 @@ export class Exchange {
       urgent: () => this.#waiters.length > 0 || this.readiness.awaited,
       arrived: (slot) => this.#arrived(slot),
       failed: (error) => this.#outage.dialFailed(error),
-      lost: (slot) => this.#lost(slot),
+      lost: (slot, cause) => this.#lost(slot, cause),
       gone: () => (this.#shutdown ? this.#shutdown.check() : this.#serve()),
     });
     this.idle = new IdleConnections(house, (slot, reason) => this.#connections.retire(slot, reason));
@@ -197,9 +197,9 @@ export class Exchange {
   }
 
   /** A connection died. One in use is noticed when it comes back, unless a lane holds it. */
-  #lost(slot: PoolSlot): void {
+  #lost(slot: PoolSlot, cause: Error | undefined): void {
     if (slot.state === 'idle') this.idle.close(slot, 'broken');
-    else slot.lane?.lost();
+    else slot.lane?.lost(cause);
     this.#outage.look();
   }
 

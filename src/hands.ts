@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis';
 import type { Clock } from './clock.ts';
 import type { Engine } from './engine/engine.ts';
+import type { Intake } from './redis/intake.ts';
 
 /** One connection to Redis, from its dial to the last byte of its socket. It dies rather than heals. */
 export interface Connection {
@@ -14,14 +15,16 @@ export interface Connection {
   readonly clients?: { readonly connected?: number; readonly max?: number };
   /** Whether a command sent now would reach the socket. */
   readonly alive: boolean;
+  /** What comes over it, where there is a socket; once `ready` has resolved. */
+  readonly intake?: Intake | undefined;
   /** Ends the connection, at any stage. Resolves, never rejects, when its socket is really gone. Idempotent. */
   close(): Promise<void>;
 }
 
 /** What the pool wants to know of a connection, and what a connection needs to know of the pool. */
 export interface ConnectionOwner {
-  /** The connection died on its own, after it was ready. Called once. */
-  lost(): void;
+  /** The connection died on its own, after it was ready. Called once, with the reason if one is known. */
+  lost(cause?: Error): void;
   /** Makes the error for a command whose reply will not come. */
   lostError(cause: Error | undefined): Error;
 }

@@ -50,7 +50,7 @@ export class IdleConnections {
     for (let slot = this.#stack.last; slot; slot = this.#stack.last) {
       const reason = whyClose(slot, this.#stack.length, now, this.#house.options);
       if (reason) this.close(slot, reason);
-      else if (!slot.connection?.alive) this.close(slot, 'broken');
+      else if (!slot.connection?.alive || slot.connection.intake?.midway) this.close(slot, 'broken');
       else return this.borrow(slot, now);
     }
     return undefined;

@@ -11,6 +11,7 @@ import type { Exchange } from './exchange.ts';
 import type { Connection } from './hands.ts';
 import { type House, type PoolSlot, poolError } from './house.ts';
 import { Overdue } from './overdue.ts';
+import { reject } from './redis/internals.ts';
 
 /**
  * The multiplexed commands: gathered until the tick is over, and sent over as few connections as the load needs. A
@@ -52,7 +53,7 @@ export class Lanes {
   /** Takes a command that may share a connection. */
   send(command: Command): void {
     if (this.#stopped || this.queue.length >= this.#house.options.maxQueuedCommands) {
-      command.reject(this.#refusal());
+      reject(command, this.#refusal());
       return;
     }
     this.queue.add(command);
@@ -192,7 +193,7 @@ export class Lanes {
       this.#known.get(connection) ?? new Lane(connection, clock, this.#large, (one) => this.#answered(one));
     this.#known.set(connection, lane);
     slot.uses++;
-    slot.lane = { lost: () => this.#lost(lane) };
+    slot.lane = { lost: (cause) => this.#lost(lane, cause) };
     lane.open(slot);
     this.open.push(lane);
     if (!this.#flushing) this.#flush();
@@ -227,9 +228,9 @@ export class Lanes {
   }
 
   /** A lane's connection died. */
-  #lost(lane: Lane): void {
+  #lost(lane: Lane, cause: Error | undefined): void {
     const again = toResend(lane.takeUnanswered(), () =>
-      poolError(this.#house, 'POOL_CONNECTION_LOST', 'connection lost: the command may have run'),
+      poolError(this.#house, 'POOL_CONNECTION_LOST', 'connection lost: the command may have run', cause),
     );
     this.queue.putFirst(again, this.#house.hands.clock.now());
     this.#rest(lane, 'broken');
@@ -254,7 +255,7 @@ export class Lanes {
     const { replyTimeoutMs } = this.#house.options;
     const why = `connection lost: no reply within ${replyTimeoutMs} ms (replyTimeoutMs); the command may have run`;
     const error = poolError(this.#house, 'POOL_CONNECTION_LOST', why);
-    for (const { command } of lane.takeUnanswered()) command.reject(error);
+    for (const { command } of lane.takeUnanswered()) reject(command, error);
     this.#rest(lane, 'broken');
   }
 }

@@ -2,6 +2,7 @@ import type { Command } from 'ioredis';
 import type { Exchange } from './exchange.ts';
 import type { House, PoolSlot } from './house.ts';
 import type { Lending } from './lending.ts';
+import { reject } from './redis/internals.ts';
 import { type Request, Waiters } from './waiters.ts';
 
 /**
@@ -28,7 +29,7 @@ export class OwnConnections {
   /** Sends `commands` together, over a connection that is theirs until all are answered. */
   send(commands: readonly Command[]): void {
     const failed = (error: unknown): void => {
-      for (const command of commands) command.reject(error as Error);
+      for (const command of commands) reject(command, error);
     };
     const { acquireTimeoutMs, maxWaiting, wait } = this.#house.options;
     if (this.#busy < this.#most) {
@@ -57,11 +58,16 @@ export class OwnConnections {
     const served: Request<PoolSlot>['served'] = (slot, waitedMs) => {
       const lease = this.#lending.lend(slot, waitedMs, undefined);
       let owed = commands.length;
-      const answered = (): void => {
-        if (--owed > 0) return;
+      const end = (): void => {
+        if (slot.lane !== holder) return;
+        slot.lane = undefined;
         lease.release();
         this.#end();
       };
+      // A command that somebody has changed may never settle; its connection comes back all the same.
+      const holder = { lost: end };
+      slot.lane = holder;
+      const answered = (): void => void (--owed === 0 && end());
       for (const command of commands) {
         lease.sendCommand(command);
         command.promise.then(answered, answered);

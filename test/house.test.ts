@@ -94,7 +94,8 @@ const BELOW: Readonly<Record<string, RegExp>> = {
   engine: /^engine\/.*\.ts$/,
   redis: /^(redis\/.*|core\/.*|engine\/.*|redis-pool|errors|options|clock|hands|warn)\.ts$/,
   observe: /^(observe\/.*|redis-pool|errors|spelling|clock|durations)\.ts$/,
-  commands: /^(commands\/.*|core\/.*|redis-pool|errors|options|clock|hands|house|warn|callback|signals)\.ts$/,
+  commands:
+    /^(commands\/.*|redis\/internals|core\/.*|redis-pool|errors|options|clock|hands|house|warn|callback|signals)\.ts$/,
   mock: /^(mock\/.*|redis\/check|redis-pool|errors|options|arguments|clock|spelling|warn)\.ts$/,
   session: /^(session\/.*|redis-pool|errors|options|spelling|clock|callback|warn)\.ts$/,
 };

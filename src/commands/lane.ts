@@ -2,13 +2,12 @@ import type { Command, Redis } from 'ioredis';
 import type { Clock } from '../clock.ts';
 import { LaneMeter } from '../core/lane-meter.ts';
 import type { LargeReplies } from '../core/large-replies.ts';
-import { ReplyReader, ReplyScanner, UNREAD } from '../core/replies.ts';
 import type { Connection } from '../hands.ts';
 import type { PoolSlot } from '../house.ts';
-import { type Decoder, isPlain, isTracing, takeDecoder } from './direct.ts';
+import { reject } from '../redis/internals.ts';
+import { isPlain, isTracing } from './direct.ts';
 import { Group } from './group.ts';
 import { Outbox } from './outbox.ts';
-import { SharedCommand } from './shared-command.ts';
 
 /** What is sent in one piece. */
 export type Unit = Command | Group;
@@ -35,12 +34,10 @@ export class Lane {
   readonly #client: Redis;
   readonly #large: LargeReplies;
   readonly #answered: (lane: Lane) => void;
-  /** ioredis' own decoder, where this one could take its place. */
-  readonly #decoder: Decoder | undefined;
+  /** What stands before ioredis' own decoder, where something can. */
+  readonly #intake: Connection['intake'];
   /** Nothing changes what ioredis' sendCommand does, so that it need not be called for each command. */
   readonly #direct: boolean;
-  readonly #reader = new ReplyReader();
-  readonly #scanner = new ReplyScanner();
   readonly #clock: Clock;
   /** All it has ever sent, and when, in order; what is answered is forgotten with the next write. */
   #sent = 0;
@@ -48,14 +45,15 @@ export class Lane {
   readonly #outbox: Outbox;
 
   /** `answered` is called when replies have come; `large` is told which of them were. */
-  constructor({ client }: Connection, clock: Clock, large: LargeReplies, answered: (lane: Lane) => void) {
+  constructor(connection: Connection, clock: Clock, large: LargeReplies, answered: (lane: Lane) => void) {
+    const { client, intake } = connection;
     this.#large = large;
     this.#client = client;
     this.#outbox = new Outbox(client);
     this.#clock = clock;
     this.#answered = answered;
-    this.#decoder = takeDecoder(client, (chunk) => this.#take(chunk));
-    this.#direct = this.#decoder !== undefined && isPlain(client);
+    this.#intake = intake?.inFront ? intake : undefined;
+    this.#direct = this.#intake !== undefined && isPlain(client);
   }
 
   /** Whether it may be given more, if `most` commands may be in flight. */
@@ -70,7 +68,7 @@ export class Lane {
 
   /** Bytes that are expected in reply to what is in flight. */
   get bytesDue(): number {
-    return this.meter.bytesDue(this.inFlight, this.#scanner.due);
+    return this.meter.bytesDue(this.inFlight, this.#intake?.scanner.due ?? 0);
   }
 
   /** When the oldest command was sent that is not answered. */
@@ -82,11 +80,12 @@ export class Lane {
   open(slot: PoolSlot): void {
     this.slot = slot;
     this.draining = false;
-    this.#scanner.reset();
+    if (this.#intake) this.#intake.listener = this.#take;
   }
 
   close(): void {
     this.slot = undefined;
+    if (this.#intake) this.#intake.listener = undefined;
     this.#writes = [];
     this.#sent = 0;
   }
@@ -112,7 +111,7 @@ export class Lane {
       }
     }
     this.#outbox.flush();
-    if (this.#client.stream === undefined) this.#watchLast();
+    if (this.#intake === undefined) this.#watchLast();
     this.#forgetAnswered();
     this.#sent += commandQueue.length - before;
     this.#writes.push({ upTo: this.#sent, at: now });
@@ -142,7 +141,7 @@ export class Lane {
       this.#outbox.gather(command.toWritable(stream));
       client.commandQueue.push({ command, stream: group, select: condition?.select } as never);
     } catch (error) {
-      command.reject(error as Error); // it cannot be written, as a text that is too long
+      reject(command, error); // it cannot be written, as a text that is too long
     }
   }
 
@@ -164,9 +163,12 @@ export class Lane {
     }
   }
 
-  /** Where no bytes come, as in tests and from the mock, the last reply says that replies have come. */
+  /** Where nobody sees the bytes that come, the last reply says that replies have come. */
   #watchLast(): void {
-    const told = (): void => this.#answered(this);
+    const told = (): void => {
+      this.heardAt = this.#clock.now();
+      this.#answered(this);
+    };
     const last = this.#client.commandQueue.peekBack()?.command as Command | undefined;
     Promise.resolve(last?.promise).then(told, told);
   }
@@ -181,14 +183,10 @@ export class Lane {
   }
 
   /** Bytes have come. */
-  #take(chunk: Buffer): void {
-    if (this.slot === undefined) {
-      this.#decoder?.(chunk);
-      return;
-    }
+  readonly #take = (chunk: Buffer): void => {
     const before = this.inFlight;
     const first = this.#client.commandQueue.peekFront()?.command as Command | undefined;
-    if (this.#decoder) this.#decode(chunk, this.#decoder);
+    this.#intake?.read(chunk);
     this.meter.received(chunk.length);
     const now = this.#clock.now();
     this.heardAt = now;
@@ -196,37 +194,5 @@ export class Lane {
       this.#large.note(first.name, first.args, now);
     }
     this.#answered(this);
-  }
-
-  /** Reads what it can, and gives the rest to ioredis' own decoder, a whole reply at a time. */
-  #decode(chunk: Buffer, decoder: Decoder): void {
-    const reader = this.#reader;
-    const { commandQueue } = this.#client;
-    let at = this.#scanner.midway ? this.#pass(chunk, 0, decoder) : 0;
-    while (at < chunk.length) {
-      const command = commandQueue.peekFront()?.command as SharedCommand | undefined; // or ioredis' own
-      reader.begin(chunk, at);
-      const reply = command ? reader.read(command.replyEncoding === 'utf8') : UNREAD;
-      if (reply === UNREAD || command === undefined) {
-        this.#scanner.begin();
-        at = this.#pass(chunk, at, decoder);
-        continue;
-      }
-      at = reader.at;
-      commandQueue.shift();
-      if (command instanceof SharedCommand) command.answer(reply);
-      else (command as Command).resolve(reply as never);
-    }
-    reader.begin(EMPTY, 0); // or it would keep the chunk
-  }
-
-  /** Gives ioredis the reply that begins, or goes on, at `at`; returns where it ends. */
-  #pass(chunk: Buffer, at: number, decoder: Decoder): number {
-    const end = this.#scanner.scan(chunk, at);
-    const to = end < 0 ? chunk.length : end;
-    decoder(at === 0 && to === chunk.length ? chunk : chunk.subarray(at, to));
-    return to;
-  }
+  };
 }
-
-const EMPTY = Buffer.alloc(0);

@@ -105,8 +105,14 @@ function unwrap(results: Result[]): Result[] | null {
 /** Whether this ioredis' pipelines are made as this file expects it. If not, its own have to do. */
 export const LEAN_PIPELINE = ((): boolean => {
   const client = { options: {}, scriptsSet: {}, addedBuiltinSet: new Set<string>(), isCluster: false };
-  const theirs = Object.keys(new Pipeline(client as never));
-  return String(theirs.sort()) === String(Object.keys(new LeanPipeline(client)).sort());
+  const methods = [inherited.exec, inherited.execBuffer, inherited.multi, inherited.addBatch];
+  try {
+    const theirs = Object.keys(new Pipeline(client as never));
+    const ours = Object.keys(new LeanPipeline(client));
+    return String(theirs.sort()) === String(ours.sort()) && methods.every((one) => typeof one === 'function');
+  } catch {
+    return false; // it looks for something else on its client
+  }
 })();
 
 /** What `client.pipeline(commands)` returns. */

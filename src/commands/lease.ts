@@ -2,6 +2,7 @@ import { type Command, Redis } from 'ioredis';
 import { Taint, taintAfter } from '../core/taint.ts';
 import type { PoolErrorCode } from '../errors.ts';
 import type { PoolSlot } from '../house.ts';
+import { reject } from '../redis/internals.ts';
 import type { LeaseMessage } from '../redis-pool.ts';
 import { checkSignal } from '../signals.ts';
 import { warnThrown } from '../warn.ts';
@@ -55,11 +56,11 @@ export class LeaseHandle {
   sendCommand(command: Command, stream?: Stream): unknown {
     const connection = this.#slot?.connection;
     if (connection === undefined) {
-      command.reject(this.#released('the command was not sent'));
+      reject(command, this.#released('the command was not sent'));
       return command.promise;
     }
     if (!connection.alive) {
-      command.reject(this.#owner.error('POOL_CONNECTION_LOST', 'connection lost: the command was not sent'));
+      reject(command, this.#owner.error('POOL_CONNECTION_LOST', 'connection lost: the command was not sent'));
       return command.promise;
     }
     const name = command.name.toLowerCase();

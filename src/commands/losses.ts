@@ -1,4 +1,5 @@
 import type { Command } from 'ioredis';
+import { reject } from '../redis/internals.ts';
 import { Group } from './group.ts';
 import { isReadOnly } from './kinds.ts';
 import type { Sent, Unit } from './lane.ts';
@@ -19,7 +20,7 @@ export function toResend(unanswered: readonly Sent[], lost: () => Error): Unit[]
       again.push(...(group ? [Group.of(group.stream, commands)] : commands));
     } else {
       error ??= lost();
-      for (const one of commands) one.reject(error);
+      for (const one of commands) reject(one, error);
     }
   }
   return again;

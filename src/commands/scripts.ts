@@ -15,8 +15,9 @@ type ScriptCommand = new (
  * for each socket whether it has sent the script there; the second attempt may go over another socket, on which it
  * was sent before SCRIPT FLUSH, and would fail again.
  */
-export function withForcedEval(script: object): void {
-  const { Command } = script as Script;
+export function withForcedEval(script: object | undefined): void {
+  const { Command } = (script ?? {}) as Partial<Script>;
+  if (typeof Command !== 'function') return; // made in some other way: then it has to do as it is
   (script as Script).Command = class extends Command {
     readonly #made = this.promise;
 

@@ -1,19 +1,8 @@
 import { Command } from 'ioredis';
+import { type Transformer, transformers, WITH_CONTEXT } from '../redis/internals.ts';
 
-/** What ioredis does to arguments, or to a reply, of certain commands. */
-type Transformer = (value: unknown, context?: object) => unknown;
-type Transformers = Readonly<Record<'argument' | 'reply', Readonly<Record<string, Transformer | undefined>>>>;
-
-/** ioredis' own tables, which `Command.setArgumentTransformer` and `setReplyTransformer` fill. */
-const transformers = Reflect.get(Command, '_transformer') as Transformers | undefined;
 const argumentTransformers = transformers?.argument ?? {};
 const replyTransformers = transformers?.reply ?? {};
-
-/** Whether this ioredis is made as this file expects it. If not, its own commands have to do. */
-export const LEAN = transformers?.argument !== undefined && transformers.reply !== undefined;
-
-/** ioredis 6 gives reply transformers a second argument. */
-const WITH_CONTEXT = 'setReplyContext' in Command.prototype;
 
 // One executor for all: closures for each command would be most of what it costs.
 let resolveLast: (value: unknown) => void;

@@ -1,6 +1,6 @@
 import type { RedisOptions } from 'ioredis';
 import { invalidOption } from '../errors.ts';
-import { LEAN } from './shared-command.ts';
+import { KNOWN_COMMAND } from '../redis/internals.ts';
 
 /** What says where and as whom a client connects, and in which words: a view of the pool cannot change it. */
 const FIXED: readonly (keyof RedisOptions)[] = [
@@ -21,7 +21,7 @@ export function checkOverride(override: RedisOptions, options: RedisOptions): vo
 
 /** Whether commands need nothing that a {@link SharedCommand} has not. */
 export function isPlain({ keyPrefix, showFriendlyErrorStack, commandTimeout }: RedisOptions): boolean {
-  return LEAN && !keyPrefix && !showFriendlyErrorStack && commandTimeout === undefined;
+  return KNOWN_COMMAND && !keyPrefix && !showFriendlyErrorStack && commandTimeout === undefined;
 }
 
 /** Options that have a client do something in its constructor. */

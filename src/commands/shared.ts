@@ -1,5 +1,6 @@
 import { type Command, Redis, type RedisOptions } from 'ioredis';
 import { called, type NodeCallback } from '../callback.ts';
+import { reject } from '../redis/internals.ts';
 import { Announcer } from './announcer.ts';
 import { Group } from './group.ts';
 import { isAlwaysShared, kindOf } from './kinds.ts';
@@ -56,7 +57,8 @@ class SharedRedis extends Base {
   }
 
   static {
-    const names = (Redis.prototype as unknown as { getBuiltinCommands(): string[] }).getBuiltinCommands();
+    const { getBuiltinCommands } = Redis.prototype as unknown as { getBuiltinCommands?(): string[] };
+    const names = getBuiltinCommands?.call(Redis.prototype) ?? []; // without them, all commands are ioredis' own
     const { prototype } = SharedRedis;
     const { sendCommand } = prototype;
     const methods = prototype as unknown as Record<string, (...args: unknown[]) => unknown>;
@@ -112,7 +114,7 @@ class SharedRedis extends Base {
 
   override defineCommand(name: string, definition: object): void {
     super.defineCommand(name, definition);
-    withForcedEval(this.scriptsSet[name] as object);
+    withForcedEval(this.scriptsSet?.[name]);
   }
 
   duplicate(override: RedisOptions = {}): SharedRedis {
@@ -153,10 +155,10 @@ class SharedRedis extends Base {
   #send(command: Command): void {
     const { name, args } = command;
     const kind = kindOf(name, args);
-    if (this.#closed) command.reject(this.#endedError());
+    if (this.#closed) reject(command, this.#endedError());
     else if (kind === 'shared') this.#owner.send(command);
-    else if (kind === 'stateful') command.reject(this.#stateful(name.toUpperCase()));
-    else if (kind === 'blocking' && this.#owner.single) command.reject(this.#blocking(name));
+    else if (kind === 'stateful') reject(command, this.#stateful(name.toUpperCase()));
+    else if (kind === 'blocking' && this.#owner.single) reject(command, this.#blocking(name));
     else this.#owner.sendAlone(command);
   }
 

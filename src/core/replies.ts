@@ -5,19 +5,22 @@ const CR = 13;
 const MINUS = 45;
 const ZERO = 48;
 /** The first bytes of RESP replies. */
-const ARRAY = 42; // *
+export const ARRAY = 42; // *
 const BLOB = 36; // $
 const BLOB_ERROR = 33; // !
 const MAP = 37; // %
 const NULL = 95; // _
 const NUMBER = 58; // :
-const PUSH = 62; // >
+export const PUSH = 62; // >
 const SET = 126; // ~
 const SIMPLE = 43; // +
 const VERBATIM = 61; // =
 
 /** Numbers with more digits may not be exact. */
 const MOST_DIGITS = 15;
+
+/** Arrays nested more deeply are left to others: each level takes a call of its own. */
+const MOST_LEVELS = 32;
 
 /**
  * Reads replies of the frequent kinds, where the whole of one lies in a chunk: strings, numbers, nulls, and arrays,
@@ -28,6 +31,8 @@ export class ReplyReader {
   /** Where the next reply begins. */
   at = 0;
   #chunk: Buffer = Buffer.alloc(0);
+  /** How many lists are being read, one within the other. */
+  #levels = 0;
 
   begin(chunk: Buffer, at: number): void {
     this.#chunk = chunk;
@@ -37,6 +42,7 @@ export class ReplyReader {
   /** The next reply, with strings as text, or as bytes of the chunk; `UNREAD`, and nothing has moved. */
   read(text: boolean): unknown {
     const start = this.at;
+    this.#levels = 0;
     const value = this.#value(text);
     if (value === UNREAD) this.at = start;
     return value;
@@ -89,12 +95,14 @@ export class ReplyReader {
     const entries = this.#number();
     if (entries === undefined) return UNREAD;
     if (entries < 0) return null;
+    if (++this.#levels > MOST_LEVELS) return UNREAD;
     const list: unknown[] = [];
     for (let i = entries * perEntry; i > 0; i--) {
       const value = this.#value(text);
       if (value === UNREAD) return UNREAD;
       list.push(value);
     }
+    this.#levels--;
     return list;
   }
 
@@ -117,8 +125,10 @@ export class ReplyReader {
 
 /** Finds where a reply ends, of whatever kind, through chunks that come one by one. */
 export class ReplyScanner {
-  /** Values that are still to come until the reply is over. */
+  /** Values that are still to come of the innermost list that has begun, or of the reply itself. */
   #values = 0;
+  /** The same of the lists around it, from the outermost on. */
+  readonly #around: number[] = [];
   /** Bytes of a blob that are still to come. */
   #blob = 0;
   /** The first byte of the line that is being read; 0 between lines. */
@@ -127,6 +137,7 @@ export class ReplyScanner {
   #negative = false;
   /** The next byte ends the line, whatever it is: ioredis' decoders only look for the CR too. */
   #ending = false;
+  #deepest = 0;
 
   /** Whether a reply has begun, and not ended yet. */
   get midway(): boolean {
@@ -138,11 +149,18 @@ export class ReplyScanner {
     return this.#blob;
   }
 
+  /** How many lists were open at once, one within the other, in the reply that has begun last. */
+  get deepest(): number {
+    return this.#deepest;
+  }
+
   /** A reply begins with the next byte. */
   begin(): void {
     this.#values = 1;
+    this.#around.length = 0;
     this.#blob = 0;
     this.#type = 0;
+    this.#deepest = 0;
   }
 
   /** Gives up on the reply that had begun. */
@@ -197,11 +215,35 @@ export class ReplyScanner {
       case ARRAY:
       case SET:
       case PUSH:
-        this.#values += count;
+        this.#open(count);
         break;
       case MAP:
-        this.#values += count * 2;
+        this.#open(count * 2);
         break;
     }
+    while (this.#values === 0 && this.#around.length > 0) this.#values = this.#around.pop() as number;
   }
+
+  #open(values: number): void {
+    if (values === 0) return;
+    this.#around.push(this.#values);
+    this.#values = values;
+    this.#deepest = Math.max(this.#deepest, this.#around.length);
+  }
+}
+
+/** More than the head of a message takes, up to the word that says of what kind it is. */
+const LONGEST_HEAD = 80;
+const HEAD = /^.\d+\r\n(?:\$\d+\r\n|\+)([^\r]*)\r/;
+const HEAD_BEGUN = /^.\d*(\r\n?)?$|^.\d+\r\n(\$\d*\r?|\$\d+\r\n[^\r]*|\+[^\r]*)$/;
+
+/**
+ * Of what kind the message is that begins at `at`: the text that comes first in it, '' if there is none. `undefined` if
+ * that has not come yet.
+ */
+export function kindOfMessage(chunk: Buffer, at: number): string | undefined {
+  const head = chunk.toString('latin1', at, at + LONGEST_HEAD);
+  const kind = HEAD.exec(head)?.[1];
+  if (kind !== undefined) return kind;
+  return head.length < LONGEST_HEAD && HEAD_BEGUN.test(head) ? undefined : '';
 }

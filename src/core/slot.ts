@@ -40,7 +40,7 @@ export class Slot<C> implements Listed<Slot<C>> {
   /** That lease, for as long as nothing but this keeps it from the garbage collector. */
   lease: object | undefined;
   /** The lane that holds it; told when its connection dies. */
-  lane: { lost(): void } | undefined;
+  lane: { lost(cause: Error | undefined): void } | undefined;
   list: List<Slot<C>> | undefined;
   before: Slot<C> | undefined;
   after: Slot<C> | undefined;

@@ -3,6 +3,8 @@ import { type Clock, within } from '../clock.ts';
 import type { Connection, ConnectionOwner } from '../hands.ts';
 import type { ClientOptions, ResolvedOptions } from '../options.ts';
 import { realCause, withoutSecrets } from './cause.ts';
+import { Intake } from './intake.ts';
+import { dropSent, reject, tellsOfStray, whyForeign } from './internals.ts';
 import { abandon, claim } from './options.ts';
 
 /** How long a closing socket may wait for the server's FIN. */
@@ -22,6 +24,7 @@ export class RedisConnection implements Connection {
   readonly #settings: Settings;
   readonly #owner: ConnectionOwner;
   #client: Redis | undefined;
+  #intake: Intake | undefined;
   /** The first error the client reported: what ioredis' own "Connection is closed." hides. */
   #error: Error | undefined;
   /** What is to blame if the dial takes too long. */
@@ -47,6 +50,10 @@ export class RedisConnection implements Connection {
     const client = this.#client;
     // Between the server's FIN and the socket's end the status still says ready.
     return client !== undefined && client.status === 'ready' && client.stream.writable;
+  }
+
+  get intake(): Intake | undefined {
+    return this.#intake;
   }
 
   close(): Promise<void> {
@@ -76,9 +83,19 @@ export class RedisConnection implements Connection {
     this.#awaited = 'the server did not answer';
     this.#client = client;
     client.on('error', (error: Error) => {
+      const stray = tellsOfStray(error);
       this.#error ??= withoutSecrets(error);
+      if (stray) this.#intake?.fail(error);
     });
-    client.once('connect', () => this.#watchInfo(client));
+    client.once('connect', () => {
+      const foreign = whyForeign(client);
+      if (foreign) {
+        dropSent(client);
+        return this.#break(foreign);
+      }
+      this.#intake = new Intake(client, (cause) => this.#break(cause));
+      this.#watchInfo(client);
+    });
     await client.connect().catch(() => {
       throw this.#error ?? new Error('the server closed the connection before it was ready');
     });
@@ -110,7 +127,7 @@ export class RedisConnection implements Connection {
   #watchLoss(client: Redis): void {
     // Before ioredis' own handler, which rejects with "Connection is closed." and no code.
     client.stream.prependListener('close', () => {
-      if (this.#closed === undefined) this.#owner.lost();
+      if (this.#closed === undefined) this.#owner.lost(this.#error);
       this.#rejectUnanswered(client);
     });
   }
@@ -118,8 +135,15 @@ export class RedisConnection implements Connection {
   #rejectUnanswered(client: Redis): void {
     const { commandQueue } = client;
     for (let item = commandQueue.shift(); item; item = commandQueue.shift()) {
-      item.command.reject(this.#owner.lostError(this.#error));
+      reject(item.command, this.#owner.lostError(this.#error));
     }
+  }
+
+  /** The connection is of no use any more, whatever may still come. */
+  #break(cause: Error): void {
+    this.#error = withoutSecrets(cause);
+    if (this.#client?.stream) this.#client.stream.destroy();
+    else this.#client?.disconnect();
   }
 
   #tooLate(): Error {
@@ -131,6 +155,7 @@ export class RedisConnection implements Connection {
 
   async #end(): Promise<void> {
     this.#over.abort(new Error('the connection was closed'));
+    this.#intake?.close();
     const client = this.#client;
     if (!client || client.status === 'wait' || client.status === 'end') return;
     const ended = new Promise<void>((resolve) => void client.once('end', resolve));
