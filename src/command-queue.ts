@@ -3,6 +3,7 @@ import { Group } from './commands/group.ts';
 import { isReadOnly } from './commands/kinds.ts';
 import type { Lane, Unit } from './commands/lane.ts';
 import type { LargeReplies } from './core/large-replies.ts';
+import { another } from './errors.ts';
 import { reject } from './redis/internals.ts';
 
 /** What was handed over in one tick. It goes over one lane, in order. */
@@ -89,8 +90,8 @@ export class CommandQueue {
       if (at > moment) continue;
       this.length -= sizeOf(units, sent, units.length);
       for (const unit of units.slice(sent)) {
-        if (unit instanceof Group) unit.refuse(error);
-        else reject(unit, error);
+        if (unit instanceof Group) unit.refuse(another(error));
+        else reject(unit, another(error));
       }
     }
   }

@@ -1,6 +1,6 @@
 import { Backoff } from './core/backoff.ts';
 import type { Engine } from './engine/engine.ts';
-import { type House, type PoolSlot, poolError } from './house.ts';
+import { type House, type PoolSlot, poolError, whyLost } from './house.ts';
 import type { CloseReason } from './redis-pool.ts';
 
 /** What the pool is told of its connections. */
@@ -82,6 +82,7 @@ export class Connections {
   retire(slot: PoolSlot, reason: CloseReason): void {
     const { ledger, events, hands } = this.#house;
     const now = hands.clock.now();
+    slot.closedAs = reason;
     this.#close(slot, now);
     const { id: connectionId, uses, connectedAt } = slot;
     if (connectedAt === undefined) return;
@@ -111,12 +112,12 @@ export class Connections {
         if (slot.state !== 'connecting') return undefined;
         slot.connection = hands.connect({
           lost: (cause) => this.#owner.lost(slot, cause),
-          lostError: (cause) =>
+          lostError: () =>
             poolError(
               this.#house,
               'POOL_CONNECTION_LOST',
               'connection lost: the command may have run',
-              cause,
+              whyLost(slot),
             ),
         });
         return slot.connection.ready;

@@ -31,20 +31,50 @@ export class PoolError extends Error {
   readonly code: PoolErrorCode;
   /** The name of the pool; `undefined` only where no pool came to be. */
   readonly pool: string | undefined;
-  /** The pool when the error was made; `undefined` only where no pool came to be. */
-  readonly stats: PoolStats | undefined;
+  /** The pool when the error was made; `undefined` only where no pool came to be. Not printed with the error. */
+  declare readonly stats: PoolStats | undefined;
 
   constructor(
     code: PoolErrorCode,
     message: string,
-    { pool, stats, cause }: { pool?: string; stats?: PoolStats; cause?: unknown } = {},
+    {
+      pool,
+      stats,
+      cause,
+    }: { pool?: string | undefined; stats?: PoolStats | undefined; cause?: unknown } = {},
   ) {
     super(message, cause === undefined ? undefined : { cause });
     this.code = code;
     this.pool = pool;
-    this.stats = stats;
-    Object.defineProperty(this, BRAND, { value: true });
+    // Not enumerable, or a logged error would be two screens of numbers.
+    Object.defineProperties(this, { stats: { value: stats }, [BRAND]: { value: true } });
   }
+
+  /** ioredis puts the errors of a transaction's commands into that of its EXEC, and all say the same: not printed either. */
+  set previousErrors(value: unknown) {
+    Object.defineProperty(this, 'previousErrors', { value, writable: true, configurable: true });
+  }
+
+  /** What JSON tells: an Error's own message, and its cause, are not enumerable. */
+  toJSON(): object {
+    const { name, code, pool, message, cause } = this;
+    return { name, code, pool, message, cause: cause instanceof Error ? brief(cause) : undefined };
+  }
+}
+
+function brief({ name, message, code }: Error & { code?: unknown }): object {
+  return { name, message, code: typeof code === 'string' ? code : undefined };
+}
+
+/**
+ * Another error that says the same. Commands that fail together get one each: whoever is given an error may write on it,
+ * as ioredis does, which puts the caller's stack there, and the errors of a transaction into that of its EXEC.
+ */
+export function another<E>(error: E): E;
+export function another(error: unknown): unknown {
+  if (error instanceof PoolError) return new PoolError(error.code, error.message, error);
+  if (!(error instanceof Error)) return error;
+  return Object.assign(new Error(error.message, { cause: error.cause }), error);
 }
 
 /**

@@ -13,6 +13,8 @@ export interface Connection {
   readonly db: number;
   /** What INFO said of the server's clients during the dial, as far as it was asked and allowed. */
   readonly clients?: { readonly connected?: number; readonly max?: number };
+  /** The first error that it had, if any, without secrets. */
+  readonly error?: Error | undefined;
   /** Whether a command sent now would reach the socket. */
   readonly alive: boolean;
   /** What comes over it, where there is a socket; once `ready` has resolved. */
@@ -26,7 +28,7 @@ export interface ConnectionOwner {
   /** The connection died on its own, after it was ready. Called once, with the reason if one is known. */
   lost(cause?: Error): void;
   /** Makes the error for a command whose reply will not come. */
-  lostError(cause: Error | undefined): Error;
+  lostError(): Error;
 }
 
 /** Everything the pool does that is not a decision: I/O, time, chance. Replaced in tests and by the mock. */

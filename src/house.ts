@@ -15,6 +15,12 @@ export interface House {
   readonly events: Events;
 }
 
+/** Why the connection of `slot` is lost, for the error of a command that was lost with it. */
+export function whyLost({ connection, closedAs }: PoolSlot): Error {
+  if (closedAs && closedAs !== 'broken') return new Error(`the pool closed the connection: ${closedAs}`);
+  return connection?.error ?? new Error('the server closed the connection');
+}
+
 /** An error of this pool, with its numbers. */
 export function poolError(
   { events }: House,

@@ -7,9 +7,10 @@ import { Condition } from './condition.ts';
 import { chooseLane } from './core/lane-choice.ts';
 import { LargeReplies } from './core/large-replies.ts';
 import { whyExpired } from './core/reap.ts';
+import { another } from './errors.ts';
 import type { Exchange } from './exchange.ts';
 import type { Connection } from './hands.ts';
-import { type House, type PoolSlot, poolError } from './house.ts';
+import { type House, type PoolSlot, poolError, whyLost } from './house.ts';
 import { Overdue } from './overdue.ts';
 import { reject } from './redis/internals.ts';
 
@@ -230,7 +231,12 @@ export class Lanes {
   /** A lane's connection died. */
   #lost(lane: Lane, cause: Error | undefined): void {
     const again = toResend(lane.takeUnanswered(), () =>
-      poolError(this.#house, 'POOL_CONNECTION_LOST', 'connection lost: the command may have run', cause),
+      poolError(
+        this.#house,
+        'POOL_CONNECTION_LOST',
+        'connection lost: the command may have run',
+        cause ?? (lane.slot && whyLost(lane.slot)),
+      ),
     );
     this.queue.putFirst(again, this.#house.hands.clock.now());
     this.#rest(lane, 'broken');
@@ -253,9 +259,14 @@ export class Lanes {
   /** No reply has come for too long. */
   #giveUp(lane: Lane): void {
     const { replyTimeoutMs } = this.#house.options;
-    const why = `connection lost: no reply within ${replyTimeoutMs} ms (replyTimeoutMs); the command may have run`;
-    const error = poolError(this.#house, 'POOL_CONNECTION_LOST', why);
-    for (const { command } of lane.takeUnanswered()) reject(command, error);
+    const silence = `no reply within ${replyTimeoutMs} ms (replyTimeoutMs)`;
+    const error = poolError(
+      this.#house,
+      'POOL_CONNECTION_LOST',
+      `connection lost: ${silence}; the command may have run`,
+      Object.assign(new Error(silence), { code: 'ETIMEDOUT' }),
+    );
+    for (const { command } of lane.takeUnanswered()) reject(command, another(error));
     this.#rest(lane, 'broken');
   }
 }

@@ -3,7 +3,7 @@ import { leaseMaker } from './commands/lease-maker.ts';
 import { Taint, undoFor } from './core/taint.ts';
 import type { PoolErrorCode } from './errors.ts';
 import type { Connection } from './hands.ts';
-import { type House, type PoolSlot, poolError } from './house.ts';
+import { type House, type PoolSlot, poolError, whyLost } from './house.ts';
 import { LeakWatch } from './leaks.ts';
 import { repliesOwed, settle } from './redis/settle.ts';
 import type { CloseReason, Lease } from './redis-pool.ts';
@@ -73,6 +73,10 @@ export class Lending implements LeaseOwner {
 
   error(code: PoolErrorCode, message: string): Error {
     return poolError(this.#house, code, message);
+  }
+
+  lost(slot: PoolSlot, consequence: string): Error {
+    return poolError(this.#house, 'POOL_CONNECTION_LOST', `connection lost: ${consequence}`, whyLost(slot));
   }
 
   /** The slow way back: only for a borrower that left something behind. */

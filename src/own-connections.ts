@@ -1,4 +1,5 @@
 import type { Command } from 'ioredis';
+import { another } from './errors.ts';
 import type { Exchange } from './exchange.ts';
 import type { House, PoolSlot } from './house.ts';
 import type { Lending } from './lending.ts';
@@ -29,7 +30,7 @@ export class OwnConnections {
   /** Sends `commands` together, over a connection that is theirs until all are answered. */
   send(commands: readonly Command[]): void {
     const failed = (error: unknown): void => {
-      for (const command of commands) reject(command, error);
+      for (const command of commands) reject(command, another(error));
     };
     const { acquireTimeoutMs, maxWaiting, wait } = this.#house.options;
     if (this.#busy < this.#most) {

@@ -76,7 +76,7 @@ export interface PoolStats {
   readonly waitMs: number;
   /** Connections closed, by reason. A dial that failed is in `connectFailed` instead. */
   readonly closed: Readonly<Record<CloseReason, number>>;
-  /** Errors made, by code. Commands of `pool.redis` that fail together share one. */
+  /** Errors made, by code. Commands of `pool.redis` that fail together count as one. */
   readonly errors: Readonly<Record<CountedErrorCode, number>>;
 }
 

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { runInNewContext } from 'node:vm';
 import { expect, test, vi } from 'vitest';
 import { isPoolError, PoolError } from '../src/errors.ts';
@@ -67,7 +68,13 @@ test('isPoolError takes nothing else for one, and never throws', () => {
 
 test('what marks a PoolError does not show when it is logged or turned into JSON', () => {
   const error = new PoolError('POOL_CLOSED', 'closed', { pool: 'p' });
-  expect(JSON.parse(JSON.stringify(error))).toEqual({ name: 'PoolError', code: 'POOL_CLOSED', pool: 'p' });
+  const told = { name: 'PoolError', code: 'POOL_CLOSED', pool: 'p', message: 'closed' };
+  expect(JSON.parse(JSON.stringify(error))).toEqual(told);
+  expect(JSON.parse(JSON.stringify({ ...error }))).toEqual({
+    name: 'PoolError',
+    code: 'POOL_CLOSED',
+    pool: 'p',
+  });
   expect(Object.getOwnPropertySymbols({ ...error })).toEqual([]);
 });
 
@@ -80,4 +87,29 @@ test("a pool's own errors name it, and carry its numbers of that moment", async 
   expect(error.message).toContain('[sessions]');
   expect(error.pool).toBe('sessions');
   expect(error.stats).toMatchObject({ maxActive: 1, inUse: 1, idle: 0, exhausted: 1 });
+});
+
+test('its numbers do not show when it is printed, and are there for who asks', async () => {
+  const pool = new FakeRedis().pool({ name: 'sessions', maxActive: 1, wait: false });
+  const lease = await pool.acquire();
+  const error = (await pool.acquire().catch((reason: unknown) => reason)) as PoolError;
+  lease.release();
+  expect(error.stats?.maxActive).toBe(1);
+  const printed = inspect(error);
+  expect(printed).not.toContain('maxIdle');
+  expect(printed.split('\n').length).toBeLessThan(25);
+  for (const part of ['PoolError: ', "code: 'POOL_EXHAUSTED'", "pool: 'sessions'"])
+    expect(printed).toContain(part);
+});
+
+test('JSON tells the cause too, and survives a cause and properties that lead back to the error', () => {
+  const cause = Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' });
+  const error = new PoolError('POOL_CONNECTION_LOST', 'lost', { pool: 'p', cause });
+  Object.assign(cause, { error });
+  Object.assign(error, { previousErrors: [error] });
+  expect(JSON.parse(JSON.stringify(error))).toEqual({
+    ...{ name: 'PoolError', code: 'POOL_CONNECTION_LOST', pool: 'p', message: 'lost' },
+    cause: { name: 'Error', message: 'read ECONNRESET', code: 'ECONNRESET' },
+  });
+  expect(structuredClone(error)).toMatchObject({ message: 'lost', cause: { message: 'read ECONNRESET' } });
 });

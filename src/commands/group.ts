@@ -1,4 +1,5 @@
 import type { Command } from 'ioredis';
+import { another } from '../errors.ts';
 import { reject } from '../redis/internals.ts';
 import { kindOf } from './kinds.ts';
 
@@ -32,7 +33,7 @@ export class Group {
   /** Adds a command; returns what is wrong with it: its kind, if it cannot be sent over a shared connection. */
   add(command: Command): 'stateful' | 'blocking' | undefined {
     this.commands.push(command);
-    if (this.refusal) reject(command, this.refusal);
+    if (this.refusal) reject(command, another(this.refusal));
     const name = command.name.toLowerCase();
     // With an argument Redis refuses them, and neither begins nor ends a transaction.
     const bare = command.args.length === 0;
@@ -55,6 +56,6 @@ export class Group {
   refuse(error: Error): void {
     if (this.refusal) return;
     this.refusal = error;
-    for (const command of this.commands) reject(command, error);
+    for (const command of this.commands) reject(command, another(error));
   }
 }

@@ -14,6 +14,8 @@ export interface LeaseOwner {
   /** The lease has ended. `taint` is what its commands left on the connection. Called once. */
   giveBack(slot: PoolSlot, taint: number, fate: 'keep' | 'destroy'): void;
   error(code: PoolErrorCode, message: string): Error;
+  /** Its connection is lost. */
+  lost(slot: PoolSlot, consequence: string): Error;
 }
 
 /** As much of a socket as ioredis' pipelines need. */
@@ -54,13 +56,14 @@ export class LeaseHandle {
   }
 
   sendCommand(command: Command, stream?: Stream): unknown {
-    const connection = this.#slot?.connection;
+    const slot = this.#slot;
+    const connection = slot?.connection;
     if (connection === undefined) {
       reject(command, this.#released('the command was not sent'));
       return command.promise;
     }
     if (!connection.alive) {
-      reject(command, this.#owner.error('POOL_CONNECTION_LOST', 'connection lost: the command was not sent'));
+      reject(command, this.#owner.lost(slot as PoolSlot, 'the command was not sent'));
       return command.promise;
     }
     const name = command.name.toLowerCase();
@@ -104,12 +107,12 @@ export class LeaseHandle {
   }
 
   messages({ signal }: { signal?: AbortSignal } = {}): AsyncIterableIterator<LeaseMessage> {
+    const slot = this.#slot;
     const client = this.#client;
     if (signal !== undefined) checkSignal(signal);
-    const lost = (): Error =>
-      this.#owner.error('POOL_CONNECTION_LOST', 'connection lost: messages may be missed');
-    if (client === undefined) throw this.#released('it hears nothing any more');
-    if (!this.#slot?.connection?.alive) throw lost();
+    if (slot === undefined || client === undefined) throw this.#released('it hears nothing any more');
+    const lost = (): Error => this.#owner.lost(slot, 'messages may be missed');
+    if (!slot.connection?.alive) throw lost();
     return new Messages({
       emitter: this as unknown as Redis,
       signal,

@@ -31,6 +31,8 @@ export class Slot<C> implements Listed<Slot<C>> {
   connectedAt: number | undefined;
   /** When its life is over; it is closed at its next rest. */
   expiresAt = Number.POSITIVE_INFINITY;
+  /** Why the pool closes its connection, once it does. */
+  closedAs: CloseReason | undefined;
   /** `clear()` was called since its dial began. */
   stale = false;
   /** How long it had been idle when it was last taken. */

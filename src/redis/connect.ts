@@ -46,6 +46,10 @@ export class RedisConnection implements Connection {
     return this.#client;
   }
 
+  get error(): Error | undefined {
+    return this.#error;
+  }
+
   get alive(): boolean {
     const client = this.#client;
     // Between the server's FIN and the socket's end the status still says ready.
@@ -135,7 +139,7 @@ export class RedisConnection implements Connection {
   #rejectUnanswered(client: Redis): void {
     const { commandQueue } = client;
     for (let item = commandQueue.shift(); item; item = commandQueue.shift()) {
-      reject(item.command, this.#owner.lostError(this.#error));
+      reject(item.command, this.#owner.lostError());
     }
   }
 

@@ -49,7 +49,7 @@ test('a refusal rejects all commands, those that come later too, and only the fi
   group.refuse(second);
   const late = command('get c');
   group.add(late);
-  for (const { promise } of group.commands) await expect(promise).rejects.toBe(first);
+  for (const { promise } of group.commands) await expect(promise).rejects.toThrow('first');
   expect(group.commands).toContain(late);
 });
 
@@ -77,7 +77,7 @@ test('a queue counts commands, in groups and single, until they are sent, reject
   const error = new Error('too late');
   const last = batch?.units.at(-1) as Command;
   queue.reject(10, error);
-  await expect(last.promise).rejects.toBe(error);
+  await expect(last.promise).rejects.toThrow('too late');
   expect(queue).toMatchObject({ length: 1, batches: [{ at: 20 }] });
   queue.putFirst([command('get again'), group], 30);
   expect(queue.length).toBe(5);

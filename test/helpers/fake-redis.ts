@@ -69,7 +69,7 @@ export class FakeConnection implements Connection {
     this.gone = new Promise((resolve) => {
       this.#gone = () => {
         this.state = 'closed';
-        this.client.failHeld(() => owner.lostError(undefined));
+        this.client.failHeld(() => owner.lostError());
         resolve();
       };
     });
