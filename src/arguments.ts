@@ -1,6 +1,7 @@
 import { invalidOption } from './errors.ts';
 import type { Hands } from './hands.ts';
-import type { PoolOptions } from './options.ts';
+import { type PoolOptions, readOptions } from './options.ts';
+import { isTagged } from './plain.ts';
 
 const HANDS: ReadonlySet<string> = new Set<keyof Hands>([
   'clock',
@@ -14,7 +15,7 @@ const HANDS: ReadonlySet<string> = new Set<keyof Hands>([
 /** Sorts the constructor's arguments: a URL and options, or options and, for tests and the mock, hands. */
 export function readArguments(first: unknown, second: unknown): [PoolOptions, Partial<Hands>] {
   if (first === undefined || typeof first === 'string') {
-    const options = asOptions(second ?? {});
+    const options = asOptions(second ?? {}); // read here already, for a spread takes own values alone
     if (first === undefined) return [options, {}];
     if (options.redis !== undefined)
       throw invalidOption('Redis was given twice: as a URL, and as option redis');
@@ -31,8 +32,9 @@ export function readArguments(first: unknown, second: unknown): [PoolOptions, Pa
 }
 
 function asOptions(given: unknown): PoolOptions {
-  if (typeof given === 'object' && given !== null && !Array.isArray(given)) return given;
-  throw invalidOption(
-    `new Pool() takes a URL, or an object of options; got ${given === null ? 'null' : typeof given}`,
-  );
+  if (typeof given === 'object' && given !== null && !Array.isArray(given) && !isTagged(given)) {
+    return readOptions(given);
+  }
+  const got = given === null ? 'null' : given instanceof URL ? 'a URL object (give its href)' : typeof given;
+  throw invalidOption(`new Pool() takes a URL, or an object of options; got ${got}`);
 }

@@ -27,6 +27,9 @@ export function dateIn(ms: number): Date {
 
 const never = (): void => {};
 
+/** The longest delay that a Node timer takes; longer ones fire at once. */
+export const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
 /**
  * For how many turns of the event loop a timer that is due waits. The loop runs timers before it reads: after a block,
  * what arrived in time still lies in the sockets. And a command that has found its connection goes out a turn later.
@@ -45,9 +48,19 @@ export const systemClock: Clock = {
 
 function timer(ms: number, run: () => void, background?: 'background'): () => void {
   if (ms === Number.POSITIVE_INFINITY) return never;
+  if (ms > LONGEST_TIMER_MS) return longTimer(ms, run, background);
   const one = setTimeout(run, ms);
   if (background) one.unref();
   return () => clearTimeout(one);
+}
+
+/** The sum of two long times is too long for one timer. */
+function longTimer(ms: number, run: () => void, background: 'background' | undefined): () => void {
+  const rest = (): void => {
+    cancel = timer(ms - LONGEST_TIMER_MS, run, background);
+  };
+  let cancel = timer(LONGEST_TIMER_MS, rest, background);
+  return () => cancel();
 }
 
 /** Calls `run` when what `begin` has begun is due, and what had arrived by then was read. Returns what cancels it. */

@@ -87,6 +87,6 @@ export function isPoolError(error: unknown, code?: PoolErrorCode): error is Pool
 }
 
 /** The error for a value that is not allowed. Values of options never hold secrets, except `redis`. */
-export function invalidOption(message: string): PoolError {
-  return new PoolError('POOL_INVALID_OPTION', message);
+export function invalidOption(message: string, cause?: unknown): PoolError {
+  return new PoolError('POOL_INVALID_OPTION', message, { cause });
 }

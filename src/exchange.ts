@@ -109,9 +109,9 @@ export class Exchange {
   }
 
   /** Serves waiters with idle connections, in order, and dials for the rest. */
-  #serve(): void {
+  #serve(now = this.#now()): void {
     while (this.#waiters.first) {
-      const slot = this.idle.take(this.#now());
+      const slot = this.idle.take(now);
       // Looked up only now: a listener may have ended a waiter when `take` closed an expired connection.
       const waiter = this.#waiters.first;
       if (slot && waiter && this.#checker.due(slot)) void this.#checkFor(waiter, slot);
@@ -166,7 +166,7 @@ export class Exchange {
     } else {
       this.idle.put(slot);
       tell?.();
-      if (this.#waiters.length > 0) this.#serve();
+      if (this.#waiters.length > 0) this.#serve(slot.since); // or it might have idled for too long, with idleTimeoutMs 0
       this.readiness.look();
       this.idle.trim();
     }

@@ -122,7 +122,10 @@ export class Lanes {
     this.queue.endBatch(now, this.#elsewhere);
     if (this.#large.wary(now)) this.queue.splitLast(this.#large);
     this.#flushing = true;
-    for (const lane of [...this.open]) if (lane.slot && whyExpired(lane.slot, now)) this.#drain(lane);
+    for (const lane of [...this.open]) {
+      // One that was just dialled takes its first batch, however short its life is, or there would be no end of dials.
+      if (lane.slot && whyExpired(lane.slot, now) && (lane.used || lane.slot.stale)) this.#drain(lane);
+    }
     while (this.#sendNext(now)) {}
     this.#flushing = false;
     this.makeRoom(this.#exchange.line.excess);

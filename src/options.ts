@@ -1,6 +1,10 @@
 import { inspect } from 'node:util';
 import { Redis, type RedisOptions } from 'ioredis';
+import { readClientOptions } from './client-options.ts';
+import { LONGEST_TIMER_MS } from './clock.ts';
 import { invalidOption } from './errors.ts';
+import { inOurWords } from './other-words.ts';
+import { isTagged, kindOf, readAll } from './plain.ts';
 import type { PoolEventName, PoolListener } from './redis-pool.ts';
 import { checkKeys } from './spelling.ts';
 
@@ -55,7 +59,7 @@ export interface PoolOptions {
    * before they are lent. Default 60 000.
    */
   readonly idleTimeoutMs?: number | undefined;
-  /** A connection is closed, at its next rest, after this age less a random 0 to 10 %. Default 30 minutes. */
+  /** A connection is closed, at its next rest, after this age less a random 0 to 10 %. From 1; default 30 minutes. */
   readonly maxLifetimeMs?: number | undefined;
   /** How often the reaper looks. From 1; default 10 000. */
   readonly reapIntervalMs?: number | undefined;
@@ -130,9 +134,6 @@ export const EVENT_NAMES = [
 /** A rule says what is allowed, or nothing when `value` is. */
 export type Rule = (value: unknown) => string | undefined;
 
-/** The longest delay that a Node timer takes; longer ones fire at once. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
-
 export const countFrom =
   (least: number): Rule =>
   (value) =>
@@ -164,7 +165,7 @@ const RULES: Readonly<Record<keyof PoolOptions, Rule>> = {
   connectTimeoutMs: time(1),
   maxConnecting: countFrom(1),
   idleTimeoutMs: time(0),
-  maxLifetimeMs: time(0),
+  maxLifetimeMs: time(1),
   reapIntervalMs: time(1),
   checkAfterIdleMs: time(0),
   replyTimeoutMs: time(1),
@@ -175,7 +176,9 @@ const RULES: Readonly<Record<keyof PoolOptions, Rule>> = {
   onConnect: callable,
   leakThresholdMs: time(0),
   hooks: (value) =>
-    typeof value === 'object' && value !== null ? undefined : 'an object of listeners by event name',
+    typeof value === 'object' && value !== null && !isTagged(value)
+      ? undefined
+      : 'an object of listeners by event name',
 };
 
 /** Options whose values are never printed: they may hold a password. */
@@ -190,15 +193,19 @@ function whereRedis(value: unknown): string | undefined {
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return allowed;
   if ('sendCommand' in value) return `${allowed}; a client goes into createClient`;
-  const { Connector, sentinels, name } = value as RedisOptions;
-  if (Connector && typeof Connector !== 'function') return `${allowed}, of which Connector is a class`;
-  if (Connector || !sentinels || (Array.isArray(sentinels) && sentinels.length > 0 && name)) return undefined;
-  return `${allowed}, of which sentinels is a list, and name the group they watch`;
+  if (value instanceof URL) return `${allowed}; of a URL object, its href`;
+  return isTagged(value) ? allowed : undefined;
+}
+
+/** Reads every option once; what is inherited, or comes from a getter, too. */
+export function readOptions(given: object): PoolOptions {
+  return readAll(given, '', Object.keys(RULES)) as PoolOptions;
 }
 
 /** Checks and completes what the constructor was given; throws `POOL_INVALID_OPTION`. */
-export function resolveOptions(given: PoolOptions): ResolvedOptions {
-  checkKeys('option', given, Object.keys(RULES));
+export function resolveOptions(from: PoolOptions): ResolvedOptions {
+  const given = readOptions(from);
+  checkKeys('option', given, Object.keys(RULES), inOurWords);
   const set: Record<string, unknown> = {};
   for (const [option, value] of Object.entries(given)) {
     if (value === undefined) continue;
@@ -209,13 +216,23 @@ export function resolveOptions(given: PoolOptions): ResolvedOptions {
   const options: ResolvedOptions = { ...DEFAULTS, maxIdle: maxActive, ...set };
   atMost(options, 'maxIdle', 'maxActive');
   atMost(options, 'minIdle', 'maxIdle');
-  checkKeys('event', options.hooks, EVENT_NAMES);
-  for (const [event, listener] of Object.entries(options.hooks)) {
+  const { redis } = options;
+  return Object.freeze({
+    ...options,
+    redis: typeof redis === 'string' ? redis : readClientOptions(redis, given.createClient !== undefined),
+    hooks: Object.freeze(readHooks(options.hooks)),
+  });
+}
+
+function readHooks(given: object): ResolvedOptions['hooks'] {
+  const hooks = readAll(given, 'hooks.', EVENT_NAMES);
+  checkKeys('event', hooks, EVENT_NAMES);
+  for (const [event, listener] of Object.entries(hooks)) {
     if (listener !== undefined && typeof listener !== 'function') {
       throw invalidOption(`option hooks.${event} must be a function, got ${inspect(listener)}`);
     }
   }
-  return Object.freeze({ ...options, hooks: Object.freeze({ ...options.hooks }) });
+  return hooks;
 }
 
 /** Checks a time that a method was given; throws `POOL_INVALID_OPTION`. */
@@ -229,17 +246,18 @@ export function checkRule(option: string, value: unknown, rule: Rule): void {
   if (allowed) throw invalidOption(`option ${option} must be ${allowed}, got ${inspect(value)}`);
 }
 
+/** What 0 means in other pools, and why it does not here. */
+const ZERO: Readonly<Partial<Record<keyof PoolOptions, string>>> = {
+  maxActive: ': in other pools 0 means unlimited, here a bound is required',
+  maxLifetimeMs: ': in other pools 0 means for ever, here Infinity does',
+};
+
 function checkOption(option: keyof PoolOptions, value: unknown): void {
-  if (option === 'maxActive' && value === 0) {
-    throw invalidOption(
-      'option maxActive must be an integer of at least 1, got 0: in other pools 0 means unlimited, here a bound is required',
-    );
-  }
   const allowed = RULES[option](value);
   if (allowed === undefined) return;
-  const got =
-    SECRET.has(option) && value !== null ? `a ${typeof value} that is not` : inspect(value, { depth: 0 });
-  throw invalidOption(`option ${option} must be ${allowed}, got ${got}`);
+  const got = SECRET.has(option) ? `${kindOf(value)} that is not` : inspect(value, { depth: 0 });
+  const zero = value === 0 ? (ZERO[option] ?? '') : '';
+  throw invalidOption(`option ${option} must be ${allowed}, got ${value === 0 ? 0 : got}${zero}`);
 }
 
 function atMost(options: ResolvedOptions, low: 'maxIdle' | 'minIdle', high: 'maxActive' | 'maxIdle'): void {

@@ -14,8 +14,9 @@ import type { House, PoolSlot } from './house.ts';
 import { Lanes } from './lanes.ts';
 import { Lending } from './lending.ts';
 import { Multiplex } from './multiplex.ts';
-import { checkTime, type PoolOptions, resolveOptions } from './options.ts';
+import { type ClientOptions, checkTime, type PoolOptions, resolveOptions } from './options.ts';
 import { OwnConnections } from './own-connections.ts';
+import { copyPlain } from './plain.ts';
 import { realHands } from './redis/hands.ts';
 import { clientOptions } from './redis/options.ts';
 import type {
@@ -37,6 +38,7 @@ const GRACE_MS = 5000;
 /** A bounded pool of ioredis connections. {@link RedisPool} says what each method promises. */
 export class Pool implements RedisPool {
   readonly #house: House;
+  readonly #clientOptions: ClientOptions;
   readonly #exchange: Exchange;
   readonly #lending: Lending;
   readonly #own: OwnConnections;
@@ -56,9 +58,10 @@ export class Pool implements RedisPool {
   constructor(first?: string | PoolOptions, second?: PoolOptions | Partial<Hands>) {
     const [given, hands] = readArguments(first, second);
     const options = resolveOptions(given);
+    this.#clientOptions = clientOptions(options);
     this.#house = {
       options,
-      hands: { ...realHands(options, hands.clock), ...hands },
+      hands: { ...realHands(options, this.#clientOptions, hands.clock), ...hands },
       ledger: new Ledger<Connection>(options.maxActive),
       events: new Events(options, () => this.stats()),
     };
@@ -77,7 +80,7 @@ export class Pool implements RedisPool {
     if (this.#redis) return this.#redis;
     const parts = { exchange: this.#exchange, lanes: this.#lanes, own: this.#own };
     const multiplex = new Multiplex(this.#house, parts, (graceMs) => this.close({ graceMs }));
-    this.#redis = makeShared(clientOptions(this.#house.options), multiplex);
+    this.#redis = makeShared(copyPlain(this.#clientOptions), multiplex);
     return this.#redis;
   }
 

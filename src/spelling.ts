@@ -26,16 +26,21 @@ function distance(a: string, b: string): number {
   return row[b.length] ?? 0;
 }
 
+/** Knows what a name among `all` means elsewhere: what is said after it. */
+type Words = (name: string, all: readonly string[]) => string | undefined;
+
 /** Refuses a name that is not `known`, and says which one was meant; throws `POOL_INVALID_OPTION`. */
-export function checkKeys(what: string, given: object, known: readonly string[]): void {
+export function checkKeys(what: string, given: object, known: readonly string[], words?: Words): void {
   if (typeof given !== 'object' || given === null) {
     throw invalidOption(`${what}s must be an object, got ${inspect(given)}`);
   }
   for (const name of Object.keys(given)) {
     if (known.includes(name)) continue;
     const meant = nearest(name, known);
+    const spelt = meant?.toLowerCase() === name.toLowerCase();
+    const hint = meant ? `, did you mean \`${meant}\`?` : `; known are ${known.join(', ')}`;
     throw invalidOption(
-      `unknown ${what} \`${name}\`${meant ? `, did you mean \`${meant}\`?` : `; known are ${known.join(', ')}`}`,
+      `unknown ${what} \`${name}\`${(!spelt && words?.(name, Object.keys(given))) || hint}`,
     );
   }
 }

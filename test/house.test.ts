@@ -92,7 +92,8 @@ const importing = (matches: (one: Import, from: Source) => boolean): string[] =>
 const BELOW: Readonly<Record<string, RegExp>> = {
   core: /^(core\/.*|redis-pool|errors)\.ts$/,
   engine: /^engine\/.*\.ts$/,
-  redis: /^(redis\/.*|core\/.*|engine\/.*|redis-pool|errors|options|clock|hands|warn)\.ts$/,
+  redis:
+    /^(redis\/.*|core\/.*|engine\/.*|redis-pool|errors|options|client-options|plain|clock|hands|warn)\.ts$/,
   observe: /^(observe\/.*|redis-pool|errors|spelling|clock|durations)\.ts$/,
   commands:
     /^(commands\/.*|redis\/internals|core\/.*|redis-pool|errors|options|clock|hands|house|warn|callback|signals)\.ts$/,

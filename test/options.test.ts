@@ -25,7 +25,7 @@ const TIMES = {
   acquireTimeoutMs: 0,
   connectTimeoutMs: 1,
   idleTimeoutMs: 0,
-  maxLifetimeMs: 0,
+  maxLifetimeMs: 1,
   reapIntervalMs: 1,
   checkAfterIdleMs: 0,
   replyTimeoutMs: 1,
@@ -130,6 +130,9 @@ describe('counts', () => {
     expect(refusal({ maxActive: -0 })).toMatch(sentence);
     expect(refusal({ maxActive: -1 })).not.toMatch(sentence);
     expect(refusal({ maxConnecting: 0 })).not.toMatch(sentence);
+    expect(refusal({ maxLifetimeMs: 0 })).toMatch(
+      /Infinity, got 0: in other pools 0 means for ever, here Infinity does/,
+    );
   });
 
   test('maxIdle follows maxActive when only that is given, up and down', () => {

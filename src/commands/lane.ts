@@ -71,6 +71,11 @@ export class Lane {
     return this.meter.bytesDue(this.inFlight, this.#intake?.scanner.due ?? 0);
   }
 
+  /** It has sent something since it was opened. */
+  get used(): boolean {
+    return this.#sent > 0;
+  }
+
   /** When the oldest command was sent that is not answered. */
   get waitingSince(): number {
     this.#forgetAnswered();

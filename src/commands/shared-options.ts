@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { RedisOptions } from 'ioredis';
 import { invalidOption } from '../errors.ts';
 import { KNOWN_COMMAND } from '../redis/internals.ts';
@@ -12,7 +13,7 @@ const FIXED: readonly (keyof RedisOptions)[] = [
 /** Throws if a duplicate would have to be on another connection. */
 export function checkOverride(override: RedisOptions, options: RedisOptions): void {
   for (const name of FIXED) {
-    if (override[name] === undefined || override[name] === options[name]) continue;
+    if (override[name] === undefined || isDeepStrictEqual(override[name], options[name])) continue;
     throw invalidOption(
       `duplicate() gives another view of the same pool, and cannot change ${name}: make another pool`,
     );

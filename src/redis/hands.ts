@@ -1,20 +1,19 @@
 import { type Clock, systemClock } from '../clock.ts';
 import { genericPoolEngine } from '../engine/generic-pool.ts';
 import type { Hands } from '../hands.ts';
-import type { ResolvedOptions } from '../options.ts';
+import type { ClientOptions, ResolvedOptions } from '../options.ts';
+import { copyPlain } from '../plain.ts';
 import { check } from './check.ts';
 import { RedisConnection } from './connect.ts';
-import { clientOptions } from './options.ts';
 import { surveyOnce } from './survey.ts';
 
-/** The real hands: sockets, timers, generic-pool. */
-export function realHands(options: ResolvedOptions, clock: Clock = systemClock): Hands {
-  const redis = clientOptions(options);
+/** The real hands: sockets, timers, generic-pool. `redis` are the options of every client. */
+export function realHands(options: ResolvedOptions, redis: ClientOptions, clock: Clock = systemClock): Hands {
   return {
     clock,
     random: Math.random,
     engine: genericPoolEngine,
-    connect: (owner) => new RedisConnection(redis, options, owner, clock),
+    connect: (owner) => new RedisConnection(copyPlain(redis), options, owner, clock),
     check: (connection, timeoutMs) => check(connection, timeoutMs, clock),
     survey: surveyOnce(options, redis.connectionName ?? options.name),
   };

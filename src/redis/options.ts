@@ -1,6 +1,8 @@
 import { Redis, type RedisOptions } from 'ioredis';
+import { checkClientOptions } from '../client-options.ts';
 import { invalidOption } from '../errors.ts';
 import type { ClientOptions, ResolvedOptions } from '../options.ts';
+import { copyPlain, kindOf } from '../plain.ts';
 
 /** What the pool decides on every connection: it dies rather than heals, and nothing is queued or sent twice. */
 const OURS = {
@@ -17,7 +19,7 @@ const OURS = {
 /** The complete ioredis options of the pool's connections. */
 export function clientOptions({ redis, name, connectTimeoutMs }: ResolvedOptions): ClientOptions {
   // A URL is read by ioredis' own parser: a client that never connects shows what it made of it.
-  const given = typeof redis === 'string' ? readUrl(redis) : redis;
+  const given = typeof redis === 'string' ? copyPlain(readUrl(redis)) : redis;
   return {
     ...(given as ClientOptions),
     ...OURS,
@@ -27,13 +29,18 @@ export function clientOptions({ redis, name, connectTimeoutMs }: ResolvedOptions
   };
 }
 
-function readUrl(url: string): RedisOptions {
+function readUrl(url: string): ClientOptions {
+  // A password that is not escaped ends the host early, and its rest would be taken for a db, or not looked at.
+  const db = /^rediss?:\/\/[^/?#]*\/([^?#]*)/i.exec(url)?.[1];
+  const odd = url.includes('#') || /\?[^=]*@/.test(url) || !/^\d*$/.test(db ?? '');
+  let options: RedisOptions | undefined;
   try {
-    return new Redis(url, { lazyConnect: true }).options;
-  } catch {
-    // Its own error carries the URL, and that the password.
-    throw invalidOption('option redis must be a URL that can be read: look at its host, port and escapes');
-  }
+    if (!odd) options = new Redis(url, { lazyConnect: true }).options;
+  } catch {} // its own error carries the URL, and that the password
+  if (options) return checkClientOptions({ ...options });
+  throw invalidOption(
+    'option redis must be a URL that can be read: look at its host, port, db, and at the escapes (%23 for #) in its password',
+  );
 }
 
 /** The clients of all pools, past ones included. */
@@ -59,11 +66,24 @@ export function abandon(client: Redis): void {
 }
 
 function whyRefused(client: Redis): string | undefined {
-  if (typeof client?.sendCommand !== 'function') return client === null ? 'null' : `a ${typeof client}`;
-  if (client.isCluster) return 'a Cluster';
+  if (client?.isCluster) return 'a Cluster';
+  if (typeof client?.sendCommand !== 'function' || typeof client.status !== 'string')
+    return otherThing(client);
   if (CLAIMED.has(client))
     return 'one that it has returned before: every connection needs a client of its own';
   return client.status === 'wait'
     ? undefined
     : `one with status '${client.status}' (pass on the options given to it: they set lazyConnect)`;
+}
+
+/** A mock, or another library's client, has the commands, and no connection that the pool could look after. */
+function otherThing(client: unknown): string {
+  const { name } = Object(client).constructor ?? {};
+  const commands = typeof Object(client).get === 'function' || typeof Object(client).ping === 'function';
+  const named =
+    commands && typeof name === 'string' && name !== 'Object' ? ` of class ${name.slice(0, 40)}` : '';
+  const hint = commands
+    ? ' (a mock of ioredis will not do: for tests there is MockPool, of bounded-redis-pool/mock)'
+    : '';
+  return `${kindOf(client)}${named}${hint}`;
 }
