@@ -1,5 +1,5 @@
-import { expect, test } from 'vitest';
-import { inSteps } from '../src/clock.ts';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { inSteps, systemClock } from '../src/clock.ts';
 import { FakeClock } from './helpers/fake-clock.ts';
 
 /** A deadline of 400 ms, with no more than a fake clock under it. */
@@ -60,4 +60,24 @@ test('a deadline that is cancelled leaves nothing, at every step; and Infinity n
     expect(state).toEqual({});
   }
   expect(deadline(Infinity).clock.timers()).toBe(0);
+});
+
+test('a time that is too long for one timer of Node passes all the same, and not at once', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const run = vi.fn();
+  const pass = async (ms: number): Promise<void> => {
+    vi.advanceTimersByTime(ms);
+    for (let i = 0; i < 5; i++) await new Promise((resolve) => setImmediate(resolve));
+  };
+  systemClock.after(2 ** 31 + 999, run);
+  await pass(2 ** 31);
+  expect(run).not.toHaveBeenCalled();
+  await pass(1000);
+  expect(run).toHaveBeenCalledTimes(1);
+  const cancel = systemClock.after(2 ** 31 + 999, run, 'background');
+  await pass(2 ** 31);
+  cancel();
+  await pass(2 ** 31);
+  expect(run).toHaveBeenCalledTimes(1);
 });

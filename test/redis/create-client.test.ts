@@ -204,3 +204,20 @@ test('one that comes too late, and belongs to another connection, is left alone'
   await new Promise((resolve) => setImmediate(resolve));
   expect(await lease.ping()).toBe('PONG');
 });
+
+test('a mock of ioredis is refused, and told where the mock of a pool is', async () => {
+  class RedisMock {
+    get(): void {}
+  }
+  class NodeRedis {
+    sendCommand(): void {}
+    get(): void {}
+  }
+  const refusal = async (made: object): Promise<string> =>
+    (await causeOf({ redis: server.url, createClient: () => made as never })).message;
+  expect(await refusal(new RedisMock())).toBe(
+    'createClient must return an ioredis Redis that is not connecting yet, got an object of class RedisMock (a mock of ioredis will not do: for tests there is MockPool, of bounded-redis-pool/mock)',
+  );
+  expect(await refusal(new NodeRedis())).toContain('got an object of class NodeRedis');
+  expect(await refusal({})).toMatch(/got an object$/);
+});
