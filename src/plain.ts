@@ -53,7 +53,8 @@ function read(at: object, name: string, given: object, what: string): unknown {
   }
 }
 
-function isPlain(value: unknown): value is object {
+/** Whether it is an object or array of no class. */
+export function isPlain(value: unknown): value is object {
   if (typeof value !== 'object' || value === null) return false;
   const proto: object | null = Object.getPrototypeOf(value);
   return Array.isArray(value) || proto === null || isRoot(proto);

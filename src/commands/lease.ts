@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { type Command, Redis } from 'ioredis';
 import { Taint, taintAfter } from '../core/taint.ts';
 import type { PoolErrorCode } from '../errors.ts';
@@ -120,6 +121,15 @@ export class LeaseHandle {
       pause: () => void (client.commandQueue.length === 0 && client.stream.pause()),
       resume: () => void client.stream.resume(),
     });
+  }
+
+  /** For logs and the console; its options hold a password. */
+  toJSON(): object {
+    return { connectionId: this.connectionId, status: this.status };
+  }
+
+  [inspect.custom](): string {
+    return `Lease (connection ${this.connectionId}, ${this.#slot ? this.status : 'released'})`;
   }
 
   get status(): Redis['status'] {

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { type Command, Redis, type RedisOptions } from 'ioredis';
 import { called, type NodeCallback } from '../callback.ts';
 import { reject } from '../redis/internals.ts';
@@ -146,6 +147,15 @@ class SharedRedis extends Base {
 
   end(): void {
     this.disconnect();
+  }
+
+  /** For logs and the console; its options hold a password. */
+  toJSON(): object {
+    return { status: this.#closed ? 'end' : this.#owner.status };
+  }
+
+  [inspect.custom](): string {
+    return `pool.redis (${this.#closed ? 'end' : this.#owner.status})`;
   }
 
   monitor(callback?: Callback): Promise<never> {

@@ -3,43 +3,94 @@ import { basename } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import type { Redis } from 'ioredis';
 import type { Clock } from '../clock.ts';
+import { isPlain } from '../plain.ts';
+import { Censor } from './secrets.ts';
 
 /** How long the silent socket may take; a server that refuses says so at once. */
 const GREETING_MS = 250;
 
+/** What ioredis hangs on an error: the command that failed, be it AUTH or HELLO. */
+interface Failed extends Error {
+  command?: { name?: unknown; args?: unknown };
+}
+
+/** Words of AUTH and HELLO that are no secrets. */
+const SPOKEN = /^(AUTH|SETNAME|[23])$/i;
+
 /**
- * The error without what may hold a secret: the command that failed, which ioredis hangs on it, be it AUTH or HELLO; the
- * URL that Node could not read; the user that Redis names; and where the files of keys and certificates lie.
+ * The error without what may hold a secret: what `sources`, the options of clients, hold of them; the command that failed;
+ * the URL that Node could not read; the user that Redis names; and where the files of keys and certificates lie. It is
+ * changed in place, with all errors that it has within; one that cannot be changed is replaced.
  */
-export function withoutSecrets(error: Error): Error {
-  const seen = new Set<unknown>();
-  const strip = (one: unknown): void => {
-    if (!(one instanceof Error) || seen.has(one)) return;
-    seen.add(one);
-    if ('command' in one) delete one.command;
-    if ('input' in one) delete one.input;
-    reword(one, /\bUser \S+ has no\b/.exec(one.message)?.[0], 'User *** has no');
-    shortenPath(one);
-    strip(one.cause);
-    if (one instanceof AggregateError) one.errors.forEach(strip);
-  };
-  strip(error);
-  return error;
+export function withoutSecrets(error: Error, ...sources: readonly (object | undefined)[]): Error {
+  return new Cleaning(sources).clean(error);
+}
+
+class Cleaning {
+  readonly #sources: readonly (object | undefined)[];
+  readonly #seen = new Map<Error, Error>();
+
+  constructor(sources: readonly (object | undefined)[]) {
+    this.#sources = sources;
+  }
+
+  clean(error: Failed): Error {
+    const known = this.#seen.get(error);
+    if (known) return known;
+    this.#seen.set(error, error);
+    const args = error.command?.args;
+    const said = (Array.isArray(args) ? args.flat() : []).map(String).filter((arg) => !SPOKEN.test(arg));
+    const censor = new Censor(this.#sources, said);
+    let changed = remove(error, 'command') && remove(error, 'input');
+    const { message, stack } = { message: String(error.message), stack: String(error.stack ?? '') };
+    const told = shortenPath(error, censor.tidy(message)).replace(/\bUser \S+ has no\b/, 'User *** has no');
+    // Of the stack only what people said is looked at: a short secret may be the name of a folder.
+    const frames = stack.startsWith(`${error.name}: ${message}`)
+      ? `${error.name}: ${told}${censor.censor(stack.slice(error.name.length + 2 + message.length), false)}`
+      : censor.censor(stack.replaceAll(message || '\0', told));
+    changed = put(error, 'message', told) && put(error, 'stack', frames) && changed;
+    for (const name of Object.getOwnPropertyNames(error)) {
+      if (name === 'message' || name === 'stack') continue;
+      const { value } = Object.getOwnPropertyDescriptor(error, name) ?? {}; // a getter may throw
+      if (value !== undefined) changed = put(error, name, this.#within(value, censor, 0)) && changed;
+    }
+    if (changed) return error;
+    const { cause, code } = error as Error & { code?: unknown };
+    const copy = Object.assign(new Error(told, { cause: this.#within(cause, censor, 0) }), {
+      name: error.name,
+      code: this.#within(code, censor, 0),
+    });
+    this.#seen.set(error, copy);
+    return copy;
+  }
+
+  /** What an error has besides: other errors, as ioredis' lastNodeError and previousErrors, texts, and plain data. */
+  #within(value: unknown, censor: Censor, depth: number): unknown {
+    if (typeof value === 'string') return censor.censor(value);
+    if (value instanceof Error) return this.clean(value);
+    if (typeof value !== 'object' || value === null || !isPlain(value)) return value;
+    if (depth > 5) return undefined;
+    const inner = (one: unknown): unknown => this.#within(one, censor, depth + 1);
+    if (Array.isArray(value)) return value.map(inner);
+    return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, inner(one)]));
+  }
 }
 
 /** Leaves the name of a file that could not be read, and not where it lies. A socket's path is an address. */
-function shortenPath(error: NodeJS.ErrnoException): void {
+function shortenPath(error: NodeJS.ErrnoException, message: string): string {
   const { path, syscall } = error;
-  if (typeof path !== 'string' || syscall === 'connect') return;
-  reword(error, path, basename(path));
-  error.path = basename(path);
+  if (typeof path !== 'string' || syscall === 'connect') return message;
+  put(error, 'path', basename(path));
+  return message.replaceAll(path, basename(path));
 }
 
-/** Changes what people read: the message, and the stack, which begins with it. */
-function reword(error: Error, from: string | undefined, to: string): void {
-  if (from === undefined) return;
-  error.stack = error.stack?.replaceAll(from, to) ?? '';
-  error.message = error.message.replaceAll(from, to);
+/** Whether the property has the value now; no error may be thrown by one that is frozen. */
+function put(error: object, name: string, value: unknown): boolean {
+  return Reflect.get(error, name) === value || Reflect.set(error, name, value);
+}
+
+function remove(error: object, name: string): boolean {
+  return !(name in error) || Reflect.deleteProperty(error, name);
 }
 
 /**
@@ -56,7 +107,8 @@ export async function realCause(
 ): Promise<Error | undefined> {
   const wordless = seen ? isReset(seen) : client.status === 'end';
   if (!wordless || signal.aborted || client.options.sentinels || client.options.Connector) return undefined;
-  const greeting = await readGreeting(client, clock, signal);
+  // What cannot even be tried, as with a key that is none, has failed before, and was told then.
+  const greeting = await readGreeting(client, clock, signal).catch(() => undefined);
   if (greeting instanceof Error) return isReset(greeting) ? undefined : greeting;
   return greeting?.startsWith('-') ? new Error(greeting.slice(1).trimEnd(), { cause: seen }) : undefined;
 }

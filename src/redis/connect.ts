@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import type { Redis } from 'ioredis';
 import { type Clock, within } from '../clock.ts';
 import type { Connection, ConnectionOwner } from '../hands.ts';
@@ -74,7 +75,8 @@ export class RedisConnection implements Connection {
       const text = this.#client && (await realCause(this.#error, this.#client, this.#clock, signal));
       const cause = text ?? this.#error ?? error;
       this.#over.abort(cause);
-      throw cause instanceof Error ? withoutSecrets(cause) : new Error(`the dial failed: ${String(cause)}`);
+      const told = cause instanceof Error ? cause : new Error(`the dial failed: ${inspect(cause)}`);
+      throw withoutSecrets(told, options, this.#client?.options);
     }
   }
 
@@ -88,7 +90,7 @@ export class RedisConnection implements Connection {
     this.#client = client;
     client.on('error', (error: Error) => {
       const stray = tellsOfStray(error);
-      this.#error ??= withoutSecrets(error);
+      this.#error ??= withoutSecrets(error, options, client.options);
       if (stray) this.#intake?.fail(error);
     });
     client.once('connect', () => {
