@@ -10,6 +10,10 @@ import type { GiveUp, Waiter } from './waiters.ts';
 /** Someone who waited, and for how long at most. */
 type Impatient = Pick<Waiter<unknown>, 'since' | 'timeoutMs' | 'signal'>;
 
+/** Said when leases hold all there is. */
+const NESTED =
+  'Whoever holds a lease and waits for another connection may wait for itself: within use(), send everything over its lease, and nothing over pool.use() or pool.redis';
+
 /** Who may come in, who may wait, and what those are told who may not, or who gave up. */
 export class Admission {
   readonly #house: House;
@@ -48,7 +52,7 @@ export class Admission {
   /** There is too much of something; `why` says of what. */
   exhausted(why: string): PoolError {
     const { events } = this.#house;
-    const message = `${why} (${this.#numbers()})`;
+    const message = `${why} ${this.#numbers()}`;
     if (events.count('exhausted')) events.emit('exhausted', { waiting: events.stats().waiting });
     return poolError(this.#house, 'POOL_EXHAUSTED', message, this.#line.lastError);
   }
@@ -58,7 +62,7 @@ export class Admission {
     const { events, hands } = this.#house;
     const waitedMs = hands.clock.now() - since;
     if (why === 'abort') return this.#aborted(waitedMs, signal);
-    const message = `no connection within ${timeoutMs} ms (${this.#numbers()})`;
+    const message = `no connection within ${timeoutMs} ms ${this.#numbers()}`;
     if (events.count('timeout')) events.emit('timeout', { waitedMs });
     return poolError(this.#house, 'POOL_ACQUIRE_TIMEOUT', message, this.#line.lastError);
   }
@@ -78,15 +82,15 @@ export class Admission {
     return signal && reasonOf(signal);
   }
 
-  /** What someone wants to know who is called at night. */
+  /** What someone wants to know who is called at night, in brackets. */
   #numbers(): string {
     const { hands, ledger, events } = this.#house;
     const leased = [...ledger.slots].filter((slot) => slot.leased);
     const oldest = Math.max(...leased.map((slot) => hands.clock.now() - slot.since));
-    return (
-      `${describe(events.stats())}; ${leased.length} leases held` +
-      `${leased.length > 0 ? `, oldest ${Math.round(oldest)} ms` : ''}`
-    );
+    const held = leased.length > 0 ? `, oldest ${Math.round(oldest)} ms` : '';
+    // Who holds a lease is not known: to follow the callers would cost every promise of the process.
+    const nested = leased.length === ledger.maxActive ? `. ${NESTED}` : '';
+    return `(${describe(events.stats())}; ${leased.length} leases held${held})${nested}`;
   }
 }
 

@@ -1,3 +1,4 @@
+import type { Redis } from 'ioredis';
 import type { LeaseOwner } from './commands/lease.ts';
 import { leaseMaker } from './commands/lease-maker.ts';
 import { Taint, undoFor } from './core/taint.ts';
@@ -5,6 +6,7 @@ import type { PoolErrorCode } from './errors.ts';
 import type { Connection } from './hands.ts';
 import { type House, type PoolSlot, poolError, whyLost } from './house.ts';
 import { LeakWatch } from './leaks.ts';
+import { withoutSecrets } from './redis/cause.ts';
 import { repliesOwed, settle } from './redis/settle.ts';
 import type { CloseReason, Lease } from './redis-pool.ts';
 
@@ -73,6 +75,10 @@ export class Lending implements LeaseOwner {
 
   error(code: PoolErrorCode, message: string): Error {
     return poolError(this.#house, code, message);
+  }
+
+  hush(error: Error, { options }: Redis): Error {
+    return withoutSecrets(error, options);
   }
 
   lost(slot: PoolSlot, consequence: string): Error {

@@ -15,6 +15,8 @@ export interface LeaseOwner {
   /** The lease has ended. `taint` is what its commands left on the connection. Called once. */
   giveBack(slot: PoolSlot, taint: number, fate: 'keep' | 'destroy'): void;
   error(code: PoolErrorCode, message: string): Error;
+  /** The error without what may be a password, of a command that carries one. */
+  hush(error: Error, client: Redis): Error;
   /** Its connection is lost. */
   lost(slot: PoolSlot, consequence: string): Error;
 }
@@ -71,6 +73,7 @@ export class LeaseHandle {
     // ioredis itself knows stateful commands by their lower-case names only; SUBSCRIBE makes it throw.
     if (name !== command.name) command.name = name;
     this.#taint = taintAfter(this.#taint, name, command.args);
+    if (name === 'auth' || name === 'hello') this.#hush(command, connection.client);
     // Its reply comes behind messages that a slow reader of messages() may have left in the socket.
     if (this.#forwards) connection.client.stream.resume();
     return connection.client.sendCommand(command, stream);
@@ -249,6 +252,12 @@ export class LeaseHandle {
       this.#owner.giveBack(slot, this.#taint, fate); // whatever hears of listeners that go
     }
     if (this.#forwards && !this.#endTold) this.#tellEnd();
+  }
+
+  /** A server that does not know the command repeats its arguments. */
+  #hush(command: Command, client: Redis): void {
+    const { reject } = command;
+    command.reject = (error) => reject.call(command, this.#owner.hush(error, client));
   }
 
   /** What a listener throws must not come out of release(). */

@@ -81,7 +81,7 @@ export function resolveSessionOptions(
   given: SessionOptions,
   known: readonly string[],
 ): ResolvedSessionOptions {
-  checkKeys('option', given, known);
+  checkKeys('option', given, known, known.includes('pool') ? otherWords : undefined);
   const options: Record<string, unknown> = { ...DEFAULTS };
   for (const [option, rule] of Object.entries(RULES)) {
     const value = given[option as keyof SessionOptions];
@@ -90,4 +90,10 @@ export function resolveSessionOptions(
     options[option] = value;
   }
   return Object.freeze(options) as unknown as ResolvedSessionOptions;
+}
+
+/** Other stores are given a client, or where Redis is. */
+function otherWords(name: string): string | undefined {
+  if (!/^(client|redis|redisClient|ur[il]|host|port|socket)$/i.test(name)) return undefined;
+  return ': a store takes `pool`, which is a pool, or what to make one of: a URL, or its options';
 }

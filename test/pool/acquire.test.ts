@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { settled } from '../helpers/fake-clock.ts';
 import { behind, FakeRedis } from '../helpers/fake-redis.ts';
+import { errorOf } from '../helpers/outcomes.ts';
 
 test('a connection is reused, the one last given back first', async () => {
   const redis = new FakeRedis();
@@ -40,4 +41,31 @@ test('after release, a command is refused and never reaches the connection', asy
   await expect(lease.get('k')).rejects.toMatchObject({ code: 'POOL_LEASE_RELEASED' });
   await settled();
   expect(behind(redis, lease).client.log).toEqual([]);
+});
+
+test('who waits while leases hold everything is told that it may be waiting for itself', async () => {
+  const redis = new FakeRedis();
+  const pool = redis.pool({ maxActive: 1, acquireTimeoutMs: 100 });
+  const nested = errorOf(pool.use(() => pool.use(() => {})));
+  await redis.clock.advance(100);
+  const held = await pool.acquire();
+  const shared = errorOf(pool.redis.get('k'));
+  await redis.clock.advance(100);
+  for (const error of await Promise.all([nested, shared])) {
+    expect((error as Error).message).toMatch(
+      /1 leases held, oldest 100 ms\)\. Whoever holds a lease .* within use\(\)/,
+    );
+  }
+  held.release();
+});
+
+test('while not all is held by leases, nobody is told so', async () => {
+  const redis = new FakeRedis();
+  const pool = redis.pool({ maxActive: 2, acquireTimeoutMs: 100 });
+  const lease = await pool.acquire();
+  redis.dial = 'hangs';
+  const error = errorOf(pool.acquire());
+  await redis.clock.advance(100);
+  expect(((await error) as Error).message).toMatch(/1 leases held, oldest 100 ms\) \[redis-pool\]$/);
+  lease.release();
 });

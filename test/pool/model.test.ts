@@ -22,7 +22,7 @@ const draws: fc.Arbitrary<Draw> = fc
     acquireTimeoutMs: fc.constantFrom(50, 500, 3000, 3000),
     connectTimeoutMs: fc.constantFrom(30, 2000),
     idleTimeoutMs: fc.constantFrom(0, 100, 2000, 2000, Number.POSITIVE_INFINITY),
-    maxLifetimeMs: fc.constantFrom(0, 100, 5000, Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY),
+    maxLifetimeMs: fc.constantFrom(1, 100, 5000, Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY),
     reapIntervalMs: fc.constantFrom(20, 1000),
     checkAfterIdleMs: fc.constantFrom(0, 0, 20, 1000, Number.POSITIVE_INFINITY),
     closeMs: fc.constantFrom(0, 0, 5, 100),

@@ -179,6 +179,21 @@ test('what user code throws is cleaned of configured secrets, however deep, also
   }
 });
 
+test('AUTH of a borrower that is refused is repeated to nobody', async () => {
+  const pool = testPool({ redis: local(renamed.port) });
+  await pool.use(async (lease) => {
+    const errors = [
+      lease.auth('u5er-name', SECRET),
+      lease.call('HELLO', '3', 'AUTH', 'u5er-name', SECRET),
+    ].map(errorOf);
+    const piped = (await lease.pipeline().auth(SECRET).exec())?.map(([error]) => error);
+    for (const error of [...(await Promise.all(errors)), ...(piped ?? [])]) {
+      expectHidden(inspect(error, { showHidden: true, depth: 5 }) + JSON.stringify(error));
+      expect((error as Error).message).toMatch(/^ERR unknown command/);
+    }
+  });
+});
+
 test('neither pool.redis nor a lease shows its options to the console or to JSON', async () => {
   const pool = testPool({ redis: { ...local(renamed.port), connectionName: 'c0nnection' } });
   const lease = await pool.acquire();
