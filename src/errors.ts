@@ -74,7 +74,8 @@ export function another<E>(error: E): E;
 export function another(error: unknown): unknown {
   if (error instanceof PoolError) return new PoolError(error.code, error.message, error);
   if (!(error instanceof Error)) return error;
-  return Object.assign(new Error(error.message, { cause: error.cause }), error);
+  const copy = new Error(error.message, error.cause === undefined ? undefined : { cause: error.cause });
+  return Object.assign(Object.setPrototypeOf(copy, Object.getPrototypeOf(error)), error);
 }
 
 /**

@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 import { runInNewContext } from 'node:vm';
 import { expect, test, vi } from 'vitest';
-import { isPoolError, PoolError } from '../src/errors.ts';
+import { another, isPoolError, PoolError } from '../src/errors.ts';
 import type { PoolStats } from '../src/redis-pool.ts';
 import { FakeRedis } from './helpers/fake-redis.ts';
 
@@ -112,4 +112,22 @@ test('JSON tells the cause too, and survives a cause and properties that lead ba
     cause: { name: 'Error', message: 'read ECONNRESET', code: 'ECONNRESET' },
   });
   expect(structuredClone(error)).toMatchObject({ message: 'lost', cause: { message: 'read ECONNRESET' } });
+});
+
+test('another error is of the same class and says the same, and what is written on it stays with it', () => {
+  const cause = new Error('why');
+  for (const error of [
+    new PoolError('POOL_CLOSED', 'closed', { pool: 'p', cause }),
+    new TypeError('no text', { cause }),
+    Object.assign(new Error('plain', { cause }), { code: 'X' }),
+  ]) {
+    const copy = another(error) as Error & { code?: string };
+    expect(copy).not.toBe(error);
+    expect(Object.getPrototypeOf(copy)).toBe(Object.getPrototypeOf(error));
+    expect(copy).toMatchObject({ message: error.message, name: error.name, cause });
+    expect(copy.code).toBe((error as { code?: string }).code);
+    copy.message = 'changed';
+    expect(error.message).not.toBe('changed');
+  }
+  expect(another('no error')).toBe('no error');
 });

@@ -3,6 +3,7 @@ import { basename } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import type { Redis } from 'ioredis';
 import type { Clock } from '../clock.ts';
+import { isPoolError } from '../errors.ts';
 import { isPlain } from '../plain.ts';
 import { Censor } from './secrets.ts';
 
@@ -37,6 +38,7 @@ class Cleaning {
   clean(error: Failed): Error {
     const known = this.#seen.get(error);
     if (known) return known;
+    if (isPoolError(error)) return error; // made here, of what was clean
     this.#seen.set(error, error);
     const args = error.command?.args;
     const said = (Array.isArray(args) ? args.flat() : []).map(String).filter((arg) => !SPOKEN.test(arg));
@@ -71,8 +73,10 @@ class Cleaning {
     if (typeof value !== 'object' || value === null || !isPlain(value)) return value;
     if (depth > 5) return undefined;
     const inner = (one: unknown): unknown => this.#within(one, censor, depth + 1);
-    if (Array.isArray(value)) return value.map(inner);
-    return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, inner(one)]));
+    const before = Object.entries(value);
+    const after = before.map(([name, one]): [string, unknown] => [name, inner(one)]);
+    if (after.every(([, one], i) => one === before[i]?.[1])) return value;
+    return Array.isArray(value) ? after.map(([, one]) => one) : Object.fromEntries(after);
   }
 }
 

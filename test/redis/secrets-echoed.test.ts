@@ -3,7 +3,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { inspect } from 'node:util';
 import type { Redis } from 'ioredis';
 import { expect, onTestFinished, test } from 'vitest';
-import { isPoolError, type Pool, type PoolOptions } from '../../src/index.ts';
+import { isPoolError, type Pool, PoolError, type PoolOptions } from '../../src/index.ts';
 import { withoutSecrets } from '../../src/redis/cause.ts';
 import { Censor } from '../../src/redis/secrets.ts';
 import { errorOf } from '../helpers/outcomes.ts';
@@ -192,6 +192,19 @@ test('AUTH of a borrower that is refused is repeated to nobody', async () => {
       expect((error as Error).message).toMatch(/^ERR unknown command/);
     }
   });
+});
+
+test('AUTH of a borrower that is lost on its way is told as all that is lost', async () => {
+  const pool = testPool({ redis: local(renamed.port) });
+  const lease = await pool.acquire();
+  const lost = errorOf(lease.auth('u5er-name', SECRET));
+  lease.destroy();
+  const error = await lost;
+  if (!isPoolError(error)) expect((error as Error).message).toMatch(/^ERR unknown command/); // it was answered before
+  const released = await errorOf(lease.auth('u5er-name', SECRET));
+  expect(isPoolError(released, 'POOL_LEASE_RELEASED')).toBe(true);
+  const poolError = new PoolError('POOL_CONNECTION_LOST', 'lost', { pool: 'p' });
+  expect(withoutSecrets(poolError, { password: 'lost' })).toBe(poolError);
 });
 
 test('neither pool.redis nor a lease shows its options to the console or to JSON', async () => {
