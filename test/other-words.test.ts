@@ -1,9 +1,10 @@
 import { expect, test } from 'vitest';
 import { isPoolError, Pool } from '../src/index.ts';
+import { PoolSessionStore } from '../src/session/index.ts';
 
-function refusal(options: object): string {
+function refusal(options: object, Made: new (options: object) => object = Pool): string {
   try {
-    new Pool(options);
+    new Made(options);
   } catch (error) {
     if (isPoolError(error, 'POOL_INVALID_OPTION')) return error.message;
     throw error;
@@ -88,4 +89,12 @@ test('within redis, words that ioredis would not look at are refused, for it wou
     /no `socket`: that is `host`, `port` and `tls`/,
   );
   expect(refusal({ redis: { hostname: 'h' } })).toMatch(/no `hostname`: that is `host`/);
+});
+
+test('a session store that is given a client, or where Redis is, says that it takes a pool', () => {
+  for (const name of ['client', 'redisClient', 'url', 'host']) {
+    expect(refusal({ [name]: 'x' }, PoolSessionStore)).toBe(
+      `unknown option \`${name}\`: a store takes \`pool\`, which is a pool, or what to make one of: a URL, or its options`,
+    );
+  }
 });
