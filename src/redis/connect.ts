@@ -147,7 +147,7 @@ export class RedisConnection implements Connection {
 
   /** The connection is of no use any more, whatever may still come. */
   #break(cause: Error): void {
-    this.#error = withoutSecrets(cause);
+    this.#error = withoutSecrets(cause, this.#client?.options);
     if (this.#client?.stream) this.#client.stream.destroy();
     else this.#client?.disconnect();
   }
