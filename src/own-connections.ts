@@ -70,8 +70,12 @@ export class OwnConnections {
       slot.lane = holder;
       const answered = (): void => void (--owed === 0 && end());
       for (const command of commands) {
-        lease.sendCommand(command);
         command.promise.then(answered, answered);
+        try {
+          lease.sendCommand(command);
+        } catch (error) {
+          command.reject(error as Error); // a client of the user's own class
+        }
       }
     };
     try {

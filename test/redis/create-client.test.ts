@@ -221,3 +221,20 @@ test('a mock of ioredis is refused, and told where the mock of a pool is', async
   expect(await refusal(new NodeRedis())).toContain('got an object of class NodeRedis');
   expect(await refusal({})).toMatch(/got an object$/);
 });
+
+test('a client that throws when it is to send costs its own command an error, and nobody a place', async () => {
+  class Mine extends Redis {
+    override sendCommand(...args: Parameters<Redis['sendCommand']>): unknown {
+      if ((args[0] as Command).name === 'blpop') throw new Error('mine');
+      return super.sendCommand(...args);
+    }
+  }
+  const pool = server.pool({ maxActive: 2, createClient: (options) => new Mine(options as object) });
+  const [lease, other] = await Promise.all([pool.acquire(), pool.acquire()]);
+  const blocking = pool.redis.blpop('empty', 0).catch((error: Error) => error.message);
+  expect(pool.stats().waiting).toBe(1);
+  expect(() => lease.release()).not.toThrow();
+  expect(await blocking).toBe('mine');
+  other.release();
+  await until('both connections are back', () => pool.stats().inUse === 0, 2000);
+});
