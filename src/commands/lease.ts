@@ -27,6 +27,8 @@ export interface LeaseStream {
   write(data: string | Buffer): boolean;
 }
 
+const SUBSCRIBING = /^[ps]?(un)?subscribe$/;
+
 type Stream = Parameters<Redis['sendCommand']>[1];
 type Listener = (...args: unknown[]) => void;
 
@@ -70,8 +72,8 @@ export class LeaseHandle {
       return command.promise;
     }
     const name = command.name.toLowerCase();
-    // ioredis itself knows stateful commands by their lower-case names only; SUBSCRIBE makes it throw.
-    if (name !== command.name) command.name = name;
+    // In another case SUBSCRIBE makes ioredis 5 throw. Of all else the reply depends on how the name is written.
+    if (name !== command.name && SUBSCRIBING.test(name)) command.name = name;
     this.#taint = taintAfter(this.#taint, name, command.args);
     if (name === 'auth' || name === 'hello') this.#hush(command, connection.client);
     // Its reply comes behind messages that a slow reader of messages() may have left in the socket.

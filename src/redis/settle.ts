@@ -9,7 +9,7 @@ const SETTLE_MS = 1000;
 function blocked({ client }: Connection): boolean {
   for (let i = 0; i < client.commandQueue.length; i++) {
     const name = client.commandQueue.peekAt(i)?.command.name ?? '';
-    if (/^(b[lrz]|wait|xread)/.test(name)) return true;
+    if (/^(b[lrz]|wait|xread)/i.test(name)) return true;
   }
   return false;
 }
