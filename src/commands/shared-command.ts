@@ -90,6 +90,7 @@ export class SharedCommand {
       this.args = this.args.flat();
       if (transform !== undefined) this.args = transform(this.args) as unknown[];
       (this as unknown as Internals).stringifyArguments();
+      keepBytes(this);
     } catch (error) {
       this.reject(error);
     }
@@ -97,6 +98,16 @@ export class SharedCommand {
 }
 
 Object.setPrototypeOf(SharedCommand.prototype, Command.prototype);
+
+/**
+ * Copies the bytes among the arguments: they are written at the end of the tick or later, and whose they are may use
+ * them again at once, since ioredis writes them in the call. Everything else ioredis has copied by now.
+ */
+export function keepBytes(command: { readonly args: unknown[]; readonly bufferMode?: boolean }): void {
+  if (!command.bufferMode) return;
+  const { args } = command;
+  for (const [i, arg] of args.entries()) if (arg instanceof Buffer) args[i] = Buffer.from(arg);
+}
 
 function areStrings(args: readonly unknown[]): boolean {
   for (const arg of args) if (typeof arg !== 'string') return false;

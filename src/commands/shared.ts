@@ -7,7 +7,7 @@ import { Group } from './group.ts';
 import { isAlwaysShared, kindOf } from './kinds.ts';
 import { multiOf, pipelineOf } from './lean-pipeline.ts';
 import { withForcedEval } from './scripts.ts';
-import { SharedCommand } from './shared-command.ts';
+import { keepBytes, SharedCommand } from './shared-command.ts';
 import { checkOverride, isPlain, quiet, spoken } from './shared-options.ts';
 import type { SharedOwner } from './shared-owner.ts';
 
@@ -95,6 +95,7 @@ class SharedRedis extends Base {
     // ioredis could not make it, as of arguments without a text: its promise is rejected, and it cannot be settled.
     const broken = command.reject === undefined;
     if (broken) command.reject = () => {};
+    keepBytes(command as Command & { bufferMode?: boolean });
     if (stream && 'isPipeline' in stream) this.#addToGroup(command, stream, broken);
     else if (!broken) this.#send(command);
     return command.promise;
