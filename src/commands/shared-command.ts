@@ -100,13 +100,29 @@ export class SharedCommand {
 Object.setPrototypeOf(SharedCommand.prototype, Command.prototype);
 
 /**
- * Copies the bytes among the arguments: they are written at the end of the tick or later, and whose they are may use
- * them again at once, since ioredis writes them in the call. Everything else ioredis has copied by now.
+ * Has a command with bytes among its arguments keep them as they are now: it is written at the end of the tick or later,
+ * and whose they are may use them again at once, since ioredis writes them in the call. So is this: that copies them
+ * once, as ioredis does. All other arguments ioredis has copied by now.
  */
-export function keepBytes(command: { readonly args: unknown[]; readonly bufferMode?: boolean }): void {
+export function keepBytes(given: object): void {
+  const command = given as { args: unknown[]; name: string; bufferMode?: boolean; toWritable(): Buffer };
   if (!command.bufferMode) return;
   const { args } = command;
-  for (const [i, arg] of args.entries()) if (arg instanceof Buffer) args[i] = Buffer.from(arg);
+  if (command.toWritable !== (Command.prototype.toWritable as unknown)) {
+    // A script's, which is written in one way or another as its socket is.
+    for (const [i, arg] of args.entries()) if (arg instanceof Buffer) args[i] = Buffer.from(arg);
+    return;
+  }
+  const written = command.toWritable();
+  command.toWritable = () => written;
+  let at = written.length;
+  for (let i = args.length - 1; i >= 0; i--) {
+    const arg = args[i] as string | Buffer;
+    const length = Buffer.byteLength(arg);
+    const from = at - 2 - length; // what is between is \r\n
+    if (arg instanceof Buffer) args[i] = written.subarray(from, from + length);
+    at = from - `$${length}\r\n`.length;
+  }
 }
 
 function areStrings(args: readonly unknown[]): boolean {

@@ -95,7 +95,7 @@ class SharedRedis extends Base {
     // ioredis could not make it, as of arguments without a text: its promise is rejected, and it cannot be settled.
     const broken = command.reject === undefined;
     if (broken) command.reject = () => {};
-    keepBytes(command as Command & { bufferMode?: boolean });
+    else keepBytes(command);
     if (stream && 'isPipeline' in stream) this.#addToGroup(command, stream, broken);
     else if (!broken) this.#send(command);
     return command.promise;
