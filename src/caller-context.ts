@@ -7,11 +7,18 @@ import type { Request } from './waiters.ts';
  * gives a connection back: a trace, or a log by request, needs to know. It costs something only with a wait and a listener.
  */
 export function inCallersContext<S>(request: Request<S>, events: Events): Request<S> {
-  const { served } = request;
+  const { served, failed } = request;
   request.waits = () => {
     if (!events.contextWanted) return;
-    const context = new AsyncResource('RedisPoolAcquire', { requireManualDestroy: true });
-    request.served = (slot, waitedMs) => context.runInAsyncScope(served, undefined, slot, waitedMs);
+    const context = new AsyncResource('RedisPoolAcquire');
+    request.served = (slot, waitedMs) => {
+      context.runInAsyncScope(served, undefined, slot, waitedMs);
+      context.emitDestroy();
+    };
+    request.failed = (error) => {
+      context.emitDestroy();
+      failed(error);
+    };
   };
   return request;
 }

@@ -11,6 +11,7 @@ import { another } from './errors.ts';
 import type { Exchange } from './exchange.ts';
 import type { Connection } from './hands.ts';
 import { type House, type PoolSlot, poolError, whyLost } from './house.ts';
+import { DEFAULTS } from './options.ts';
 import { Overdue } from './overdue.ts';
 import { reject } from './redis/internals.ts';
 
@@ -34,6 +35,8 @@ export class Lanes {
   #withdraw: (() => void) | undefined;
   readonly #overdue: Overdue;
   #stopped = false;
+  /** A client was seen with a sendCommand of its own; `undefined` while none was seen. */
+  #watched: boolean | undefined;
   /** Nothing is waiting or in flight. */
   readonly #quiet: Condition;
 
@@ -49,6 +52,12 @@ export class Lanes {
       expired: (moment, waited) => this.#reject(moment, exchange.admission.gaveUp(waited, 'timeout')),
       silent: (lane) => this.#giveUp(lane),
     });
+  }
+
+  /** Somebody may have put something around the sendCommand of single clients. */
+  get watched(): boolean {
+    const { createClient, onConnect } = this.#house.options;
+    return this.#watched ?? (createClient !== DEFAULTS.createClient || onConnect !== undefined);
   }
 
   /** Takes a command that may share a connection. */
@@ -144,6 +153,7 @@ export class Lanes {
       if (!lane?.takes(maxInFlight) || held.includes(lane)) continue;
       const sent = lane.send(batch.units, batch.sent, maxInFlight);
       if (sent > batch.sent) {
+        this.#watched ||= lane.watched;
         if (batch.large) lane.meter.large = true;
         batch.lane = lane;
         this.queue.sent(batch, sent);

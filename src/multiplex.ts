@@ -17,8 +17,13 @@ export class Multiplex implements SharedOwner {
   readonly #lanes: Lanes;
   readonly #own: OwnConnections;
   readonly #close: (graceMs?: number) => Promise<void>;
-  readonly #views = new Set<SharedView>();
+  /** A view that nobody holds any more goes, unless somebody listens on it. */
+  readonly #views = new Set<WeakRef<SharedView>>();
+  readonly #listened = new Set<SharedView>();
+  readonly #collected = new FinalizationRegistry<WeakRef<SharedView>>((ref) => this.#views.delete(ref));
+  #listening = false;
   #warming = false;
+  #cancelWarm: () => void = () => {};
 
   constructor(
     house: House,
@@ -34,6 +39,10 @@ export class Multiplex implements SharedOwner {
 
   get single(): boolean {
     return this.#house.options.maxActive === 1;
+  }
+
+  get watched(): boolean {
+    return this.#lanes.watched;
   }
 
   get status(): 'ready' | 'connecting' | 'end' {
@@ -72,15 +81,14 @@ export class Multiplex implements SharedOwner {
         this.#warming = false;
         this.#tell((view) => view.connected());
       },
-      () =>
-        this.#house.hands.clock.after(
-          WARM_AGAIN_MS,
-          () => {
-            this.#warming = false;
-            this.warm();
-          },
-          'background',
-        ),
+      () => {
+        if (this.status === 'end') return;
+        const again = (): void => {
+          this.#warming = false;
+          this.warm();
+        };
+        this.#cancelWarm = this.#house.hands.clock.after(WARM_AGAIN_MS, again, 'background');
+      },
     );
   }
 
@@ -93,24 +101,36 @@ export class Multiplex implements SharedOwner {
     void this.#close(0);
   }
 
-  attach(view: SharedView): void {
-    if (this.#views.size === 0) this.#listen();
-    this.#views.add(view);
+  attach(view: SharedView): () => void {
+    this.#listen();
+    const ref = new WeakRef(view);
+    this.#views.add(ref);
+    this.#collected.register(view, ref);
+    return () => this.#views.delete(ref);
   }
 
-  detach(view: SharedView): void {
-    this.#views.delete(view);
+  hold(view: SharedView, listened: boolean): void {
+    if (listened) this.#listened.add(view);
+    else this.#listened.delete(view);
   }
 
   /** Not before there is a view that has come to be: what its options hold may throw. */
   #listen(): void {
+    if (this.#listening) return;
+    this.#listening = true;
     const { events } = this.#house;
     events.add('connect', () => this.#tell((view) => view.connected()));
     events.add('connectError', ({ error }) => this.#tell((view) => view.failed(error)));
-    events.add('drain', () => this.#tell((view) => view.ended()));
+    events.add('drain', () => {
+      this.#cancelWarm();
+      this.#tell((view) => view.ended());
+    });
   }
 
   #tell(what: (view: SharedView) => void): void {
-    for (const view of [...this.#views]) what(view);
+    for (const ref of [...this.#views]) {
+      const view = ref.deref();
+      if (view) what(view);
+    }
   }
 }

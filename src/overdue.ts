@@ -20,6 +20,7 @@ export class Overdue {
   readonly #owner: OverdueOwner;
   #cancelQueued: (() => void) | undefined;
   #cancelSent: (() => void) | undefined;
+  #stopped = false;
 
   constructor(house: House, queue: CommandQueue, lanes: readonly Lane[], owner: OverdueOwner) {
     this.#house = house;
@@ -30,6 +31,7 @@ export class Overdue {
 
   /** Sees to it that somebody looks when the first thing may be overdue. */
   watch(now: number): void {
+    if (this.#stopped) return;
     if (this.#cancelQueued === undefined) this.#watchQueue(now);
     if (this.#cancelSent === undefined) {
       const since = this.#lanes.map(({ waitingSince }) => waitingSince);
@@ -50,6 +52,7 @@ export class Overdue {
   }
 
   stop(): void {
+    this.#stopped = true;
     this.#cancelQueued?.();
     this.#cancelSent?.();
     this.#cancelQueued = undefined;

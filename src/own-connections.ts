@@ -1,4 +1,5 @@
 import type { Command } from 'ioredis';
+import { handOver } from './commands/watched.ts';
 import { another } from './errors.ts';
 import type { Exchange } from './exchange.ts';
 import type { House, PoolSlot } from './house.ts';
@@ -72,7 +73,7 @@ export class OwnConnections {
       for (const command of commands) {
         command.promise.then(answered, answered);
         try {
-          lease.sendCommand(command);
+          handOver(command, lease);
         } catch (error) {
           command.reject(error as Error); // a client of the user's own class
         }

@@ -1,6 +1,9 @@
 import { warnThrown } from '../warn.ts';
 import type { SharedOwner, SharedView } from './shared-owner.ts';
 
+/** What it tells. */
+const TOLD = ['connect', 'ready', 'error', 'close', 'end'];
+
 /**
  * Tells those who listen on a view of the pool what concerns them: `connect` and `ready` when a connection stands, and
  * again when one stands after none could be made; `error` for a dial that failed; `close` and `end` once, when all is
@@ -12,17 +15,22 @@ export class Announcer implements SharedView {
   over = false;
   readonly #emitter: NodeJS.EventEmitter;
   readonly #owner: SharedOwner;
+  readonly #detach: () => void;
   /** It was told that a connection stands. */
   #up = false;
 
   constructor(emitter: NodeJS.EventEmitter, owner: SharedOwner) {
     this.#emitter = emitter;
     this.#owner = owner;
-    owner.attach(this);
+    this.#detach = owner.attach(this);
     // Who listens for `ready` hears of it, though nobody has had a use for a connection yet.
     emitter.on('newListener', (event) => {
+      if (TOLD.includes(event) && !this.over) owner.hold(this, true);
       if (event === 'ready' || event === 'connect')
         queueMicrotask(() => this.#up || this.over || owner.warm());
+    });
+    emitter.on('removeListener', () => {
+      if (TOLD.every((event) => emitter.listenerCount(event) === 0)) owner.hold(this, false);
     });
   }
 
@@ -40,6 +48,7 @@ export class Announcer implements SharedView {
 
   ended(): void {
     this.over = true;
+    this.#owner.hold(this, false);
     this.#emit('close');
     this.#emit('end');
   }
@@ -48,7 +57,8 @@ export class Announcer implements SharedView {
   leave(): void {
     if (this.over) return;
     this.over = true;
-    this.#owner.detach(this);
+    this.#detach();
+    this.#owner.hold(this, false);
     process.nextTick(() => this.ended());
   }
 

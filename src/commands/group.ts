@@ -1,7 +1,9 @@
+import { AsyncResource } from 'node:async_hooks';
 import type { Command } from 'ioredis';
 import { another } from '../errors.ts';
 import { reject } from '../redis/internals.ts';
 import { kindOf } from './kinds.ts';
+import { watchIn } from './watched.ts';
 
 /**
  * The commands of one pipeline or transaction: they go together, over one connection, or not at all. ioredis hands
@@ -14,13 +16,20 @@ export class Group {
   /** Why none of it is sent. */
   refusal: Error | undefined;
   #inTransaction = false;
+  /** Where it was given, if somebody is to be told of its commands. */
+  readonly #context: AsyncResource | undefined;
 
   /** `stream` is what ioredis' pipeline would gather its bytes in; here it only tells one pipeline from another. */
-  constructor(readonly stream: unknown) {}
+  constructor(
+    readonly stream: unknown,
+    watched: boolean,
+  ) {
+    if (watched) this.#context = new AsyncResource('RedisPoolCommands');
+  }
 
   /** A group of what is left of another. */
   static of(stream: unknown, commands: readonly Command[]): Group {
-    const group = new Group(stream);
+    const group = new Group(stream, false);
     group.commands.push(...commands);
     return group;
   }
@@ -33,6 +42,7 @@ export class Group {
   /** Adds a command; returns what is wrong with it: its kind, if it cannot be sent over a shared connection. */
   add(command: Command): 'stateful' | 'blocking' | undefined {
     this.commands.push(command);
+    if (this.#context) watchIn(command, this.#context);
     if (this.refusal) reject(command, another(this.refusal));
     const name = command.name.toLowerCase();
     // With an argument Redis refuses them, and neither begins nor ends a transaction.

@@ -5,9 +5,10 @@ import type { LargeReplies } from '../core/large-replies.ts';
 import type { Connection } from '../hands.ts';
 import type { PoolSlot } from '../house.ts';
 import { reject } from '../redis/internals.ts';
-import { isPlain, isTracing } from './direct.ts';
+import { isPlain, isWrapped } from './direct.ts';
 import { Group } from './group.ts';
 import { Outbox } from './outbox.ts';
+import { handOver, isUntold, isWatched } from './watched.ts';
 
 /** What is sent in one piece. */
 export type Unit = Command | Group;
@@ -17,6 +18,8 @@ export interface Sent {
   readonly command: Command;
   /** The group it belongs to. */
   readonly stream: Group | undefined;
+  /** Somebody may have replaced its methods: it is answered as ioredis does, with bytes. */
+  readonly watched?: boolean;
 }
 
 /**
@@ -36,13 +39,15 @@ export class Lane {
   readonly #answered: (lane: Lane) => void;
   /** What stands before ioredis' own decoder, where something can. */
   readonly #intake: Connection['intake'];
-  /** Nothing changes what ioredis' sendCommand does, so that it need not be called for each command. */
-  readonly #direct: boolean;
+  /** ioredis' sendCommand has nothing to do besides, so that it need not be called for each command. */
+  readonly #plain: boolean;
   readonly #clock: Clock;
   /** All it has ever sent, and when, in order; what is answered is forgotten with the next write. */
   #sent = 0;
   #writes: { readonly upTo: number; readonly at: number }[] = [];
   readonly #outbox: Outbox;
+  /** Commands that were handed over, and did not go into ioredis' queue at once. */
+  #late = 0;
 
   /** `answered` is called when replies have come; `large` is told which of them were. */
   constructor(connection: Connection, clock: Clock, large: LargeReplies, answered: (lane: Lane) => void) {
@@ -53,7 +58,7 @@ export class Lane {
     this.#clock = clock;
     this.#answered = answered;
     this.#intake = intake?.inFront ? intake : undefined;
-    this.#direct = this.#intake !== undefined && isPlain(client);
+    this.#plain = this.#intake !== undefined && isPlain(client);
   }
 
   /** Whether it may be given more, if `most` commands may be in flight. */
@@ -61,9 +66,14 @@ export class Lane {
     return !this.draining && this.inFlight < most && this.slot?.connection?.alive === true;
   }
 
+  /** Its client has a sendCommand of its own. */
+  get watched(): boolean {
+    return isWrapped(this.#client);
+  }
+
   /** Commands that are not answered. */
   get inFlight(): number {
-    return this.#client.commandQueue.length;
+    return this.#client.commandQueue.length + this.#late;
   }
 
   /** Bytes that are expected in reply to what is in flight. */
@@ -98,10 +108,10 @@ export class Lane {
   /** Sends `units` from `from` on, in one write, while fewer than `most` commands are in flight; returns where it stopped. */
   send(units: readonly Unit[], from: number, most: number): number {
     const { commandQueue } = this.#client;
-    const before = commandQueue.length;
+    const before = this.inFlight;
     const now = this.#clock.now();
     if (before === 0) this.meter.begin(now);
-    const direct = this.#direct && !isTracing();
+    const direct = this.#plain && !this.watched;
     let next = from;
     for (let unit = units[next]; unit !== undefined; unit = units[++next]) {
       const { length } = commandQueue;
@@ -111,14 +121,14 @@ export class Lane {
       } else if (unit.refusal === undefined) {
         // What goes whole, and is larger than a lane, goes when the lane is empty.
         if (length > 0 && length + unit.commands.length > most) break;
-        if (direct) this.#putWhole(unit);
+        if (direct && !isUntold(unit.commands[0] as Command)) this.#putWhole(unit);
         else for (const command of unit.commands) this.#put(command, unit, false);
       }
     }
     this.#outbox.flush();
     if (this.#intake === undefined) this.#watchLast();
     this.#forgetAnswered();
-    this.#sent += commandQueue.length - before;
+    this.#sent += this.inFlight - before;
     this.#writes.push({ upTo: this.#sent, at: now });
     return next;
   }
@@ -134,17 +144,19 @@ export class Lane {
 
   #put(command: Command, group: Group | undefined, direct: boolean): void {
     const client = this.#client;
+    if (!direct || isUntold(command)) {
+      this.#outbox.cork();
+      handOver(command, client);
+      const last = client.commandQueue.peekBack() as unknown as Sent;
+      if (last?.command === command) Object.assign(last, { stream: group, watched: true });
+      else if (client.stream !== undefined) this.#awaitLate(command);
+      return;
+    }
     try {
-      if (!direct) {
-        client.sendCommand(command, this.#outbox.gatherer as never);
-        const last = client.commandQueue.peekBack() as unknown as { command: Command; stream: unknown };
-        if (last?.command === command) last.stream = group; // where ioredis has put the gatherer
-        return;
-      }
       const { condition, stream } = client;
       command.setReplyContext?.(condition);
       this.#outbox.gather(command.toWritable(stream));
-      client.commandQueue.push({ command, stream: group, select: condition?.select } as never);
+      this.#push(command, group);
     } catch (error) {
       reject(command, error); // it cannot be written, as a text that is too long
     }
@@ -152,7 +164,7 @@ export class Lane {
 
   /** Puts all of a group, or nothing: what is left of a transaction would pair its replies wrongly. */
   #putWhole(group: Group): void {
-    const { commandQueue, condition, stream } = this.#client;
+    const { condition, stream } = this.#client;
     try {
       const written = group.commands.map((command) => {
         command.setReplyContext?.(condition);
@@ -163,9 +175,24 @@ export class Lane {
       group.refuse(error as Error);
       return;
     }
-    for (const command of group.commands) {
-      commandQueue.push({ command, stream: group, select: condition?.select } as never);
-    }
+    for (const command of group.commands) this.#push(command, group);
+  }
+
+  /** As ioredis does, with what we need to know besides. */
+  #push(command: Command, group: Group | undefined): void {
+    const { commandQueue, condition } = this.#client;
+    const watched = isWatched(command);
+    commandQueue.push({ command, stream: group, select: condition?.select, watched } as never);
+  }
+
+  /** What is around sendCommand sends it later, or has refused it: until it is settled, it is in flight. */
+  #awaitLate(command: Command): void {
+    this.#late++;
+    const settled = (): void => {
+      this.#late--;
+      this.#answered(this);
+    };
+    command.promise.then(settled, settled);
   }
 
   /** Where nobody sees the bytes that come, the last reply says that replies have come. */
@@ -179,7 +206,7 @@ export class Lane {
   }
 
   #forgetAnswered(): void {
-    const answered = this.#sent - this.#client.commandQueue.length;
+    const answered = this.#sent - this.inFlight;
     let first = this.#writes[0];
     while (first !== undefined && first.upTo <= answered) {
       this.#writes.shift();

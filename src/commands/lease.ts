@@ -9,6 +9,7 @@ import { checkSignal } from '../signals.ts';
 import { warnThrown } from '../warn.ts';
 import { multiOf, pipelineOf } from './lean-pipeline.ts';
 import { Messages } from './messages.ts';
+import { hasCallback, ignore } from './watched.ts';
 
 /** What a lease needs of its pool. */
 export interface LeaseOwner {
@@ -78,7 +79,10 @@ export class LeaseHandle {
     if (name === 'auth' || name === 'hello') this.#hush(command, connection.client);
     // Its reply comes behind messages that a slow reader of messages() may have left in the socket.
     if (this.#forwards) connection.client.stream.resume();
-    return connection.client.sendCommand(command, stream);
+    const sent = connection.client.sendCommand(command, stream);
+    // What an instrumentation makes of it a pipeline drops, and so does whoever gave a callback.
+    if (sent !== command.promise && (stream !== undefined || hasCallback(command))) ignore(sent);
+    return sent;
   }
 
   pipeline(commands?: unknown[][]): object {

@@ -8,24 +8,27 @@ export class Outbox {
   readonly #client: Redis;
   #text = '';
   #corked = false;
-  /** Stands in for the stream that ioredis' sendCommand writes to. */
-  readonly gatherer = { writable: true, write: (data: string | Buffer) => this.gather(data) };
-
   constructor(client: Redis) {
     this.#client = client;
   }
 
-  gather(data: string | Buffer): boolean {
+  gather(data: string | Buffer): void {
     if (typeof data === 'string') {
       this.#text += data;
-      if (this.#text.length < MOST_TEXT) return true;
+      if (this.#text.length < MOST_TEXT) return;
     }
+    this.cork();
+    if (typeof data !== 'string') this.#client.stream.write(data);
+  }
+
+  /** Has what is written past it from now on go in the same write, behind what was gathered. */
+  cork(): void {
     const { stream } = this.#client;
+    if (stream === undefined) return; // nothing is written, as in tests
     if (!this.#corked) stream.cork();
     this.#corked = true;
     if (this.#text !== '') stream.write(this.#text);
     this.#text = '';
-    return typeof data === 'string' || stream.write(data);
   }
 
   flush(): void {

@@ -1,6 +1,9 @@
+import { ignore } from './watched.ts';
+
 /** As much of ioredis' script as is needed here. */
 interface Script {
   Command: ScriptCommand;
+  execute(container: object, args: unknown[], options: object, callback?: unknown): unknown;
 }
 type ScriptCommand = new (
   ...args: unknown[]
@@ -16,8 +19,13 @@ type ScriptCommand = new (
  * was sent before SCRIPT FLUSH, and would fail again.
  */
 export function withForcedEval(script: object | undefined): void {
-  const { Command } = (script ?? {}) as Partial<Script>;
-  if (typeof Command !== 'function') return; // made in some other way: then it has to do as it is
+  const { Command, execute } = (script ?? {}) as Partial<Script>;
+  if (typeof Command !== 'function' || typeof execute !== 'function') return; // made in some other way: then it has to do as it is
+  (script as Script).execute = (container, args, options, callback) => {
+    const sent = execute.call(script, container, args, options, callback);
+    if (typeof callback === 'function') ignore(sent); // whoever gave it hears of an error there
+    return sent;
+  };
   (script as Script).Command = class extends Command {
     readonly #made = this.promise;
 

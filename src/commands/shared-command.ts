@@ -16,6 +16,7 @@ const executor = (resolve: (value: unknown) => void, reject: (error: unknown) =>
 interface Internals {
   stringifyArguments(): void;
   transformReply(reply: unknown): unknown;
+  _clearTimers(): void;
 }
 
 /**
@@ -100,6 +101,20 @@ export class SharedCommand {
 Object.setPrototypeOf(SharedCommand.prototype, Command.prototype);
 
 /**
+ * Gives a command of ours methods of its own, as ioredis' have them: who watches commands calls them unbound, or puts his
+ * own in their place.
+ */
+export function unbind(command: object): void {
+  if (!(command instanceof SharedCommand) || Object.hasOwn(command, 'resolve')) return;
+  for (const method of ['resolve', 'reject'] as const) {
+    command[method] = (outcome) => {
+      (command as unknown as Internals)._clearTimers();
+      SharedCommand.prototype[method].call(command, outcome);
+    };
+  }
+}
+
+/**
  * Has a command with bytes among its arguments keep them as they are now: it is written at the end of the tick or later,
  * and whose they are may use them again at once, since ioredis writes them in the call. So is this: that copies them
  * once, as ioredis does. All other arguments ioredis has copied by now.
@@ -113,7 +128,12 @@ export function keepBytes(given: object): void {
     for (const [i, arg] of args.entries()) if (arg instanceof Buffer) args[i] = Buffer.from(arg);
     return;
   }
-  const written = command.toWritable();
+  let written: Buffer;
+  try {
+    written = command.toWritable();
+  } catch {
+    return; // it is too large: whoever sends it says so
+  }
   command.toWritable = () => written;
   let at = written.length;
   for (let i = args.length - 1; i >= 0; i--) {

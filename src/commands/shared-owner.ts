@@ -14,6 +14,8 @@ export interface SharedOwner {
   error(code: PoolErrorCode, message: string): Error;
   /** There is but one connection, which a command that blocks must not have for itself. */
   readonly single: boolean;
+  /** What its connections do with commands may not be what ioredis does. */
+  readonly watched: boolean;
   readonly status: 'ready' | 'connecting' | 'end';
   ready(): Promise<void>;
   /** Someone listens for a connection: has one dialled, again and again until it stands. */
@@ -21,9 +23,10 @@ export interface SharedOwner {
   /** Ends the pool: as it comes to rest, or now. */
   quit(): Promise<void>;
   disconnect(): void;
-  /** Has `view` told of the pool's connections, until it is detached. */
-  attach(view: SharedView): void;
-  detach(view: SharedView): void;
+  /** Has `view` told of the pool's connections, as long as somebody holds it; returns what ends that. */
+  attach(view: SharedView): () => void;
+  /** Holds `view` while somebody listens on it, or lets go of it. */
+  hold(view: SharedView, listened: boolean): void;
 }
 
 /** What a view is told. */

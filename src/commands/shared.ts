@@ -10,6 +10,7 @@ import { withForcedEval } from './scripts.ts';
 import { keepBytes, SharedCommand } from './shared-command.ts';
 import { checkOverride, isPlain, quiet, spoken } from './shared-options.ts';
 import type { SharedOwner } from './shared-owner.ts';
+import { areWatched, watch } from './watched.ts';
 
 /** As much of ioredis' client as is built upon; its own types vary from one major to the next. */
 interface Client extends NodeJS.EventEmitter {
@@ -70,7 +71,7 @@ class SharedRedis extends Base {
         const value = function (this: SharedRedis, ...args: unknown[]): unknown {
           const called = typeof args[args.length - 1] === 'function';
           // Somebody may have put something in sendCommand's place, to see what is sent.
-          if (called || this.sendCommand !== sendCommand) return full.apply(this, args);
+          if (called || this.sendCommand !== sendCommand || this.#watched) return full.apply(this, args);
           const command = new SharedCommand(name, args, encoding);
           if (this.#closed) command.reject(this.#endedError());
           else if (!command.isSettled) this.#owner.send(command as unknown as Command);
@@ -97,8 +98,13 @@ class SharedRedis extends Base {
     if (broken) command.reject = () => {};
     else keepBytes(command);
     if (stream && 'isPipeline' in stream) this.#addToGroup(command, stream, broken);
-    else if (!broken) this.#send(command);
+    else if (!broken) return this.#send(command);
     return command.promise;
+  }
+
+  /** Somebody is to be told of each command. */
+  get #watched(): boolean {
+    return this.#owner.watched || areWatched();
   }
 
   override pipeline(commands?: unknown[][]): Pipeline {
@@ -163,20 +169,22 @@ class SharedRedis extends Base {
     return called(Promise.reject(this.#stateful('MONITOR')), callback);
   }
 
-  #send(command: Command): void {
+  #send(command: Command): Promise<unknown> {
     const { name, args } = command;
+    const answer = this.#watched ? watch(command) : command.promise;
     const kind = kindOf(name, args);
     if (this.#closed) reject(command, this.#endedError());
     else if (kind === 'shared') this.#owner.send(command);
     else if (kind === 'stateful') reject(command, this.#stateful(name.toUpperCase()));
     else if (kind === 'blocking' && this.#owner.single) reject(command, this.#blocking(name));
     else this.#owner.sendAlone(command);
+    return answer;
   }
 
   #addToGroup(command: Command, stream: Stream, broken: boolean): void {
     let group = this.#group;
     if (group === undefined || group.stream !== stream) {
-      group = new Group(stream);
+      group = new Group(stream, this.#watched);
       this.#group = group;
       this.#owner.sendGroup(group);
     }

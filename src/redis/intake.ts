@@ -1,7 +1,7 @@
 import type { Command, Redis } from 'ioredis';
 import { ARRAY, kindOfMessage, PUSH, ReplyReader, ReplyScanner, UNREAD } from '../core/replies.ts';
 import { warnThrown } from '../warn.ts';
-import { MOST_LEVELS, reject } from './internals.ts';
+import { isCommandChanged, MOST_LEVELS, reject, sendsAsKnown } from './internals.ts';
 
 /** Takes the bytes that have come. */
 export type Decoder = (chunk: Buffer) => void;
@@ -115,17 +115,23 @@ export class Intake {
     if (!this.#plain || !this.#proven || condition?.subscriber || (status as string) === 'monitoring')
       return at;
     const reader = this.#reader;
+    const wrapped = !sendsAsKnown(this.#client) || isCommandChanged();
     while (at < chunk.length) {
-      const command = commandQueue.peekFront()?.command as unknown as Answerable | undefined;
-      if (command === undefined) break;
+      const item = commandQueue.peekFront() as unknown as
+        | { command: Answerable; watched?: boolean }
+        | undefined;
+      if (item === undefined) break;
+      const { command } = item;
+      // Whoever has put something around commands finds bytes in their replies.
+      const watched = wrapped || item.watched === true;
       reader.begin(chunk, at);
-      const reply = reader.read(command.replyEncoding === 'utf8');
+      const reply = reader.read(!watched && command.replyEncoding === 'utf8');
       // What a subscription is answered with is more than a reply to ioredis.
       if (reply === UNREAD || (Array.isArray(reply) && /subscribe$/i.test(command.name))) break;
       at = reader.at;
       commandQueue.shift();
       try {
-        if (command.answer) command.answer(reply);
+        if (command.answer && !watched) command.answer(reply);
         else command.resolve(reply as never);
       } catch (error) {
         reject(command, error);

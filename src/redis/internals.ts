@@ -36,11 +36,32 @@ const PARTS_OF_COMMAND = new Set([
 
 const OUR_COMMAND = new Command('get', ['k'], { replyEncoding: 'utf8' });
 
+/** Methods of commands that a `SharedCommand` passes by. */
+const passedBy = Command.prototype as unknown as Record<
+  'initPromise' | 'transformReply' | '_convertValue',
+  object | undefined
+>;
+const { initPromise, transformReply: transforming, _convertValue } = passedBy;
+
+/** Whether somebody has put others in their place since, as some APMs do. */
+export function isCommandChanged(): boolean {
+  return (
+    passedBy.initPromise !== initPromise ||
+    passedBy.transformReply !== transforming ||
+    passedBy._convertValue !== _convertValue
+  );
+}
+
+/** Whether it is as a class has it, and so nobody had put his own there before. */
+const isMethod = (value: unknown): boolean =>
+  value === undefined || (typeof value === 'function' && !Object.hasOwn(value, 'prototype'));
+
 /** Whether commands are made as a `SharedCommand` expects it. */
 export const KNOWN_COMMAND = ((): boolean => {
   const { toWritable, transformReply, stringifyArguments } = OUR_COMMAND as unknown as MadeCommand;
   return (
     [toWritable, transformReply, stringifyArguments].every((one) => typeof one === 'function') &&
+    [initPromise, transforming, _convertValue].every(isMethod) &&
     transformers?.argument !== undefined &&
     transformers.reply !== undefined &&
     Reflect.get(OUR_COMMAND, 'replyEncoding') === 'utf8' &&
@@ -48,14 +69,23 @@ export const KNOWN_COMMAND = ((): boolean => {
   );
 })();
 
-/** Whether ioredis' sendCommand is its own, neither a subclass' nor an instrumentation's, and does what is known of it. */
-export function sendsAsKnown({ sendCommand }: Redis): boolean {
-  const text = String(sendCommand);
-  return (
+/** The sendCommand that was looked at last, and what came of it: it is the same one nearly always. */
+let lookedAt: unknown;
+let found = false;
+
+/**
+ * Whether ioredis' sendCommand is its own, neither a subclass' nor an instrumentation's, which may come at any time, and
+ * does what is known of it.
+ */
+export function sendsAsKnown({ sendCommand }: Pick<Redis, 'sendCommand'>): boolean {
+  if (sendCommand === lookedAt) return found;
+  const text = Function.prototype.toString.call(sendCommand);
+  lookedAt = sendCommand;
+  found =
     /\bcommandQueue\.push\(\{\s*command\b/.test(text) &&
     text.includes('.toWritable(') &&
-    text.includes('.setReplyContext(') === WITH_CONTEXT
-  );
+    text.includes('.setReplyContext(') === WITH_CONTEXT;
+  return found;
 }
 
 /** What a client's queue of unanswered commands must be able to do. */

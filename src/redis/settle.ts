@@ -1,6 +1,7 @@
 import type { Command } from 'ioredis';
 import { type Clock, within } from '../clock.ts';
 import type { Connection } from '../hands.ts';
+import { outside } from './outside.ts';
 
 /** How long a connection that came back may take to come clean. */
 const SETTLE_MS = 1000;
@@ -30,7 +31,7 @@ export async function settle(
 ): Promise<boolean> {
   if (blocked(connection)) return false;
   const { client } = connection;
-  const undone = undo.map(([name, ...args]) => client.call(name, ...args));
+  const undone = outside(() => undo.map(([name, ...args]) => client.call(name, ...args)));
   const last = client.commandQueue.peekBack()?.command as Command | undefined;
   const answered = Promise.resolve(last?.promise).catch(() => {});
   try {

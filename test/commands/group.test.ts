@@ -11,7 +11,7 @@ const command = (line: string): Command => {
 };
 
 function groupOf(...lines: string[]): { group: Group; said: unknown[] } {
-  const group = new Group({});
+  const group = new Group({}, false);
   return { group, said: lines.map((line) => group.add(command(line))) };
 }
 

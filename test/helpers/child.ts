@@ -21,9 +21,9 @@ export class Child {
 
   readonly #process: ChildProcess;
 
-  constructor(scenario: string, url: string, env: Readonly<Record<string, string>> = {}) {
+  constructor(scenario: string, url: string, env: Readonly<Record<string, string>> = {}, script = SCRIPT) {
     if (!existsSync(BUILT)) expect.fail('dist/ is not there: npm run build');
-    const child = spawn(process.execPath, ['--import', dataUrl(REGISTER), SCRIPT, scenario, url], {
+    const child = spawn(process.execPath, ['--import', dataUrl(REGISTER), script, scenario, url], {
       env: { ...process.env, NODE_OPTIONS: '', ...env },
       stdio: ['pipe', 'pipe', 'pipe'],
     });
