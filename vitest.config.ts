@@ -12,6 +12,7 @@ const WITH_INSTALLED_IOREDIS = [
   'test/third-party/**',
   'test/examples.test.ts',
   'test/readme.test.ts',
+  'test/redis/foreign.test.ts',
   'test/consumers/throttler-storage.test.ts',
   'test/mock/examples.test.ts',
 ];

@@ -2,7 +2,7 @@ import { createRequire } from 'node:module';
 import fc from 'fast-check';
 import { Redis } from 'ioredis';
 import { describe, expect, test } from 'vitest';
-import { ReplyReader, ReplyScanner, UNREAD } from '../../src/core/replies.ts';
+import { kindOfMessage, ReplyReader, ReplyScanner, UNREAD } from '../../src/core/replies.ts';
 
 const bytes = (text: string): Buffer => Buffer.from(text);
 
@@ -218,4 +218,44 @@ test('any stream of replies, cut anywhere, comes out as from the decoder of iore
     }),
     { numRuns: 1500 },
   );
+});
+
+test('a list within more than 32 others is left to somebody else, and nothing has moved', () => {
+  const nested = (levels: number): Buffer => Buffer.from(`${'*1\r\n'.repeat(levels)}:1\r\n`);
+  const reader = new ReplyReader();
+  reader.begin(nested(32), 0);
+  expect(JSON.stringify(reader.read(true))).toBe(`${'['.repeat(32)}1${']'.repeat(32)}`);
+  reader.begin(nested(33), 0);
+  expect(reader.read(true)).toBe(UNREAD);
+  expect(reader.at).toBe(0);
+  // Those beside each other are not within each other.
+  reader.begin(Buffer.from(`*40\r\n${'*1\r\n:1\r\n'.repeat(40)}`), 0);
+  expect(reader.read(true)).toHaveLength(40);
+});
+
+test('the scanner knows how deep a reply is, and where it ends, whatever stands behind', () => {
+  const scanner = new ReplyScanner();
+  for (const [reply, levels] of [
+    ['+OK\r\n', 0],
+    ['*0\r\n', 0],
+    ['*2\r\n:1\r\n:2\r\n', 1],
+    ['*2\r\n*1\r\n:1\r\n%1\r\n+a\r\n*1\r\n:1\r\n', 3],
+    [`${'*1\r\n'.repeat(6000)}*0\r\n`, 6000],
+  ] as const) {
+    scanner.begin();
+    expect(scanner.scan(Buffer.from(`${reply}+next\r\n`), 0)).toBe(reply.length);
+    expect(scanner.deepest).toBe(levels);
+  }
+});
+
+test('of what kind a message is, is known as soon as its first text has come, and not before', () => {
+  for (const text of ['>2\r\n$10\r\ninvalidate\r\n', '*3\r\n$10\r\ninvalidate\r\n', '>2\r\n+invalidate\r\n']) {
+    for (let end = 1; end < text.length - 1; end++) {
+      expect(kindOfMessage(Buffer.from(`..${text.slice(0, end)}`), 2)).toBe(undefined);
+    }
+    expect(kindOfMessage(Buffer.from(`..${text}rest`), 2)).toBe('invalidate');
+  }
+  for (const text of ['>1\r\n:5\r\n', '>x', '>1\r\n*1\r\n+a\r\n', `>1\r\n$100\r\n${'x'.repeat(100)}`]) {
+    expect(kindOfMessage(Buffer.from(text), 0)).toBe('');
+  }
 });
