@@ -94,9 +94,9 @@ export class Intake {
       at = this.#pass(chunk, 0, false);
     }
     while (at < chunk.length && !this.#deaf) {
+      if (this.#decoder === undefined) return; // it has turned out to read in some other way
       at = this.#answer(chunk, at);
       if (at === chunk.length) break;
-      if (this.#decoder === undefined) return; // it has turned out to read in some other way
       if (this.#isOwed(chunk, at)) {
         this.scanner.begin();
         at = this.#pass(chunk, at, true);

@@ -249,7 +249,11 @@ test('the scanner knows how deep a reply is, and where it ends, whatever stands 
 });
 
 test('of what kind a message is, is known as soon as its first text has come, and not before', () => {
-  for (const text of ['>2\r\n$10\r\ninvalidate\r\n', '*3\r\n$10\r\ninvalidate\r\n', '>2\r\n+invalidate\r\n']) {
+  for (const text of [
+    '>2\r\n$10\r\ninvalidate\r\n',
+    '*3\r\n$10\r\ninvalidate\r\n',
+    '>2\r\n+invalidate\r\n',
+  ]) {
     for (let end = 1; end < text.length - 1; end++) {
       expect(kindOfMessage(Buffer.from(`..${text.slice(0, end)}`), 2)).toBe(undefined);
     }
