@@ -4,7 +4,7 @@ import { isReadOnly } from './commands/kinds.ts';
 import type { Lane, Unit } from './commands/lane.ts';
 import type { LargeReplies } from './core/large-replies.ts';
 import { another } from './errors.ts';
-import { reject } from './redis/internals.ts';
+import { rejectSafely } from './redis/internals.ts';
 
 /** What was handed over in one tick. It goes over one lane, in order. */
 export interface Batch {
@@ -91,7 +91,7 @@ export class CommandQueue {
       this.length -= sizeOf(units, sent, units.length);
       for (const unit of units.slice(sent)) {
         if (unit instanceof Group) unit.refuse(another(error));
-        else reject(unit, another(error));
+        else rejectSafely(unit, another(error));
       }
     }
   }

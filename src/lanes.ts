@@ -13,7 +13,7 @@ import type { Connection } from './hands.ts';
 import { type House, type PoolSlot, poolError, whyLost } from './house.ts';
 import { DEFAULTS } from './options.ts';
 import { Overdue } from './overdue.ts';
-import { reject } from './redis/internals.ts';
+import { rejectSafely } from './redis/internals.ts';
 
 /**
  * The multiplexed commands: gathered until the tick is over, and sent over as few connections as the load needs. A
@@ -63,7 +63,7 @@ export class Lanes {
   /** Takes a command that may share a connection. */
   send(command: Command): void {
     if (this.#stopped || this.queue.length >= this.#house.options.maxQueuedCommands) {
-      reject(command, this.#refusal());
+      rejectSafely(command, this.#refusal());
       return;
     }
     this.queue.add(command);
@@ -279,7 +279,7 @@ export class Lanes {
       `connection lost: ${silence}; the command may have run`,
       Object.assign(new Error(silence), { code: 'ETIMEDOUT' }),
     );
-    for (const { command } of lane.takeUnanswered()) reject(command, another(error));
+    for (const { command } of lane.takeUnanswered()) rejectSafely(command, another(error));
     this.#rest(lane, 'broken');
   }
 }

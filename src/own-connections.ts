@@ -4,7 +4,7 @@ import { another } from './errors.ts';
 import type { Exchange } from './exchange.ts';
 import type { House, PoolSlot } from './house.ts';
 import type { Lending } from './lending.ts';
-import { reject } from './redis/internals.ts';
+import { rejectSafely } from './redis/internals.ts';
 import { type Request, Waiters } from './waiters.ts';
 
 /**
@@ -31,7 +31,7 @@ export class OwnConnections {
   /** Sends `commands` together, over a connection that is theirs until all are answered. */
   send(commands: readonly Command[]): void {
     const failed = (error: unknown): void => {
-      for (const command of commands) reject(command, another(error));
+      for (const command of commands) rejectSafely(command, another(error));
     };
     const { acquireTimeoutMs, maxWaiting, wait } = this.#house.options;
     if (this.#busy < this.#most) {

@@ -1,7 +1,7 @@
 import { AsyncResource } from 'node:async_hooks';
 import type { Command } from 'ioredis';
 import { another } from '../errors.ts';
-import { reject } from '../redis/internals.ts';
+import { rejectSafely } from '../redis/internals.ts';
 import { kindOf } from './kinds.ts';
 import { watchIn } from './watched.ts';
 
@@ -43,7 +43,7 @@ export class Group {
   add(command: Command): 'stateful' | 'blocking' | undefined {
     this.commands.push(command);
     if (this.#context) watchIn(command, this.#context);
-    if (this.refusal) reject(command, another(this.refusal));
+    if (this.refusal) rejectSafely(command, another(this.refusal));
     const name = command.name.toLowerCase();
     // With an argument Redis refuses them, and neither begins nor ends a transaction.
     const bare = command.args.length === 0;
@@ -66,6 +66,6 @@ export class Group {
   refuse(error: Error): void {
     if (this.refusal) return;
     this.refusal = error;
-    for (const command of this.commands) reject(command, another(error));
+    for (const command of this.commands) rejectSafely(command, another(error));
   }
 }

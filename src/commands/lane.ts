@@ -4,7 +4,7 @@ import { LaneMeter } from '../core/lane-meter.ts';
 import type { LargeReplies } from '../core/large-replies.ts';
 import type { Connection } from '../hands.ts';
 import type { PoolSlot } from '../house.ts';
-import { reject } from '../redis/internals.ts';
+import { rejectSafely } from '../redis/internals.ts';
 import { isPlain, isWrapped } from './direct.ts';
 import { Group } from './group.ts';
 import { Outbox } from './outbox.ts';
@@ -158,7 +158,7 @@ export class Lane {
       this.#outbox.gather(command.toWritable(stream));
       this.#push(command, group);
     } catch (error) {
-      reject(command, error); // it cannot be written, as a text that is too long
+      rejectSafely(command, error); // it cannot be written, as a text that is too long
     }
   }
 

@@ -3,7 +3,7 @@ import { type Command, Redis } from 'ioredis';
 import { Taint, taintAfter } from '../core/taint.ts';
 import type { PoolErrorCode } from '../errors.ts';
 import type { PoolSlot } from '../house.ts';
-import { reject } from '../redis/internals.ts';
+import { rejectSafely } from '../redis/internals.ts';
 import type { LeaseMessage } from '../redis-pool.ts';
 import { checkSignal } from '../signals.ts';
 import { warnThrown } from '../warn.ts';
@@ -65,11 +65,11 @@ export class LeaseHandle {
     const slot = this.#slot;
     const connection = slot?.connection;
     if (connection === undefined) {
-      reject(command, this.#released('the command was not sent'));
+      rejectSafely(command, this.#released('the command was not sent'));
       return command.promise;
     }
     if (!connection.alive) {
-      reject(command, this.#owner.lost(slot as PoolSlot, 'the command was not sent'));
+      rejectSafely(command, this.#owner.lost(slot as PoolSlot, 'the command was not sent'));
       return command.promise;
     }
     const name = command.name.toLowerCase();

@@ -1,6 +1,6 @@
 import type { Command } from 'ioredis';
 import { another } from '../errors.ts';
-import { reject } from '../redis/internals.ts';
+import { rejectSafely } from '../redis/internals.ts';
 import { Group } from './group.ts';
 import { isReadOnly } from './kinds.ts';
 import type { Sent, Unit } from './lane.ts';
@@ -21,7 +21,7 @@ export function toResend(unanswered: readonly Sent[], lost: () => Error): Unit[]
       again.push(...(group ? [Group.of(group.stream, commands)] : commands));
     } else {
       error ??= lost();
-      for (const one of commands) reject(one, another(error));
+      for (const one of commands) rejectSafely(one, another(error));
     }
   }
   return again;

@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 import { type Command, Redis, type RedisOptions } from 'ioredis';
 import { called, type NodeCallback } from '../callback.ts';
-import { reject } from '../redis/internals.ts';
+import { rejectSafely } from '../redis/internals.ts';
 import { Announcer } from './announcer.ts';
 import { Group } from './group.ts';
 import { isAlwaysShared, kindOf } from './kinds.ts';
@@ -173,10 +173,10 @@ class SharedRedis extends Base {
     const { name, args } = command;
     const answer = this.#watched ? watch(command) : command.promise;
     const kind = kindOf(name, args);
-    if (this.#closed) reject(command, this.#endedError());
+    if (this.#closed) rejectSafely(command, this.#endedError());
     else if (kind === 'shared') this.#owner.send(command);
-    else if (kind === 'stateful') reject(command, this.#stateful(name.toUpperCase()));
-    else if (kind === 'blocking' && this.#owner.single) reject(command, this.#blocking(name));
+    else if (kind === 'stateful') rejectSafely(command, this.#stateful(name.toUpperCase()));
+    else if (kind === 'blocking' && this.#owner.single) rejectSafely(command, this.#blocking(name));
     else this.#owner.sendAlone(command);
     return answer;
   }

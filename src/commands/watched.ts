@@ -1,6 +1,6 @@
 import { AsyncResource } from 'node:async_hooks';
 import { type Command, Redis } from 'ioredis';
-import { isCommandChanged, reject, sendsAsKnown } from '../redis/internals.ts';
+import { isCommandChanged, rejectSafely, sendsAsKnown } from '../redis/internals.ts';
 import { areCommandsTraced } from './direct.ts';
 import { unbind } from './shared-command.ts';
 
@@ -75,7 +75,7 @@ export function handOver(command: Command, sender: Sender): void {
     if (watched) watched.returned(promise);
     else if (promise !== command.promise) ignore(promise);
   } catch (error) {
-    reject(command, error); // it cannot be written, as a text that is too long
+    rejectSafely(command, error); // it cannot be written, as a text that is too long
   }
   if (watched) watched.told = true;
 }

@@ -5,7 +5,7 @@ import type { Connection, ConnectionOwner } from '../hands.ts';
 import type { ClientOptions, ResolvedOptions } from '../options.ts';
 import { realCause, withoutSecrets } from './cause.ts';
 import { Intake } from './intake.ts';
-import { dropSent, reject, tellsOfStray, whyForeign } from './internals.ts';
+import { dropSent, rejectSafely, tellsOfStray, whyForeign } from './internals.ts';
 import { abandon, claim } from './options.ts';
 
 /** How long a closing socket may wait for the server's FIN. */
@@ -141,7 +141,7 @@ export class RedisConnection implements Connection {
   #rejectUnanswered(client: Redis): void {
     const { commandQueue } = client;
     for (let item = commandQueue.shift(); item; item = commandQueue.shift()) {
-      reject(item.command, this.#owner.lostError());
+      rejectSafely(item.command, this.#owner.lostError());
     }
   }
 

@@ -1,7 +1,7 @@
 import type { Command, Redis } from 'ioredis';
 import { ARRAY, kindOfMessage, PUSH, ReplyReader, ReplyScanner, UNREAD } from '../core/replies.ts';
 import { warnThrown } from '../warn.ts';
-import { isCommandChanged, MOST_LEVELS, reject, sendsAsKnown } from './internals.ts';
+import { isCommandChanged, MOST_LEVELS, rejectSafely, sendsAsKnown } from './internals.ts';
 
 /** Takes the bytes that have come. */
 export type Decoder = (chunk: Buffer) => void;
@@ -134,7 +134,7 @@ export class Intake {
         if (command.answer && !watched) command.answer(reply);
         else command.resolve(reply as never);
       } catch (error) {
-        reject(command, error);
+        rejectSafely(command, error);
         throw error;
       }
     }
@@ -193,7 +193,7 @@ export class Intake {
       // ioredis has a part of it already; or nobody waits for it, and so it cannot be left out.
       if (!(begins ? chunk[at] !== PUSH : this.#skipping)) throw tooDeep;
       this.#skipping = end < 0;
-      if (end >= 0) reject(this.#client.commandQueue.shift()?.command as Command, tooDeep);
+      if (end >= 0) rejectSafely(this.#client.commandQueue.shift()?.command as Command, tooDeep);
     } else if (end < 0 && begins && scanner.deepest > SUSPICIOUS_LEVELS) {
       scanner.reset();
       this.#held = chunk.subarray(at);
@@ -273,7 +273,7 @@ class Stand {
       this.#command?.resolve(reply);
     } catch (error) {
       this.#thrown = { error };
-      if (this.#command) reject(this.#command, error);
+      if (this.#command) rejectSafely(this.#command, error);
     }
   }
 

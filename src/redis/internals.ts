@@ -160,7 +160,7 @@ function versionOf(client: Redis): string {
  * Rejects `command`; what its `reject` throws, which somebody may have put there, is his own matter, and hurts nobody
  * who is rejected next.
  */
-export function reject(command: Pick<Command, 'name' | 'reject'>, error: unknown): void {
+export function rejectSafely(command: Pick<Command, 'name' | 'reject'>, error: unknown): void {
   try {
     command.reject(error as Error);
   } catch (thrown) {
