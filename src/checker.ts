@@ -13,6 +13,15 @@ export function pingLimit({ connectTimeoutMs }: Pick<ResolvedOptions, 'connectTi
   return Math.min(LONGEST_PING_MS, connectTimeoutMs);
 }
 
+/** The longest that your own test may take where a dial may take for ever. */
+const LONGEST_TEST_MS = 10_000;
+
+/** How long your own test may take. After the deadline of an acquire nobody waits for it. */
+function testLimit({ connectTimeoutMs, acquireTimeoutMs }: ResolvedOptions): number {
+  if (Number.isFinite(connectTimeoutMs)) return connectTimeoutMs;
+  return Math.min(acquireTimeoutMs, LONGEST_TEST_MS);
+}
+
 /** Looks at connections that were idle before they are lent. A fresh one needs no look. */
 export class Checker {
   readonly #house: House;
@@ -101,7 +110,7 @@ export class Checker {
     this.#tests.add(over);
     try {
       const test = options.testOnBorrow?.(client, { idleMs, signal: over.signal });
-      await within(hands.clock, options.connectTimeoutMs, test, over.signal);
+      await within(hands.clock, testLimit(options), test, over.signal);
       return true;
     } catch (error) {
       over.abort(error);

@@ -27,15 +27,20 @@ export interface PoolOptions {
   /**
    * Where Redis is: a URL, or ioredis' own options (TLS, ACL user, sentinels, db, keyPrefix …). Of those the pool
    * itself sets lazyConnect, retryStrategy, reconnectOnError, enableOfflineQueue, autoResubscribe,
-   * autoResendUnfulfilledCommands, enableAutoPipelining, connectTimeout and, unless given, connectionName.
+   * autoResendUnfulfilledCommands, enableAutoPipelining, sentinelRetryStrategy, connectTimeout and, unless given,
+   * connectionName. With sentinels, each may take an equal share of `connectTimeoutMs`, and one is left for the server
+   * itself; your own `connectTimeout` and `sentinelCommandTimeout` count, as long as they leave a share for the rest.
    * Default `redis://127.0.0.1:6379`.
    */
   readonly redis?: string | RedisOptions | undefined;
   /**
    * Makes the ioredis client of one connection: for subclasses, instrumentation, rotating credentials. A Cluster,
-   * or a client that is connecting already, is refused. Default `(o) => new Redis(o)`.
+   * or a client that is connecting already, is refused. `signal` is aborted when the dial is over, and the client would
+   * come too late. Default `(o) => new Redis(o)`.
    */
-  readonly createClient?: ((options: ClientOptions) => Redis | PromiseLike<Redis>) | undefined;
+  readonly createClient?:
+    | ((options: ClientOptions, context: { readonly signal: AbortSignal }) => Redis | PromiseLike<Redis>)
+    | undefined;
   /** Label in errors and events, and the connections' CLIENT SETNAME. Printable ASCII without spaces. Default `redis-pool`. */
   readonly name?: string | undefined;
   /** Most connections open at once: lent, idle, being dialled and being closed all count. From 1; default 10. */

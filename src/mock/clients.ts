@@ -10,7 +10,7 @@ type CreateClient = Exclude<PoolOptions['createClient'], undefined>;
 export function memoryClients(server: MockServer, create: CreateClient): CreateClient {
   // The pool numbers its connections in the same order.
   let dialled = 0;
-  return (options) => {
+  return (options, context) => {
     const id = ++dialled;
     class Own extends Connector {
       constructor() {
@@ -18,7 +18,8 @@ export function memoryClients(server: MockServer, create: CreateClient): CreateC
       }
     }
     const disableClientInfo = options.disableClientInfo ?? true; // ioredis 5 would read a file for it
-    const made = create({ ...options, disableClientInfo, Connector: Own } as unknown as ClientOptions);
+    const own = { ...options, disableClientInfo, Connector: Own } as unknown as ClientOptions;
+    const made = create(own, context);
     const take = (client: Redis): Redis => taken(client, Own as unknown as RedisOptions['Connector']);
     return 'then' in made ? made.then(take) : take(made);
   };

@@ -7,9 +7,13 @@ import { realCause, withoutSecrets } from './cause.ts';
 import { Intake } from './intake.ts';
 import { dropSent, rejectSafely, tellsOfStray, whyForeign } from './internals.ts';
 import { abandon, claim } from './options.ts';
+import { type SentinelOrder, SentinelWatch } from './sentinels.ts';
 
 /** How long a closing socket may wait for the server's FIN. */
 const FIN_MS = 500;
+
+/** How long a function of the user's own may take where a dial may take for ever. */
+const LONGEST_OWN_MS = 10_000;
 
 /** More than a field of INFO that is looked for, and its number. */
 const LONGEST_FIELD = 40;
@@ -24,8 +28,10 @@ export class RedisConnection implements Connection {
   readonly #clock: Clock;
   readonly #settings: Settings;
   readonly #owner: ConnectionOwner;
+  readonly #order: SentinelOrder;
   #client: Redis | undefined;
   #intake: Intake | undefined;
+  #sentinels: SentinelWatch | undefined;
   /** The first error the client reported: what ioredis' own "Connection is closed." hides. */
   #error: Error | undefined;
   /** What is to blame if the dial takes too long. */
@@ -35,10 +41,17 @@ export class RedisConnection implements Connection {
   readonly #over = new AbortController();
   #closed: Promise<void> | undefined;
 
-  constructor(options: ClientOptions, settings: Settings, owner: ConnectionOwner, clock: Clock) {
+  constructor(
+    options: ClientOptions,
+    settings: Settings,
+    owner: ConnectionOwner,
+    clock: Clock,
+    order: SentinelOrder,
+  ) {
     this.#clock = clock;
     this.#settings = settings;
     this.#owner = owner;
+    this.#order = order;
     this.ready = this.#dial(options);
   }
 
@@ -70,7 +83,9 @@ export class RedisConnection implements Connection {
     const { connectTimeoutMs } = this.#settings;
     const { signal } = this.#over;
     try {
-      await within(this.#clock, connectTimeoutMs, this.#connect(options), signal, () => this.#tooLate());
+      await within(this.#clock, connectTimeoutMs, this.#connect(options), signal, () =>
+        this.#tooLate(connectTimeoutMs),
+      );
     } catch (error) {
       const text = this.#client && (await realCause(this.#error, this.#client, this.#clock, signal));
       const cause = text ?? this.#error ?? error;
@@ -81,13 +96,14 @@ export class RedisConnection implements Connection {
   }
 
   async #connect(options: ClientOptions): Promise<void> {
-    const { createClient, onConnect } = this.#settings;
+    const { createClient, onConnect, connectTimeoutMs } = this.#settings;
     const { signal } = this.#over;
-    const client = await createClient({ ...options });
+    const client = await this.#own(createClient(this.#order.apply({ ...options }), { signal }));
     if (signal.aborted) return abandon(client);
-    claim(client, options);
+    claim(client, options, connectTimeoutMs);
     this.#awaited = 'the server did not answer';
     this.#client = client;
+    this.#sentinels = new SentinelWatch(client, this.#order);
     client.on('error', (error: Error) => {
       const stray = tellsOfStray(error);
       this.#error ??= withoutSecrets(error, options, client.options);
@@ -103,15 +119,26 @@ export class RedisConnection implements Connection {
       this.#watchInfo(client);
     });
     await client.connect().catch(() => {
+      const why = this.#sentinels?.blamed;
+      if (why) this.#error = withoutSecrets(new Error(why, { cause: this.#error }));
       throw this.#error ?? new Error('the server closed the connection before it was ready');
     });
     // An error before ready is a failure even though ioredis goes on, on the wrong db for one.
     if (this.#error) throw this.#error;
     this.#awaited = 'onConnect did not end';
-    await onConnect?.(client, { signal });
+    await this.#own(onConnect?.(client, { signal }));
     if (!this.alive) throw this.#error ?? new Error('the server closed the connection');
     this.db = client.condition?.select ?? client.options.db ?? 0; // onConnect may have selected another
     this.#watchLoss(client);
+  }
+
+  /** Waits for a function of the user's own, which has a limit even where the dial has none. */
+  async #own<T>(work: T | PromiseLike<T>): Promise<T> {
+    if (Number.isFinite(this.#settings.connectTimeoutMs)) return work;
+    const late = (): void => this.#over.abort(this.#tooLate(LONGEST_OWN_MS));
+    const cancel = this.#clock.after(LONGEST_OWN_MS, late);
+    this.#over.signal.addEventListener('abort', cancel, { once: true });
+    return Promise.resolve(work).finally(cancel);
   }
 
   /** While Redis loads its data, ioredis asks INFO again and again, and says nothing; nor of what else is in it. */
@@ -152,28 +179,57 @@ export class RedisConnection implements Connection {
     else this.#client?.disconnect();
   }
 
-  #tooLate(): Error {
-    const { connectTimeoutMs } = this.#settings;
-    const why = this.#loading ? 'LOADING Redis is loading the dataset in memory' : this.#awaited;
-    const error = new Error(`not ready within ${connectTimeoutMs} ms: ${why}`);
-    return Object.assign(error, { code: 'ETIMEDOUT' });
+  #tooLate(limitMs: number): Error {
+    const loading = this.#loading ? 'LOADING Redis is loading the dataset in memory' : undefined;
+    const why = loading ?? this.#sentinels?.blamed ?? this.#awaited;
+    const error = new Error(`not ready within ${limitMs} ms: ${why}`);
+    return Object.assign(withoutSecrets(error), { code: 'ETIMEDOUT' });
   }
 
+  /** Nothing here waits for longer than a moment: what does not end by itself is cut off. */
   async #end(): Promise<void> {
     this.#over.abort(new Error('the connection was closed'));
     this.#intake?.close();
     const client = this.#client;
+    this.#sentinels?.end();
     if (!client || client.status === 'wait' || client.status === 'end') return;
-    const ended = new Promise<void>((resolve) => void client.once('end', resolve));
+    const ended = this.#ended(client);
     const connecting = client.status === 'connecting';
     try {
       client.disconnect();
     } catch {
       client.stream?.destroy(); // a subclass of the user's; its socket has to go all the same
     }
-    if (connecting) client.stream?.destroy();
-    const cancel = this.#clock.after(FIN_MS, () => client.stream?.destroy());
+    if (connecting && client.stream) client.stream.destroy();
+    else if (connecting) refuseStream(client);
     await ended;
-    cancel();
   }
+
+  /** Resolves when ioredis says that it is over, and in any case in a moment, when the socket has been cut off. */
+  #ended(client: Redis): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = this.#clock.after(FIN_MS, () => {
+        client.stream?.destroy();
+        // The events of a socket that is cut off come a turn later; those of something else may never come.
+        this.#clock.soon(() => this.#clock.soon(resolve));
+      });
+      client.once('end', () => {
+        cancel();
+        resolve();
+      });
+    });
+  }
+}
+
+/** Has a socket destroyed that a connector may still come up with, before ioredis says a word over it. */
+function refuseStream(client: Redis): void {
+  let stream: Redis['stream'] | undefined;
+  Object.defineProperty(client, 'stream', {
+    configurable: true,
+    get: () => stream,
+    set(late: Redis['stream'] | undefined) {
+      stream = late;
+      late?.on('error', () => {}).destroy();
+    },
+  });
 }

@@ -3,6 +3,7 @@ import { checkClientOptions } from '../client-options.ts';
 import { invalidOption } from '../errors.ts';
 import type { ClientOptions, ResolvedOptions } from '../options.ts';
 import { copyPlain, kindOf } from '../plain.ts';
+import { partTimes } from './sentinels.ts';
 
 /** What the pool decides on every connection: it dies rather than heals, and nothing is queued or sent twice. */
 const OURS = {
@@ -14,6 +15,8 @@ const OURS = {
   autoResubscribe: false,
   autoResendUnfulfilledCommands: false,
   enableAutoPipelining: false,
+  // When all have been asked, the dial has failed, and the next one begins after the pool's own back-off.
+  sentinelRetryStrategy: (): null => null,
 } satisfies RedisOptions;
 
 /** The complete ioredis options of the pool's connections. */
@@ -24,8 +27,8 @@ export function clientOptions({ redis, name, connectTimeoutMs }: ResolvedOptions
     ...(given as ClientOptions),
     ...OURS,
     connectionName: given.connectionName ?? name,
-    // 0: none. Ours covers the whole dial; ioredis' own covers the socket only, and ends it before it is read after a block.
-    connectTimeout: given.sentinels && Number.isFinite(connectTimeoutMs) ? connectTimeoutMs : 0,
+    // Ours covers the whole dial; ioredis' own covers the socket only, and ends it before it is read after a block.
+    ...partTimes(given, connectTimeoutMs),
   };
 }
 
@@ -47,7 +50,7 @@ function readUrl(url: string): ClientOptions {
 const CLAIMED = new WeakSet<Redis>();
 
 /** Makes the client that `createClient` returned one of ours; throws, and ends it, if it cannot be. */
-export function claim(client: Redis, { connectionName, connectTimeout }: RedisOptions): void {
+export function claim(client: Redis, { connectionName }: RedisOptions, connectTimeoutMs: number): void {
   const refusal = whyRefused(client);
   if (refusal) {
     abandon(client);
@@ -56,13 +59,15 @@ export function claim(client: Redis, { connectionName, connectTimeout }: RedisOp
     );
   }
   CLAIMED.add(client);
-  Object.assign(client.options, OURS, { connectTimeout });
+  Object.assign(client.options, OURS, partTimes(client.options, connectTimeoutMs));
   client.options.connectionName ??= connectionName;
 }
 
 /** Ends a client that will not be used. It may hold a socket, and those outside the pool have no bound. */
 export function abandon(client: Redis): void {
-  if (!CLAIMED.has(client)) client?.disconnect?.(); // or it is that of another connection
+  if (CLAIMED.has(client)) return; // or it is that of another connection
+  client?.on?.('error', () => {}); // ioredis would print it
+  client?.disconnect?.();
 }
 
 function whyRefused(client: Redis): string | undefined {

@@ -134,7 +134,8 @@ process.on('unhandledRejection', (reason) => unhandled.push(reason));
 async function compare(options: PoolOptions): Promise<void> {
   const redis = { host: '127.0.0.1', port: server.port };
   const { createClient = newClient, ...more } = options;
-  const bare = (await createClient({ ...redis } as never)) as Redis;
+  const { signal } = new AbortController();
+  const bare = (await createClient({ ...redis } as never, { signal })) as Redis;
   onTestFinished(() => bare.disconnect());
   await bare.ping();
   const expected = await work(bare);
