@@ -1,4 +1,4 @@
-import { Backoff } from './core/backoff.ts';
+import { Backoff, STOOD_MS } from './core/backoff.ts';
 import type { Engine } from './engine/engine.ts';
 import { type House, type PoolSlot, poolError, whyLost } from './house.ts';
 import type { CloseReason } from './redis-pool.ts';
@@ -28,6 +28,8 @@ export class Connections {
   readonly #owner: ConnectionsOwner;
   readonly #engine: Engine;
   readonly #backoff = new Backoff();
+  /** The number of the last dial that was begun. */
+  #latest = 0;
   #cancelRetry: (() => void) | undefined;
 
   constructor(house: House, owner: ConnectionsOwner) {
@@ -43,7 +45,7 @@ export class Connections {
 
   /** Redis is down for all we know: no connection stands, and no dial may start yet. */
   get down(): boolean {
-    return this.#backoff.remaining(this.#house.hands.clock.now()) > 0 && !this.standing;
+    return this.#backoff.refuses(this.#house.hands.clock.now()) && !this.standing;
   }
 
   /** No connection stands, and the last dial failed. */
@@ -63,6 +65,7 @@ export class Connections {
   dialMore(): void {
     const { ledger, options, hands } = this.#house;
     this.#stopRetry();
+    if (this.#backoff.doubtful) this.#lookForProof(hands.clock.now());
     const most = this.#backoff.limit(options.maxConnecting);
     while (
       ledger.count.connecting < Math.min(this.#owner.wanted(), most) &&
@@ -83,6 +86,7 @@ export class Connections {
     const { ledger, events, hands } = this.#house;
     const now = hands.clock.now();
     slot.closedAs = reason;
+    if (reason === 'broken') this.#died(slot);
     this.#close(slot, now);
     const { id: connectionId, uses, connectedAt } = slot;
     if (connectedAt === undefined) return;
@@ -90,6 +94,13 @@ export class Connections {
     if (events.count('close')) {
       events.emit('close', { connectionId, reason, uses, ageMs: now - connectedAt });
     }
+  }
+
+  /** A connection that somebody had came back alive. */
+  cameBack(slot: PoolSlot): void {
+    if (slot.judged || !wasOfUse(slot, this.#house.hands.clock.now())) return;
+    slot.judged = true;
+    if (this.#backoff.doubtful) this.#backoff.succeeded();
   }
 
   /** No more dials. */
@@ -105,13 +116,17 @@ export class Connections {
   #dial(): void {
     const { ledger, events, hands } = this.#house;
     const slot = ledger.open(hands.clock.now());
+    this.#latest = slot.id;
     slot.permit = this.#engine.acquire();
     if (events.count('connecting')) events.emit('connecting', { connectionId: slot.id });
     slot.permit
       .then(() => {
         if (slot.state !== 'connecting') return undefined;
         slot.connection = hands.connect({
-          lost: (cause) => this.#owner.lost(slot, cause),
+          lost: (cause) => {
+            this.#died(slot, cause);
+            this.#owner.lost(slot, cause);
+          },
           lostError: () =>
             poolError(
               this.#house,
@@ -133,7 +148,8 @@ export class Connections {
     const { ledger, events, hands, options } = this.#house;
     const now = hands.clock.now();
     const durationMs = now - slot.since;
-    this.#backoff.succeeded();
+    if (this.#backoff.doubtful) this.#backoff.connected(slot.id, now, hands.random());
+    else this.#backoff.succeeded();
     slot.connectedAt = now;
     // Connections dialled together must not all expire together.
     slot.expiresAt = now + options.maxLifetimeMs * (1 - hands.random() / 10);
@@ -142,6 +158,26 @@ export class Connections {
     events.took('connect', durationMs);
     if (events.count('connect')) events.emit('connect', { connectionId: slot.id, durationMs });
     this.#owner.arrived(slot);
+  }
+
+  /** A connection that dies before it was of any use is like a failed dial for those to come. */
+  #died(slot: PoolSlot, cause?: Error): void {
+    if (slot.judged || slot.connectedAt === undefined) return;
+    const { clock, random } = this.#house.hands;
+    const now = clock.now();
+    slot.judged = true;
+    if (wasOfUse(slot, now)) return;
+    const error = new Error('the connection died before it was of any use', cause && { cause });
+    this.#backoff.died(error, slot.id, this.#latest, now, random());
+  }
+
+  /** In doubt, one new connection that is of use is enough. */
+  #lookForProof(now: number): void {
+    for (const slot of this.#house.ledger.slots) {
+      if (slot.judged || !slot.connection?.alive || !wasOfUse(slot, now)) continue;
+      slot.judged = true;
+      this.#backoff.succeeded();
+    }
   }
 
   #failed(slot: PoolSlot, error: Error): void {
@@ -173,4 +209,10 @@ export class Connections {
     this.#cancelRetry?.();
     this.#cancelRetry = undefined;
   }
+}
+
+/** Whether someone had an answer over its connection, or it could have been had for long. */
+function wasOfUse({ uses, connection, connectedAt }: PoolSlot, now: number): boolean {
+  if (uses > 0 && connection?.answered !== false) return true;
+  return connectedAt !== undefined && now - connectedAt >= STOOD_MS;
 }

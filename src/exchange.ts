@@ -97,6 +97,11 @@ export class Exchange {
     return waiter;
   }
 
+  /** From now on somebody looks at `status` alone: as long as nobody can connect, it is tried again and again. */
+  keepTrying(): void {
+    this.readiness.keepTrying();
+  }
+
   /** `end` once it was closed, `connecting` while nobody can connect; `ready` otherwise, whether connected or not. */
   get status(): 'ready' | 'connecting' | 'end' {
     return this.#shutdown ? 'end' : this.#connections.failing ? 'connecting' : 'ready';
@@ -158,6 +163,7 @@ export class Exchange {
   rest(slot: PoolSlot, reason?: CloseReason, tell?: () => void): void {
     if (slot.state === 'closing' || slot.state === 'gone') return; // cut off when the pool was closed
     if (slot.state !== 'idle') this.#house.ledger.move(slot, 'idle', this.#now());
+    if (!slot.judged && slot.connection?.alive) this.#connections.cameBack(slot);
     const why = reason ?? this.#whyUnfit(slot) ?? whyExpired(slot, slot.since);
     if (why) {
       tell?.();
@@ -217,8 +223,8 @@ export class Exchange {
   clear(): void {
     const { ledger, events } = this.#house;
     for (const slot of ledger.slots) slot.stale = true;
-    this.idle.closeAll('cleared');
     if (events.count('clear')) events.emit('clear', {});
+    this.idle.closeAll('cleared');
   }
 
   /** Refuses and closes everything, at the latest in `graceMs`; resolves when nothing is left. */

@@ -19,6 +19,8 @@ export interface Connection {
   readonly alive: boolean;
   /** What comes over it, where there is a socket; once `ready` has resolved. */
   readonly intake?: Intake | undefined;
+  /** Whether anything has come from the server since it was ready; `undefined` where that is not known. */
+  readonly answered?: boolean | undefined;
   /** Ends the connection, at any stage. Resolves, never rejects, when its socket is really gone. Idempotent. */
   close(): Promise<void>;
 }

@@ -35,6 +35,7 @@ export class Multiplex implements SharedOwner {
     this.#lanes = parts.lanes;
     this.#own = parts.own;
     this.#close = close;
+    this.#exchange.keepTrying();
   }
 
   get single(): boolean {

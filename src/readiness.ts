@@ -11,6 +11,8 @@ export class Readiness {
   /** As many stand as `ready()` promises. */
   readonly #ready: Condition;
   readonly #oneRests: Condition;
+  /** Somebody looks whether a connection could be had, and asks for none. */
+  #watched = false;
 
   constructor(
     house: House,
@@ -31,7 +33,10 @@ export class Readiness {
 
   /** How many are to rest. */
   get wanted(): number {
-    const one = this.#oneRests.awaited || (this.#ready.awaited && this.#house.ledger.live === 0);
+    const one =
+      this.#oneRests.awaited ||
+      (this.#ready.awaited && this.#house.ledger.live === 0) ||
+      (this.#watched && this.#connections.failing);
     return Math.max(this.#house.options.minIdle, one ? 1 : 0);
   }
 
@@ -52,6 +57,12 @@ export class Readiness {
     this.#connections.dialMore();
     // Afterwards, what is still to be dialled is wanted for minIdle alone, and keeps no process alive.
     await ready.finally(() => this.#connections.dialMore());
+  }
+
+  /** From now on one is wanted whenever none stands and the last dial failed. */
+  keepTrying(): void {
+    this.#watched = true;
+    this.#connections.dialMore();
   }
 
   /** Resolves when a connection rests; if need be, one is dialled that belongs to whoever is first in line. */

@@ -1,9 +1,14 @@
 const FIRST_MS = 50;
 const LONGEST_MS = 2000;
 
+/** A connection that has stood for longer than any delay has been of use, though nobody may have wanted it. */
+export const STOOD_MS = LONGEST_MS;
+
 /**
  * When may the next dial start? After a failed one not before a delay that doubles from 50 ms to 2 s, less a
- * random 0 to 50 % so that a fleet does not come back in step; and then one at a time, until one succeeds.
+ * random 0 to 50 % so that a fleet does not come back in step; and then one at a time, until one succeeds. A connection
+ * that died before it was of any use makes doubtful what succeeds: again one dial at a time, until a new connection is
+ * of use; and if that one dies like the first, its dial has failed.
  */
 export class Backoff {
   /** The error of the last dial, unless one has succeeded since. */
@@ -11,21 +16,42 @@ export class Backoff {
   #failures = 0;
   #failedAt = Number.NEGATIVE_INFINITY;
   #until = Number.NEGATIVE_INFINITY;
+  /** There was no connection at all, the last time. */
+  #refused = false;
+  /** The last dial that was begun before there was doubt, if there is. */
+  #doubtedUpTo: number | undefined;
 
   /** Tells that the dial begun at `startedAt` failed `now`. `random`, from 0 to 1, is the jitter. */
   failed(error: Error, startedAt: number, now: number, random: number): void {
     this.lastError = error;
+    this.#refused = true;
     // Dials that were under way together fail together: that is one failure, not four doublings.
-    if (startedAt <= this.#failedAt) return;
-    const delay = Math.min(FIRST_MS * 2 ** this.#failures, LONGEST_MS);
-    this.#failures++;
-    this.#failedAt = now;
-    this.#until = now + delay * (1 - random / 2);
+    if (startedAt > this.#failedAt) this.#fail(now, random);
   }
 
-  /** Tells that a dial succeeded. */
+  /** Tells that the connection of dial number `dial` died before it was of any use. `latest` is the last one begun. */
+  died(error: Error, dial: number, latest: number, now: number, random: number): void {
+    const again = this.#doubtedUpTo !== undefined && dial > this.#doubtedUpTo;
+    // One may die of anything, and those beside it of the same.
+    if (this.#doubtedUpTo === undefined || again) this.#doubtedUpTo = latest;
+    if (!again) return;
+    this.lastError = error;
+    this.#refused = false;
+    this.#fail(now, random);
+  }
+
+  /** Tells that dial number `dial` ended in a connection. In doubt, it has to stand for a while before the next dial. */
+  connected(dial: number, now: number, random: number): void {
+    this.lastError = undefined;
+    this.#refused = false;
+    if (dial > (this.#doubtedUpTo ?? dial)) this.#wait(now, random);
+  }
+
+  /** Tells that a dial succeeded; in doubt, that a new connection was of use. */
   succeeded(): void {
     this.lastError = undefined;
+    this.#refused = false;
+    this.#doubtedUpTo = undefined;
     this.#failures = 0;
     this.#failedAt = Number.NEGATIVE_INFINITY;
     this.#until = Number.NEGATIVE_INFINITY;
@@ -33,11 +59,32 @@ export class Backoff {
 
   /** How many dials may be under way at once: all of `most`, or one that finds out whether Redis is back. */
   limit(most: number): number {
-    return this.#failures === 0 ? most : 1;
+    return this.#failures === 0 && !this.doubtful ? most : 1;
+  }
+
+  /** Whether a connection has to prove itself. */
+  get doubtful(): boolean {
+    return this.#doubtedUpTo !== undefined;
+  }
+
+  /** Whether nobody gets a connection at all until the next dial. */
+  refuses(now: number): boolean {
+    return this.#refused && this.remaining(now) > 0;
   }
 
   /** Milliseconds until the next dial may start; 0 or less: now. */
   remaining(now: number): number {
     return this.#until - now;
+  }
+
+  #fail(now: number, random: number): void {
+    this.#failedAt = now;
+    this.#wait(now, random);
+    this.#failures++;
+  }
+
+  #wait(now: number, random: number): void {
+    const delay = Math.min(FIRST_MS * 2 ** this.#failures, LONGEST_MS);
+    this.#until = now + delay * (1 - random / 2);
   }
 }

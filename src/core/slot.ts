@@ -25,6 +25,8 @@ export class Slot<C> implements Listed<Slot<C>> {
   connection: C | undefined;
   /** How often it was lent. */
   uses = 0;
+  /** Whether its connection was of any use is known. */
+  judged = false;
   /** Its engine's permit, which it holds until its socket is gone. */
   permit: Promise<object> | undefined;
   /** When its connection became ready; before that, there is nothing to count or to lend. */

@@ -37,6 +37,8 @@ export class RedisConnection implements Connection {
   /** What is to blame if the dial takes too long. */
   #awaited = 'createClient did not return a client';
   #loading = false;
+  /** Bytes that had come when it was ready; not every stream counts them. */
+  #readBefore: number | undefined;
   /** Aborted when the dial has failed or the connection is closed. */
   readonly #over = new AbortController();
   #closed: Promise<void> | undefined;
@@ -72,6 +74,13 @@ export class RedisConnection implements Connection {
 
   get intake(): Intake | undefined {
     return this.#intake;
+  }
+
+  get answered(): boolean | undefined {
+    const bytesRead = this.#client?.stream?.bytesRead;
+    return bytesRead === undefined || this.#readBefore === undefined
+      ? undefined
+      : bytesRead > this.#readBefore;
   }
 
   close(): Promise<void> {
@@ -158,6 +167,7 @@ export class RedisConnection implements Connection {
   }
 
   #watchLoss(client: Redis): void {
+    this.#readBefore = client.stream.bytesRead;
     // Before ioredis' own handler, which rejects with "Connection is closed." and no code.
     client.stream.prependListener('close', () => {
       if (this.#closed === undefined) this.#owner.lost(this.#error);

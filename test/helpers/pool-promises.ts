@@ -55,7 +55,7 @@ export function holdsAtRest(world: World): void {
   staleAreGone(world);
   reasonsHold(world);
   if (world.closing) endHolds(world);
-  else if (world.downSince === undefined) dialsHold(world);
+  else if (world.downSince === undefined && world.now >= world.doubtUntil) dialsHold(world);
 }
 
 /** What holds when time has passed: nobody who should have an answer by now is without. */

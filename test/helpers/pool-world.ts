@@ -12,6 +12,7 @@ import { whyWrong } from './pool-promises.ts';
 
 /** 50 ms, less the most that chance takes away. */
 const SHORTEST_BACKOFF_MS = 25;
+const LONGEST_BACKOFF_MS = 2000;
 
 /** What was done, as far as it explains errors and close reasons. */
 export type Deed = 'broke' | 'tainted' | 'cleared' | 'dial failed';
@@ -47,6 +48,8 @@ export class World {
   calm = false;
   /** When the first dial failed since one succeeded. */
   downSince: number | undefined;
+  /** Until when dials may be held back since a connection died that nobody had used. */
+  doubtUntil = 0;
   engine: Engine = genericPoolEngine(1);
   /** No connection with this number or below may be lent any more: `clear()` was called. */
   staleUpTo = 0;
@@ -196,6 +199,10 @@ export class World {
       connect: ({ connectionId }) => {
         this.known.set(connectionId, this.now);
         this.downSince = undefined;
+        if (this.doubtUntil > this.now) this.doubtUntil = this.now + LONGEST_BACKOFF_MS;
+      },
+      close: ({ reason, uses }) => {
+        if (reason === 'broken' && uses === 0) this.doubtUntil = Number.POSITIVE_INFINITY;
       },
       connectError: ({ stats }) => {
         this.downSince ??= this.now;
