@@ -40,6 +40,8 @@ export class FakeConnection implements Connection {
   readonly client = new FakeClient();
   readonly ready: Promise<void>;
   state: 'dialling' | 'open' | 'closing' | 'closed' = 'dialling';
+  /** Whether anything came over it; `undefined`: whoever had it is taken to have had an answer. */
+  answered: boolean | undefined;
   /** Answers the pool's PING; otherwise refuses it at once. */
   answersPing = true;
   /** How long that answer takes; with `Infinity` it never comes. */

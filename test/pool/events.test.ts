@@ -68,8 +68,8 @@ test('a connection tells its life, from the dial to its end', async () => {
   ]);
   pool.clear();
   expect(heard()).toEqual([
-    { close: { connectionId: 1, reason: 'cleared', ageMs: 130, uses: 2 } },
     { clear: {} },
+    { close: { connectionId: 1, reason: 'cleared', ageMs: 130, uses: 2 } },
   ]);
   await pool.close();
   expect(heard()).toEqual([{ drain: {} }]);
@@ -158,6 +158,16 @@ test('every event there is comes to pass, names the pool and carries its numbers
     const ended = Object.values(closed).reduce((a, b) => a + b);
     expect(inUse + idle + ended, name).toBe(connected);
   }
+});
+
+test('who takes a connection when clear is told gets a new one', async () => {
+  const redis = new FakeRedis();
+  const pool = redis.pool();
+  await pool.use(() => {});
+  const taken: Promise<number>[] = [];
+  pool.on('clear', () => taken.push(pool.use(({ connectionId }) => connectionId)));
+  pool.clear();
+  expect(await Promise.all(taken)).toEqual([2]);
 });
 
 test('counters are the numbers of events, whether or not anyone has listened', async () => {
