@@ -6,7 +6,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { times } from '../helpers/outcomes.ts';
 import { useServer } from '../helpers/redis.ts';
 import { serve, Visitor } from '../helpers/web.ts';
-import { BURST, burst, onPool, tally } from './helpers.ts';
+import { BURST, burst, onPool, tally, throughOutage } from './helpers.ts';
 
 declare module 'express-session' {
   interface SessionData {
@@ -124,3 +124,13 @@ describe('the store of connect-redis 8 by itself', () => {
       expect(await server.observer.dbsize()).toBe(0);
     }));
 });
+
+test('the store comes through an outage', () =>
+  throughOutage(server, async (redis) => {
+    const store = new RedisStore({ client: redis });
+    const session = { cookie: { originalMaxAge: null } };
+    return async () => {
+      await store.set('sid', session);
+      expect(await store.get('sid')).toEqual(session);
+    };
+  }));

@@ -5,7 +5,7 @@ import type { Redis } from 'ioredis';
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { times } from '../helpers/outcomes.ts';
 import { useServer } from '../helpers/redis.ts';
-import { BURST, burst, onPool, tally } from './helpers.ts';
+import { BURST, burst, onPool, tally, throughOutage } from './helpers.ts';
 
 const server = useServer();
 beforeEach(() => server.observer.flushall());
@@ -41,6 +41,13 @@ describe('@fastify/rate-limit', () => {
       expect(remaining.sort((a, b) => b - a)).toEqual(expected);
     }));
 
+  test('the limit comes through an outage', () =>
+    throughOutage(server, async (redis) => {
+      const ask = await appOn(redis);
+      let asked = 0;
+      return async () => expect((await ask(`user ${asked++}`)).statusCode).toBe(200);
+    }));
+
   test('users and routes have limits of their own', () =>
     onPool(server, async (redis) => {
       const ask = await appOn(redis);
@@ -65,6 +72,13 @@ describe('@fastify/redis', () => {
       await app.close();
       // The client is not the app's: it is as good as before.
       expect(await redis.get('hits')).toBe(String(BURST));
+    }));
+
+  test('the decorated client comes through an outage', () =>
+    throughOutage(server, async (redis) => {
+      const app = newApp();
+      await app.register(fastifyRedis, { client: redis });
+      return () => app.redis.incr('hits');
     }));
 
   test('with closeClient, the pool ends as the app does, when all is answered', async () => {

@@ -62,3 +62,34 @@ export class Section {
     this.#inside--;
   }
 }
+
+/**
+ * Kills the server under `call`, again and again made by nobody but this, and starts it anew: while it is away calls
+ * fail, or wait, and when it is back they succeed, though they may do no more than look at `status` before they give up.
+ */
+export async function throughOutage(
+  server: TestServer,
+  work: (redis: Redis) => Promise<() => Promise<unknown>>,
+): Promise<void> {
+  const pool = server.pool({ maxActive: MAX_ACTIVE });
+  const heard: string[] = [];
+  for (const event of ['ready', 'end'] as const) pool.redis.on(event, () => heard.push(event));
+  const call = await work(pool.redis);
+  const succeeds = (): Promise<boolean> =>
+    call().then(
+      () => true,
+      () => false,
+    );
+  await call();
+  await server.kill();
+  await until('it is known that nobody can connect', async () => {
+    return !(await succeeds()) && pool.redis.status === 'connecting';
+  });
+  for (let i = 0; i < 20; i++) expect(await succeeds()).toBe(false);
+  await server.start();
+  await until('calls succeed again', succeeds, 10_000);
+  expect(pool.redis.status).toBe('ready');
+  await call();
+  expect(heard).toEqual(['ready', 'ready']);
+  await pool.close();
+}

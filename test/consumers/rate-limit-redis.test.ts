@@ -6,7 +6,7 @@ import { beforeEach, expect, test } from 'vitest';
 import { times } from '../helpers/outcomes.ts';
 import { useServer } from '../helpers/redis.ts';
 import { serve } from '../helpers/web.ts';
-import { BURST, burst, onPool, tally } from './helpers.ts';
+import { BURST, burst, onPool, tally, throughOutage } from './helpers.ts';
 
 const server = useServer();
 beforeEach(() => server.observer.flushall());
@@ -65,4 +65,11 @@ test('hits are taken back and forgotten through the store', () =>
     await store.resetKey('one');
     expect(await server.observer.keys('rl:*')).toEqual(['rl:two']);
     expect((await ask('one')).status).toBe(200);
+  }));
+
+test('the limit comes through an outage', () =>
+  throughOutage(server, async (redis) => {
+    const ask = await appOn(storeOn(redis));
+    let asked = 0;
+    return async () => expect((await ask(`user ${asked++}`)).status).toBe(200);
   }));

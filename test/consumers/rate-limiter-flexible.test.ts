@@ -3,7 +3,7 @@ import { type IRateLimiterRedisOptions, RateLimiterRedis, RateLimiterRes } from 
 import { beforeEach, expect, test } from 'vitest';
 import { times } from '../helpers/outcomes.ts';
 import { useServer } from '../helpers/redis.ts';
-import { BURST, burst, onPool, tally } from './helpers.ts';
+import { BURST, burst, onPool, tally, throughOutage } from './helpers.ts';
 
 const server = useServer();
 beforeEach(() => server.observer.flushall());
@@ -86,3 +86,13 @@ test('points without an end are counted in a transaction', () =>
     expect(consumed(await verdicts(limiter))).toEqual(upTo(BURST));
     expect(await server.observer.pttl('rlflx:one')).toBe(-1);
   }));
+
+test.each([true, false])(
+  'it comes through an outage, with rejectIfRedisNotReady %s',
+  (rejectIfRedisNotReady) =>
+    throughOutage(server, async (redis) => {
+      const limiter = limiterOn(redis, { rejectIfRedisNotReady });
+      let asked = 0;
+      return () => limiter.consume(`user ${asked++}`);
+    }),
+);

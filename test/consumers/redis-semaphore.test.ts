@@ -2,7 +2,7 @@ import { Mutex, Semaphore } from 'redis-semaphore';
 import { beforeEach, expect, test } from 'vitest';
 import { times } from '../helpers/outcomes.ts';
 import { until, useServer } from '../helpers/redis.ts';
-import { BURST, burst, onPool, Section, tally } from './helpers.ts';
+import { BURST, burst, onPool, Section, tally, throughOutage } from './helpers.ts';
 
 const server = useServer();
 beforeEach(() => server.observer.flushall());
@@ -72,3 +72,13 @@ test('of all who try once for a semaphore, as many get in as it has places', () 
     await Promise.all(semaphores.map((semaphore) => semaphore.release()));
     expect(await server.observer.zcard('semaphore:one')).toBe(0);
   }));
+
+test.each([Mutex, Semaphore])('%o comes through an outage', (Lock) =>
+  throughOutage(server, async (redis) => {
+    return async () => {
+      const lock = Lock === Mutex ? new Mutex(redis, 'one', once) : new Semaphore(redis, 'one', 5, once);
+      await lock.acquire();
+      await lock.release();
+    };
+  }),
+);

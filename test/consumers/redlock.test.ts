@@ -2,7 +2,7 @@ import { createRequire } from 'node:module';
 import type { Redis } from 'ioredis';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { useServer } from '../helpers/redis.ts';
-import { BURST, burst, onPool, Section, tally } from './helpers.ts';
+import { BURST, burst, onPool, Section, tally, throughOutage } from './helpers.ts';
 
 const server = useServer();
 beforeEach(() => server.observer.flushall());
@@ -82,6 +82,12 @@ describe.each(majors)('%s', (_, Redlock) => {
       await Promise.all(extended.map(release));
       expect(await server.observer.dbsize()).toBe(0);
       expect(errors).toEqual([]);
+    }));
+
+  test('comes through an outage', () =>
+    throughOutage(server, async (redis) => {
+      const { redlock } = make(redis, { retryCount: 0 });
+      return async () => release(await redlock.acquire(['one'], TTL));
     }));
 
   test('quit ends the pool', async () => {

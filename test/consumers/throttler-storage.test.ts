@@ -2,7 +2,7 @@ import { ThrottlerStorageRedisService } from '@nest-lab/throttler-storage-redis'
 import { beforeEach, expect, test } from 'vitest';
 import { times } from '../helpers/outcomes.ts';
 import { useServer } from '../helpers/redis.ts';
-import { BURST, burst, onPool, tally } from './helpers.ts';
+import { BURST, burst, onPool, tally, throughOutage } from './helpers.ts';
 
 const server = useServer();
 beforeEach(() => server.observer.flushall());
@@ -44,4 +44,10 @@ test('keys and throttlers are counted apart', () =>
       Object.fromEntries(times(10, (i) => [i + 1, 20])),
     );
     expect(tally(all.map(({ isBlocked }) => isBlocked))).toEqual({ true: 100, false: 100 });
+  }));
+
+test('it comes through an outage', () =>
+  throughOutage(server, async (redis) => {
+    const storage = new ThrottlerStorageRedisService(redis);
+    return () => storage.increment('one', TTL, 1000, TTL, 'default');
   }));

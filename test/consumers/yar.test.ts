@@ -5,7 +5,7 @@ import type { Redis } from 'ioredis';
 import { beforeEach, expect, onTestFinished, test } from 'vitest';
 import { times } from '../helpers/outcomes.ts';
 import { useServer } from '../helpers/redis.ts';
-import { BURST, burst, onPool, tally } from './helpers.ts';
+import { BURST, burst, onPool, tally, throughOutage } from './helpers.ts';
 
 const server = useServer();
 beforeEach(() => server.observer.flushall());
@@ -82,4 +82,13 @@ test('a cache of what is dear to make, over the same engine: made once for all w
     expect(tally((await burst(() => cache.get('one'))).map(String))).toEqual({ 'one, made 1': BURST });
     await cache.drop('one');
     expect(await cache.get('one')).toBe('one, made 2');
+  }));
+
+test('sessions come through an outage, though catbox-redis asks nothing of a client that is not ready', () =>
+  throughOutage(server, async (redis) => {
+    const app = await appOn(redis);
+    return async () => {
+      const { statusCode, payload } = await app.inject('/login/one');
+      expect({ statusCode, payload }).toEqual({ statusCode: 200, payload: 'one' });
+    };
   }));
