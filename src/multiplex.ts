@@ -122,6 +122,9 @@ export class Multiplex implements SharedOwner {
     const { events } = this.#house;
     events.add('connect', () => this.#tell((view) => view.connected()));
     events.add('connectError', ({ error }) => this.#tell((view) => view.failed(error)));
+    events.add('close', () => {
+      if (this.status === 'connecting') this.#tell((view) => view.down());
+    });
     events.add('drain', () => {
       this.#cancelWarm();
       this.#tell((view) => view.ended());

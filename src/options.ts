@@ -36,7 +36,7 @@ export interface PoolOptions {
   /**
    * Makes the ioredis client of one connection: for subclasses, instrumentation, rotating credentials. A Cluster,
    * or a client that is connecting already, is refused. `signal` is aborted when the dial is over, and the client would
-   * come too late. Default `(o) => new Redis(o)`.
+   * come too late. Default `(o, { signal }) => new Redis(o)`.
    */
   readonly createClient?:
     | ((options: ClientOptions, context: { readonly signal: AbortSignal }) => Redis | PromiseLike<Redis>)

@@ -42,8 +42,12 @@ export class Announcer implements SharedView {
   }
 
   failed(error: Error): void {
-    if (this.#owner.status !== 'ready') this.#up = false;
+    if (this.#owner.status !== 'ready') this.down();
     this.#tell('error', error);
+  }
+
+  down(): void {
+    this.#up = false;
   }
 
   ended(): void {

@@ -35,6 +35,8 @@ export interface SharedView {
   connected(): void;
   /** A dial failed. */
   failed(error: Error): void;
+  /** Nobody can connect any more, though the dials do not fail: what they make dies. */
+  down(): void;
   /** The pool is closed. */
   ended(): void;
 }

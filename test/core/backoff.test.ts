@@ -88,3 +88,58 @@ test('a success forgets everything: error, delay, limit, and how often dials had
   backoff.failed(refused, 0, 0, 0);
   expect(backoff.remaining(0)).toBe(50);
 });
+
+const died = new Error('died');
+
+test('one connection that dies unused delays nothing, but has the next dials go one at a time', () => {
+  const backoff = new Backoff();
+  backoff.died(died, 1, 3, 1000, 0);
+  backoff.died(died, 2, 3, 1001, 0); // it stood beside the first
+  expect(backoff.remaining(1001)).toBeLessThanOrEqual(0);
+  expect(backoff).toMatchObject({ doubtful: true, lastError: undefined });
+  expect(backoff.limit(4)).toBe(1);
+});
+
+test('the next that dies unused is a failed dial, and the delay doubles from there; nobody is refused for it', () => {
+  const backoff = new Backoff();
+  backoff.died(died, 1, 1, 0, 0);
+  let now = 0;
+  const all = [2, 3, 4, 5, 6, 7, 8].map((dial) => {
+    backoff.connected(dial, now, 0);
+    expect(backoff.lastError).toBeUndefined();
+    backoff.died(died, dial, dial, now, 0);
+    expect(backoff.lastError).toBe(died);
+    expect(backoff.refuses(now)).toBe(false);
+    const delay = backoff.remaining(now);
+    now += delay;
+    return delay;
+  });
+  expect(all).toEqual([50, 100, 200, 400, 800, 1600, 2000]);
+});
+
+test('in doubt a new connection has to stand for the delay before the next dial, one begun before it has not', () => {
+  const backoff = new Backoff();
+  backoff.died(died, 1, 2, 0, 0);
+  backoff.connected(2, 1, 0);
+  expect(backoff.remaining(1)).toBeLessThanOrEqual(0);
+  backoff.connected(3, 2, 0);
+  expect(backoff.remaining(2)).toBe(50);
+});
+
+test('a new connection that was of use ends the doubt', () => {
+  const backoff = new Backoff();
+  backoff.died(died, 1, 1, 0, 0);
+  backoff.died(died, 2, 2, 1, 0);
+  backoff.succeeded();
+  expect(backoff).toMatchObject({ doubtful: false, lastError: undefined });
+  expect(backoff.remaining(2)).toBeLessThanOrEqual(0);
+  expect(backoff.limit(4)).toBe(4);
+});
+
+test('a dial that fails refuses everybody until the next, in doubt too', () => {
+  const backoff = new Backoff();
+  backoff.died(died, 1, 1, 0, 0);
+  backoff.failed(refused, 1, 2, 0);
+  expect(backoff.refuses(51)).toBe(true);
+  expect(backoff.refuses(52)).toBe(false);
+});

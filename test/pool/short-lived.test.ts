@@ -113,6 +113,22 @@ describe('a connection that died before it was of use', () => {
     expect(redis.dials.length).toBeLessThanOrEqual(before + 5);
   });
 
+  test('makes pool.redis connecting from the second on, and ready is told again when one stands', async () => {
+    const redis = dying();
+    const pool = redis.pool({ minIdle: 1 });
+    const { redis: client } = pool;
+    const heard: string[] = [];
+    for (const event of ['ready', 'error', 'end'] as const) client.on(event, () => heard.push(event));
+    kill(redis, pool, 5);
+    await redis.clock.advance(20);
+    expect(client.status).toBe('connecting');
+    heard.length = 0;
+    redis.well = true;
+    await redis.clock.advance(2000);
+    expect(client.status).toBe('ready');
+    expect(heard).toEqual(['ready']);
+  });
+
   test('is the cause that callers hear who run into their deadline', async () => {
     const redis = dying();
     const pool = redis.pool({ maxActive: 1, minIdle: 1 });
