@@ -77,8 +77,12 @@ test('under a server that hangs, commands end within replyTimeoutMs, memory is b
   const known = ['POOL_CONNECT_FAILED', 'POOL_EXHAUSTED', 'POOL_ACQUIRE_TIMEOUT'];
   expect(Object.keys(rest).filter((code) => !known.includes(code))).toEqual([]);
   server.thaw();
-  await clock.advance(1000); // past the back-off
-  expect(await pool.redis.get('k')).toBe('1');
+  // Somebody dials by itself; the time of such a dial may be over before a server has answered.
+  const reply = await until('the back-off is over', async () => {
+    await clock.advance(20);
+    return pool.redis.get('k').catch(() => false as const);
+  });
+  expect(reply).toBe('1');
   expectBalanced(pool.stats());
 });
 
