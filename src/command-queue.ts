@@ -1,123 +1,157 @@
 import type { Command } from 'ioredis';
+import { bytesOf } from './commands/bytes.ts';
 import { Group } from './commands/group.ts';
-import { isReadOnly } from './commands/kinds.ts';
-import type { Lane, Unit } from './commands/lane.ts';
-import type { LargeReplies } from './core/large-replies.ts';
+import type { Unit } from './commands/lane.ts';
 import { another } from './errors.ts';
 import { rejectSafely } from './redis/internals.ts';
 
-/** What was handed over in one tick. It goes over one lane, in order. */
+/** What was handed over in one tick, as far as it is not sent. */
 export interface Batch {
-  readonly units: readonly Unit[];
+  units: readonly Unit[];
   /** When it was complete. */
   readonly at: number;
-  /** Its reply is expected to be large. */
-  readonly large: boolean;
   /** How many units of it are sent. */
   sent: number;
-  /** Which lane has taken its first part, and must take the rest. */
-  lane: Lane | undefined;
+  /** How many commands are left of it, and what their arguments weigh. */
+  commands: number;
+  bytes: number;
 }
 
-/** Commands that are not sent yet: what this tick brings, and the batches of earlier ones that wait for a lane. */
+/** Commands that are not sent yet: what this tick brings, and the batches of earlier ones that wait. */
 export class CommandQueue {
   /** How many commands there are in all. */
   length = 0;
+  /** What their arguments weigh. */
+  bytes = 0;
+  /** How many groups of earlier ticks need a connection of their own. */
+  owns = 0;
   /** Those of earlier ticks, in order. */
   batches: Batch[] = [];
   #gathered: Unit[] = [];
-  /** How many groups are among the gathered. */
+  /** What is among the gathered: commands in all, their weight, and groups. */
+  #commands = 0;
+  #bytes = 0;
   #groups = 0;
 
-  /** Takes a command. */
-  add(command: Command): void {
-    this.length++;
+  /** Takes a command, of so many bytes. */
+  add(command: Command, bytes: number): void {
+    this.#count(1, bytes);
     this.#gathered.push(command);
   }
 
-  /** Takes a group. Its commands come in the same go, and are counted by `length` as they come. */
+  /** Takes a group. Its commands come in the same go, and `addedTo` is told of each. */
   addGroup(group: Group): void {
     this.#groups++;
     this.#gathered.push(group);
   }
 
-  /** Ends the batch of this tick. `elsewhere` takes groups that need a connection of their own. */
-  endBatch(at: number, elsewhere: (commands: readonly Command[]) => void): void {
-    let units = this.#gathered;
-    const groups = this.#groups;
-    this.#gathered = [];
-    this.#groups = 0; // before listeners, whom `elsewhere` may reach, can bring the next ones
-    if (groups > 0) units = units.filter((unit) => this.#belongs(unit, elsewhere));
-    if (units.length > 0) this.batches.push(batchOf(units, at));
+  addedTo(group: Group, bytes: number): void {
+    group.bytes += bytes;
+    this.#count(1, bytes);
   }
 
-  /**
-   * Takes commands with large replies out of the last batch, so that the others need not wait for them. Only if all of
-   * them just read: then nobody can tell in which order they arrive.
-   */
-  splitLast(large: LargeReplies): void {
-    const last = this.batches.at(-1);
-    if (last === undefined || last.sent > 0 || !last.units.every(reads)) return;
-    const isLarge = (unit: Unit): boolean => !(unit instanceof Group) && large.expects(unit.name, unit.args);
-    const apart = last.units.filter(isLarge);
-    if (apart.length === 0) return;
-    this.batches.pop();
-    const { at } = last;
-    const others = last.units.filter((unit) => !isLarge(unit));
-    if (others.length > 0) this.batches.push(batchOf(others, at));
-    for (const unit of apart) this.batches.push(batchOf([unit], at, true));
+  /** Ends the batch of this tick. */
+  endBatch(at: number): void {
+    let units = this.#gathered;
+    if (units.length === 0) return;
+    if (this.#groups > 0) units = units.filter((unit) => this.#belongs(unit));
+    if (units.length > 0) {
+      this.batches.push({ units, at, sent: 0, commands: this.#commands, bytes: this.#bytes });
+    }
+    this.#gathered = [];
+    this.#commands = 0;
+    this.#bytes = 0;
+    this.#groups = 0;
   }
 
   /** Puts what was sent in vain before all others. */
   putFirst(units: readonly Unit[], at: number): void {
     if (units.length === 0) return;
-    this.batches.unshift(batchOf(units, at));
-    this.length += sizeOf(units, 0, units.length);
+    const batch: Batch = { units, at, sent: 0, commands: 0, bytes: 0 };
+    for (const unit of units) {
+      batch.commands += commandsOf(unit);
+      batch.bytes += weightOf(unit);
+    }
+    this.length += batch.commands;
+    this.bytes += batch.bytes;
+    this.batches.unshift(batch);
   }
 
   /** Tells that `batch` is sent up to unit `sent`. */
   sent(batch: Batch, sent: number): void {
-    this.length -= sizeOf(batch.units, batch.sent, sent);
+    if (sent === batch.units.length) {
+      this.#drop(batch);
+      return;
+    }
+    for (let i = batch.sent; i < sent; i++) this.take(batch, batch.units[i] as Unit);
     batch.sent = sent;
-    if (sent === batch.units.length) this.batches.splice(this.batches.indexOf(batch), 1);
+  }
+
+  /** Counts a unit of `batch` no longer. */
+  take(batch: Batch, unit: Unit): void {
+    const commands = commandsOf(unit);
+    const bytes = weightOf(unit);
+    batch.commands -= commands;
+    batch.bytes -= bytes;
+    this.length -= commands;
+    this.bytes -= bytes;
+    if (unit instanceof Group && unit.own) this.owns--;
+  }
+
+  /** Tells that `units` are all that is left of `batch`, after others were taken. */
+  leave(batch: Batch, units: readonly Unit[]): void {
+    batch.units = units;
+    batch.sent = 0;
+    if (units.length === 0) this.#drop(batch);
   }
 
   /** Rejects those batches that came at `moment` or before. */
   reject(moment: number, error: Error): void {
-    const all = this.batches;
-    this.batches = all.filter(({ at }) => at > moment);
-    for (const { units, at, sent } of all) {
-      if (at > moment) continue;
-      this.length -= sizeOf(units, sent, units.length);
-      for (const unit of units.slice(sent)) {
-        if (unit instanceof Group) unit.refuse(another(error));
-        else rejectSafely(unit, another(error));
+    const all = this.batches.filter(({ at }) => at <= moment);
+    for (const batch of all) {
+      const units = batch.units.slice(batch.sent);
+      this.#drop(batch);
+      for (const unit of units) {
+        if (!(unit instanceof Group)) rejectSafely(unit, another(error));
+        else {
+          if (unit.own) this.owns--;
+          unit.refuse(another(error));
+        }
       }
     }
   }
 
-  #belongs(unit: Unit, elsewhere: (commands: readonly Command[]) => void): boolean {
-    if (!(unit instanceof Group) || !(unit.own || unit.refusal)) return true;
-    this.length -= unit.commands.length;
-    if (!unit.refusal) elsewhere(unit.commands);
+  #drop(batch: Batch): void {
+    this.length -= batch.commands;
+    this.bytes -= batch.bytes;
+    this.batches.splice(this.batches.indexOf(batch), 1);
+  }
+
+  #count(commands: number, bytes: number): void {
+    this.length += commands;
+    this.bytes += bytes;
+    this.#commands += commands;
+    this.#bytes += bytes;
+  }
+
+  /** Nothing of what was refused as it came is sent. */
+  #belongs(unit: Unit): boolean {
+    if (!(unit instanceof Group)) return true;
+    if (!unit.refusal) {
+      if (unit.own) this.owns++;
+      return true;
+    }
+    this.#count(-unit.commands.length, -unit.bytes);
     return false;
   }
 }
 
-function batchOf(units: readonly Unit[], at: number, large = false): Batch {
-  return { units, at, large, sent: 0, lane: undefined };
+/** How many commands a unit has. */
+export function commandsOf(unit: Unit): number {
+  return unit instanceof Group ? unit.commands.length : 1;
 }
 
-function reads(unit: Unit): boolean {
-  return unit instanceof Group ? unit.commands.every(reads) : isReadOnly(unit.name, unit.args);
-}
-
-/** How many commands there are in `units`, from `from` to before `to`. */
-function sizeOf(units: readonly Unit[], from: number, to: number): number {
-  let size = to - from;
-  for (let i = from; i < to; i++) {
-    const unit = units[i];
-    if (unit instanceof Group) size += unit.commands.length - 1;
-  }
-  return size;
+/** What the arguments of a unit weigh. */
+export function weightOf(unit: Unit): number {
+  return unit instanceof Group ? unit.bytes : bytesOf(unit);
 }

@@ -4,7 +4,7 @@ import type { PoolStats } from './redis-pool.ts';
 export type PoolErrorCode =
   /**
    * All connections are in use, and the caller must not wait: `wait: false`, or `maxWaiting` wait already; or
-   * `maxQueuedCommands` commands wait for a lane.
+   * `maxQueuedCommands` commands, or `maxQueuedBytes` of arguments, wait for a lane.
    */
   | 'POOL_EXHAUSTED'
   /** The acquire deadline passed. */

@@ -1,34 +1,46 @@
 import type { Command } from 'ioredis';
 import { CommandQueue } from './command-queue.ts';
+import { bytesOf } from './commands/bytes.ts';
 import type { Group } from './commands/group.ts';
 import { Lane } from './commands/lane.ts';
 import { toResend } from './commands/losses.ts';
 import { Condition } from './condition.ts';
-import { chooseLane } from './core/lane-choice.ts';
+import { isFree } from './core/lane-choice.ts';
 import { LargeReplies } from './core/large-replies.ts';
 import { whyExpired } from './core/reap.ts';
+import { Dispatch, type DispatchOwner } from './dispatch.ts';
 import { another } from './errors.ts';
 import type { Exchange } from './exchange.ts';
 import type { Connection } from './hands.ts';
 import { type House, type PoolSlot, poolError, whyLost } from './house.ts';
 import { DEFAULTS } from './options.ts';
 import { Overdue } from './overdue.ts';
+import type { OwnConnections } from './own-connections.ts';
 import { rejectSafely } from './redis/internals.ts';
+
+/** For so long at least, book is kept of what is where. Milliseconds. */
+const DISPATCH_MS = 50;
 
 /**
  * The multiplexed commands: gathered until the tick is over, and sent over as few connections as the load needs. A
  * lane holds a connection while it has commands in flight, and asks for it in the queue in which all others stand.
  */
-export class Lanes {
+export class Lanes implements DispatchOwner {
   readonly #house: House;
   readonly #exchange: Exchange;
-  /** Takes groups that need a connection of their own. */
-  readonly #elsewhere: (commands: readonly Command[]) => void;
+  /** Where commands go that need a connection of their own. */
+  readonly own: OwnConnections;
   readonly queue = new CommandQueue();
   readonly #large = new LargeReplies();
   readonly open: Lane[] = [];
   /** One for each connection that has ever been one. */
   readonly #known = new WeakMap<Connection, Lane>();
+  /** Keeps order, where more than one lane has something in flight. */
+  #dispatch: Dispatch | undefined;
+  /** Until when it does at least: to begin with it takes a look at all that is in flight. */
+  #dispatchUntil = 0;
+  /** What sockets had not written yet at the end of the last tick. Bytes. */
+  #unwritten = 0;
   #flushDue = false;
   #flushing = false;
   /** Takes back the request for another connection that is under way. */
@@ -40,10 +52,10 @@ export class Lanes {
   /** Nothing is waiting or in flight. */
   readonly #quiet: Condition;
 
-  constructor(house: House, exchange: Exchange, elsewhere: (commands: readonly Command[]) => void) {
+  constructor(house: House, exchange: Exchange, own: OwnConnections) {
     this.#house = house;
     this.#exchange = exchange;
-    this.#elsewhere = elsewhere;
+    this.own = own;
     this.#quiet = new Condition(
       house.hands.clock,
       () => this.queue.length === 0 && this.open.every(({ inFlight }) => inFlight === 0),
@@ -62,11 +74,13 @@ export class Lanes {
 
   /** Takes a command that may share a connection. */
   send(command: Command): void {
-    if (this.#stopped || this.queue.length >= this.#house.options.maxQueuedCommands) {
-      rejectSafely(command, this.#refusal());
+    const bytes = bytesOf(command);
+    const refusal = this.#whyNot(this.queue.length, this.queue.bytes, bytes);
+    if (refusal) {
+      rejectSafely(command, refusal);
       return;
     }
-    this.queue.add(command);
+    this.queue.add(command, bytes);
     this.#flushSoon();
   }
 
@@ -78,12 +92,15 @@ export class Lanes {
 
   /** Tells of one more command in `group`. One that comes alone may be as large as it likes. */
   added(group: Group): void {
-    const { length } = this.queue;
-    const alone = length === group.commands.length - 1;
-    if (this.#stopped || (!alone && length >= this.#house.options.maxQueuedCommands)) {
-      group.refuse(this.#refusal());
+    const { commands } = group;
+    const bytes = bytesOf(commands.at(-1) as Command);
+    if (!group.refusal) {
+      const others = this.queue.length - commands.length + 1;
+      const length = others === 0 ? 0 : this.queue.length;
+      const refusal = this.#whyNot(length, this.queue.bytes - group.bytes, group.bytes + bytes);
+      if (refusal) group.refuse(refusal);
     }
-    this.queue.length++;
+    this.queue.addedTo(group, bytes);
   }
 
   /** `waiting` callers are in line for a connection: as many lanes must come to rest. */
@@ -112,11 +129,42 @@ export class Lanes {
   /** Lets go of time: all is over. */
   readonly end = (): void => this.#overdue.stop();
 
-  #refusal(): Error {
+  get maxLanes(): number {
+    return this.#house.options.maxLanes;
+  }
+
+  get maxInFlight(): number {
+    return this.#house.options.maxInFlight;
+  }
+
+  get spare(): boolean {
+    return this.#exchange.line.spare;
+  }
+
+  /** Why no more is taken: `length` commands and `others` bytes wait already, and `bytes` would come to them. */
+  #whyNot(length: number, others: number, bytes: number): Error | undefined {
+    const { maxQueuedBytes, maxQueuedCommands } = this.#house.options;
     const { admission } = this.#exchange;
     if (this.#stopped) return admission.closed();
-    const { maxQueuedCommands } = this.#house.options;
-    return admission.exhausted(`${maxQueuedCommands} commands wait for a lane already (maxQueuedCommands)`);
+    if (length >= maxQueuedCommands) {
+      return admission.exhausted(`${maxQueuedCommands} commands wait for a lane already (maxQueuedCommands)`);
+    }
+    if (others + this.#unwritten + this.own.bytes + bytes <= maxQueuedBytes) return undefined;
+    this.#lookAtSockets(); // they may have written since
+    const held = others + this.#unwritten + this.own.unwritten;
+    if (held === 0 || held + bytes <= maxQueuedBytes) return undefined; // alone it may be as large as it likes
+    return admission.exhausted(
+      `${held} bytes of arguments are queued already (maxQueuedBytes ${maxQueuedBytes})`,
+    );
+  }
+
+  #lookAtSockets(): void {
+    let bytes = 0;
+    for (const lane of this.open) {
+      bytes += lane.unwritten;
+      this.#watched ||= lane.watched;
+    }
+    this.#unwritten = bytes;
   }
 
   #flushSoon(): void {
@@ -128,50 +176,66 @@ export class Lanes {
   readonly #flush = (): void => {
     this.#flushDue = false;
     const now = this.#house.hands.clock.now();
-    this.queue.endBatch(now, this.#elsewhere);
-    if (this.#large.wary(now)) this.queue.splitLast(this.#large);
+    this.queue.endBatch(now);
     this.#flushing = true;
     for (const lane of [...this.open]) {
       // One that was just dialled takes its first batch, however short its life is, or there would be no end of dials.
       if (lane.slot && whyExpired(lane.slot, now) && (lane.used || lane.slot.stale)) this.#drain(lane);
     }
-    while (this.#sendNext(now)) {}
+    if (this.queue.batches.length > 0) this.#send(now);
     this.#flushing = false;
+    this.#lookAtSockets();
     this.makeRoom(this.#exchange.line.excess);
     for (const lane of [...this.open]) if (lane.inFlight === 0) this.#rest(lane);
+    this.#dispatch?.sendAlone();
     this.#overdue.watch(now);
     this.#quiet.look();
   };
 
-  /** Sends of the first batch for which there is a lane; returns whether there was one. */
-  #sendNext(now: number): boolean {
-    const { maxInFlight } = this.#house.options;
-    const held: Lane[] = []; // a group waits until they have room for it, and nobody overtakes it
-    for (const batch of this.queue.batches) {
-      // The rest of a batch goes where its first part is still under way, or they could overtake each other.
-      const lane = batch.lane?.slot ? batch.lane : this.#chooseLane(now, batch.large);
-      if (!lane?.takes(maxInFlight) || held.includes(lane)) continue;
-      const sent = lane.send(batch.units, batch.sent, maxInFlight);
-      if (sent > batch.sent) {
-        this.#watched ||= lane.watched;
-        if (batch.large) lane.meter.large = true;
-        batch.lane = lane;
-        this.queue.sent(batch, sent);
-        return true;
-      }
-      held.push(lane);
+  #send(now: number): void {
+    if (!this.#calm(now)) {
+      this.#dispatch ??= new Dispatch(this, this.queue, this.#large);
+      this.#dispatchUntil = Math.max(this.#dispatchUntil, now + DISPATCH_MS);
+      this.#dispatch.pass(now);
+    } else if (now >= this.#dispatchUntil) {
+      this.#dispatch = undefined;
+      this.#sendInLine();
+    } else {
+      this.#dispatch?.pass(now);
     }
-    return false;
   }
 
-  #chooseLane(now: number, large: boolean): Lane | undefined {
-    const { maxInFlight, maxLanes } = this.#house.options;
-    const usable = this.open.filter((lane) => lane.takes(maxInFlight));
-    const choice = chooseLane(usable, now, { large, wary: this.#large.wary(now), maxLanes });
+  /** Whether all can go over one lane, as it comes, and nobody has to keep book of what is where. */
+  #calm(now: number): boolean {
+    if (this.queue.owns > 0 || this.#dispatch?.waits) return false;
+    if (this.maxLanes === 1) return true;
+    if (this.open.length > 1 || this.#large.wary(now)) return false;
+    const [lane] = this.open;
+    return lane === undefined || (lane.takes(this.maxInFlight) && (!this.spare || isFree(lane, now, false)));
+  }
+
+  /** Sends all over the only lane, as far as it goes. */
+  #sendInLine(): void {
+    const { batches } = this.queue;
+    for (let [batch] = batches; batch !== undefined; [batch] = batches) {
+      const lane = this.open[0] ?? this.ask();
+      if (!lane?.takes(this.maxInFlight)) return;
+      this.queue.sent(batch, lane.send(batch.units, batch.sent, this.maxInFlight));
+      if (batches[0] === batch) return;
+    }
+  }
+
+  sendAlone(commands: readonly Command[], since: number, mayBlock: boolean, over: () => void): void {
+    this.own.send(commands, since, mayBlock, () => {
+      over();
+      if (this.queue.batches.length > 0) this.#flushSoon();
+    });
+  }
+
+  ask(): Lane | undefined {
     const before = this.open.length;
-    if (choice?.free || before >= maxLanes) return choice?.lane;
-    if (choice === undefined || this.#exchange.line.spare) this.#ask();
-    return this.open.length > before ? this.open.at(-1) : choice?.lane;
+    this.#ask();
+    return this.open.length > before ? this.open.at(-1) : undefined;
   }
 
   /** Asks for one more connection. It comes at once, or in its time, or not. */
@@ -256,7 +320,7 @@ export class Lanes {
   }
 
   #rejectAll(error: unknown): void {
-    this.queue.endBatch(this.#house.hands.clock.now(), this.#elsewhere);
+    this.queue.endBatch(this.#house.hands.clock.now());
     this.#reject(Number.POSITIVE_INFINITY, error);
   }
 

@@ -1,11 +1,10 @@
 import type { Command } from 'ioredis';
-import type { Group } from './commands/group.ts';
+import { Group } from './commands/group.ts';
 import type { SharedOwner, SharedView } from './commands/shared-owner.ts';
 import type { PoolErrorCode } from './errors.ts';
 import type { Exchange } from './exchange.ts';
 import { type House, poolError } from './house.ts';
 import type { Lanes } from './lanes.ts';
-import type { OwnConnections } from './own-connections.ts';
 
 /** How often a connection is asked for that nobody but listeners waits for. */
 const WARM_AGAIN_MS = 1000;
@@ -15,7 +14,6 @@ export class Multiplex implements SharedOwner {
   readonly #house: House;
   readonly #exchange: Exchange;
   readonly #lanes: Lanes;
-  readonly #own: OwnConnections;
   readonly #close: (graceMs?: number) => Promise<void>;
   /** A view that nobody holds any more goes, unless somebody listens on it. */
   readonly #views = new Set<WeakRef<SharedView>>();
@@ -27,13 +25,12 @@ export class Multiplex implements SharedOwner {
 
   constructor(
     house: House,
-    parts: { exchange: Exchange; lanes: Lanes; own: OwnConnections },
+    parts: { exchange: Exchange; lanes: Lanes },
     close: (graceMs?: number) => Promise<void>,
   ) {
     this.#house = house;
     this.#exchange = parts.exchange;
     this.#lanes = parts.lanes;
-    this.#own = parts.own;
     this.#close = close;
     this.#exchange.keepTrying();
   }
@@ -55,7 +52,10 @@ export class Multiplex implements SharedOwner {
   }
 
   sendAlone(command: Command): void {
-    this.#own.send([command]);
+    const group = new Group(undefined, this.#lanes.watched);
+    group.add(command);
+    this.sendGroup(group);
+    this.added(group);
   }
 
   sendGroup(group: Group): void {

@@ -71,16 +71,22 @@ export interface PoolOptions {
   /** A connection idle for this long or longer gets a PING before it is lent. Default 5000. */
   readonly checkAfterIdleMs?: number | undefined;
   /**
-   * A lane of `pool.redis` whose oldest reply is overdue by this is closed; its commands reject with
-   * `POOL_CONNECTION_LOST`. Leases have none: a BLPOP may take its time. From 1; default 10 000.
+   * A lane of `pool.redis`, or a connection of a command of its own, whose oldest reply is overdue by this is closed;
+   * its commands reject with `POOL_CONNECTION_LOST`. A blocking command has its own time-out on top. Leases have none:
+   * a BLPOP may take its time. From 1; default 10 000.
    */
   readonly replyTimeoutMs?: number | undefined;
-  /** Most connections that `pool.redis` multiplexes over at once; 1 keeps all its commands in order. From 1; default 4. */
+  /** Most connections that `pool.redis` multiplexes over at once; 1 keeps total order. From 1; default 4. */
   readonly maxLanes?: number | undefined;
   /** Most commands in flight on one lane. From 1; default 10 000. */
   readonly maxInFlight?: number | undefined;
   /** Most commands of `pool.redis` waiting for a lane; the next one fails at once. From 1; default 50 000. */
   readonly maxQueuedCommands?: number | undefined;
+  /**
+   * Most bytes of arguments of `pool.redis` that are queued, or written and not yet taken by the socket; what comes
+   * beyond fails at once. A command, or a pipeline, may be larger if it is alone. From 1; default 64 MiB.
+   */
+  readonly maxQueuedBytes?: number | undefined;
   /**
    * Your own check of a connection that was used and is idle, before it is lent again; a throw closes it, and the
    * acquire goes on with another. Default none.
@@ -124,6 +130,7 @@ export const DEFAULTS: ResolvedOptions = Object.freeze({
   maxLanes: 4,
   maxInFlight: 10_000,
   maxQueuedCommands: 50_000,
+  maxQueuedBytes: 64 << 20,
   testOnBorrow: undefined,
   onConnect: undefined,
   leakThresholdMs: Number.POSITIVE_INFINITY,
@@ -177,6 +184,7 @@ const RULES: Readonly<Record<keyof PoolOptions, Rule>> = {
   maxLanes: countFrom(1),
   maxInFlight: countFrom(1),
   maxQueuedCommands: countFrom(1),
+  maxQueuedBytes: countFrom(1),
   testOnBorrow: callable,
   onConnect: callable,
   leakThresholdMs: time(0),

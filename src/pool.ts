@@ -68,7 +68,7 @@ export class Pool implements RedisPool {
     this.#exchange = new Exchange(this.#house, (waiting) => this.#lanes.makeRoom(waiting));
     this.#lending = new Lending(this.#house, (slot, reason, tell) => this.#exchange.rest(slot, reason, tell));
     this.#own = new OwnConnections(this.#house, this.#exchange, this.#lending);
-    this.#lanes = new Lanes(this.#house, this.#exchange, (commands) => this.#own.send(commands));
+    this.#lanes = new Lanes(this.#house, this.#exchange, this.#own);
     this.#health = new Health(this.#house, this.#exchange, this.#lanes);
   }
 
@@ -78,7 +78,7 @@ export class Pool implements RedisPool {
 
   get redis(): Redis {
     if (this.#redis) return this.#redis;
-    const parts = { exchange: this.#exchange, lanes: this.#lanes, own: this.#own };
+    const parts = { exchange: this.#exchange, lanes: this.#lanes };
     const multiplex = new Multiplex(this.#house, parts, (graceMs) => this.close({ graceMs }));
     this.#redis = makeShared(copyPlain(this.#clientOptions), multiplex);
     return this.#redis;

@@ -4,7 +4,9 @@ import type { PoolStats } from './redis-pool.ts';
 /** What `pool.redis` is doing. */
 export interface LaneLoad {
   readonly open: readonly { readonly inFlight: number; readonly slot: PoolSlot | undefined }[];
-  readonly queue: { readonly length: number };
+  readonly queue: { readonly length: number; readonly owns: number };
+  /** Those who wait for a connection of their own. */
+  readonly own: { readonly waiting: number; readonly waitMs: number };
 }
 
 /**
@@ -14,7 +16,7 @@ export interface LaneLoad {
 export function takeSnapshot(
   { ledger, events, options }: House,
   waiters: { readonly length: number; readonly waitMs: number },
-  { open, queue }: LaneLoad,
+  { open, queue, own }: LaneLoad,
 ): PoolStats {
   const { maxActive, total, room, count, closed } = ledger;
   const { counts } = events;
@@ -37,7 +39,7 @@ export function takeSnapshot(
     lanes,
     inFlight,
     queuedCommands: queue.length,
-    waiting: Math.max(0, waiters.length - room),
+    waiting: Math.max(0, waiters.length - room) + own.waiting + queue.owns,
     acquired: counts.acquire,
     timedOut: counts.timeout,
     exhausted: counts.exhausted,
@@ -46,7 +48,7 @@ export function takeSnapshot(
     connectFailed: counts.connectError,
     leaked: counts.leak,
     waits: counts.wait,
-    waitMs: waiters.waitMs,
+    waitMs: waiters.waitMs + own.waitMs,
     closed,
     errors: events.errors,
   });

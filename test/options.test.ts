@@ -19,7 +19,7 @@ function refusal(given: object): string {
 const LONGEST = 2 ** 31 - 1;
 const COUNTS = {
   ...{ maxActive: 1, maxIdle: 0, minIdle: 0, maxWaiting: 0, maxConnecting: 1 },
-  ...{ maxLanes: 1, maxInFlight: 1, maxQueuedCommands: 1 },
+  ...{ maxLanes: 1, maxInFlight: 1, maxQueuedCommands: 1, maxQueuedBytes: 1 },
 };
 const TIMES = {
   acquireTimeoutMs: 0,
@@ -54,6 +54,7 @@ test('without options, everything has the default that the documentation names',
     maxLanes: 4,
     maxInFlight: 10_000,
     maxQueuedCommands: 50_000,
+    maxQueuedBytes: 67_108_864,
     testOnBorrow: undefined,
     onConnect: undefined,
     leakThresholdMs: Number.POSITIVE_INFINITY,

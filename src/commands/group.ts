@@ -2,6 +2,7 @@ import { AsyncResource } from 'node:async_hooks';
 import type { Command } from 'ioredis';
 import { another } from '../errors.ts';
 import { rejectSafely } from '../redis/internals.ts';
+import { bytesOf } from './bytes.ts';
 import { kindOf } from './kinds.ts';
 import { watchIn } from './watched.ts';
 
@@ -13,6 +14,10 @@ export class Group {
   readonly commands: Command[] = [];
   /** It takes a connection of its own: one of its commands may wait, or nobody knows what it does. */
   own = false;
+  /** One of its commands may wait for what comes after it. */
+  blocking = false;
+  /** What its arguments weigh. */
+  bytes = 0;
   /** Why none of it is sent. */
   refusal: Error | undefined;
   #inTransaction = false;
@@ -30,7 +35,10 @@ export class Group {
   /** A group of what is left of another. */
   static of(stream: unknown, commands: readonly Command[]): Group {
     const group = new Group(stream, false);
-    group.commands.push(...commands);
+    for (const command of commands) {
+      group.commands.push(command);
+      group.bytes += bytesOf(command);
+    }
     return group;
   }
 
@@ -60,7 +68,9 @@ export class Group {
     // Within a transaction nothing blocks, and what nobody knows is run with the rest of it.
     if (kind === 'shared' || this.#inTransaction) return undefined;
     this.own = true;
-    return kind === 'blocking' ? kind : undefined;
+    if (kind !== 'blocking') return undefined;
+    this.blocking = true;
+    return kind;
   }
 
   refuse(error: Error): void {

@@ -54,6 +54,36 @@ function kindByName(name: string): CommandKind {
   return hasFlag(name, 'blocking') ? 'blocking' : 'shared';
 }
 
+/** Whether it is in ioredis' list of commands. `name` is in lower case. */
+export function isListed(name: string): boolean {
+  return LISTED.has(name);
+}
+
+/** Which argument says for how long a command may block, from the end if below 0; in seconds. */
+const BLOCKS_FOR: Readonly<Record<string, number>> = {
+  ...{ blpop: -1, brpop: -1, brpoplpush: -1, blmove: -1, bzpopmin: -1, bzpopmax: -1 },
+  ...{ blmpop: 0, bzmpop: 0 },
+};
+
+/** For how long a command may wait for another one, by its own words. Milliseconds; `Infinity`: for ever. */
+export function blocksForMs(name: string, args: readonly unknown[]): number {
+  const lower = name.toLowerCase();
+  let ms = 0;
+  if (lower === 'xread' || lower === 'xreadgroup') {
+    const at = args.findIndex((arg) => /^block$/i.test(String(arg)));
+    if (at < 0) return 0;
+    ms = Number(String(args[at + 1]));
+  } else if (lower === 'wait' || lower === 'waitaof') {
+    ms = Number(String(args.at(-1)));
+  } else if (Object.hasOwn(BLOCKS_FOR, lower)) {
+    ms = Number(String(args.at(BLOCKS_FOR[lower] as number))) * 1000;
+  } else {
+    return 0;
+  }
+  if (ms === 0) return Number.POSITIVE_INFINITY;
+  return ms > 0 ? ms : 0; // Redis refuses what is none
+}
+
 /** Whether Redis itself says that the command only reads, so that sending it twice does no harm. */
 export function isReadOnly(name: string, args: readonly unknown[]): boolean {
   const lower = name.toLowerCase();

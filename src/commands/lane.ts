@@ -22,6 +22,9 @@ export interface Sent {
   readonly watched?: boolean;
 }
 
+/** A socket that has more than this to write, for the other end does not take it, is given no more. Bytes. */
+const MOST_UNWRITTEN = 1 << 20;
+
 /**
  * One connection of the pool, multiplexed: commands of many callers go out in one write, and their replies come back
  * in that order. Everything on a lane goes through it, pipelines too, or bytes would overtake each other.
@@ -48,6 +51,8 @@ export class Lane {
   readonly #outbox: Outbox;
   /** Commands that were handed over, and did not go into ioredis' queue at once. */
   #late = 0;
+  /** Someone wants to know when the socket has written all it was given. */
+  #awaitsDrain = false;
 
   /** `answered` is called when replies have come; `large` is told which of them were. */
   constructor(connection: Connection, clock: Clock, large: LargeReplies, answered: (lane: Lane) => void) {
@@ -63,7 +68,34 @@ export class Lane {
 
   /** Whether it may be given more, if `most` commands may be in flight. */
   takes(most: number): boolean {
-    return !this.draining && this.inFlight < most && this.slot?.connection?.alive === true;
+    return !this.draining && this.inFlight < most && this.room > 0 && this.slot?.connection?.alive === true;
+  }
+
+  /** What its socket has not written yet. Bytes. */
+  get unwritten(): number {
+    return this.#client.stream?.writableLength ?? 0;
+  }
+
+  /** How much more its socket may be given. */
+  get room(): number {
+    const room = MOST_UNWRITTEN - this.unwritten;
+    if (room <= 0) this.#awaitDrain();
+    return room;
+  }
+
+  /** How many of the commands it was ever given are sent; of those, how many are answered. */
+  get sent(): number {
+    return this.#sent;
+  }
+
+  get answered(): number {
+    return this.#sent - this.inFlight;
+  }
+
+  /** What is in flight, in order. */
+  *commandsInFlight(): Iterable<Command> {
+    const { commandQueue } = this.#client;
+    for (let i = 0; i < commandQueue.length; i++) yield commandQueue.peekAt(i)?.command as Command;
   }
 
   /** Its client has a sendCommand of its own. */
@@ -81,7 +113,7 @@ export class Lane {
     return this.meter.bytesDue(this.inFlight, this.#intake?.scanner.due ?? 0);
   }
 
-  /** It has sent something since it was opened. */
+  /** It has sent something. */
   get used(): boolean {
     return this.#sent > 0;
   }
@@ -102,11 +134,13 @@ export class Lane {
     this.slot = undefined;
     if (this.#intake) this.#intake.listener = undefined;
     this.#writes = [];
-    this.#sent = 0;
   }
 
-  /** Sends `units` from `from` on, in one write, while fewer than `most` commands are in flight; returns where it stopped. */
-  send(units: readonly Unit[], from: number, most: number): number {
+  /**
+   * Sends `units` from `from` on, in one write, while fewer than `most` commands are in flight and the socket takes
+   * them, having `room`; returns where it stopped.
+   */
+  send(units: readonly Unit[], from: number, most: number, room = this.room): number {
     const { commandQueue } = this.#client;
     const before = this.inFlight;
     const now = this.#clock.now();
@@ -115,6 +149,7 @@ export class Lane {
     let next = from;
     for (let unit = units[next]; unit !== undefined; unit = units[++next]) {
       const { length } = commandQueue;
+      if (this.#outbox.gathered >= room) break;
       if (!(unit instanceof Group)) {
         if (length >= most) break;
         this.#put(unit, undefined, direct);
@@ -205,8 +240,17 @@ export class Lane {
     Promise.resolve(last?.promise).then(told, told);
   }
 
+  #awaitDrain(): void {
+    if (this.#awaitsDrain) return;
+    this.#awaitsDrain = true;
+    this.#client.stream.once('drain', () => {
+      this.#awaitsDrain = false;
+      this.#answered(this);
+    });
+  }
+
   #forgetAnswered(): void {
-    const answered = this.#sent - this.inFlight;
+    const { answered } = this;
     let first = this.#writes[0];
     while (first !== undefined && first.upTo <= answered) {
       this.#writes.shift();

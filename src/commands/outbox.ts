@@ -8,11 +8,15 @@ export class Outbox {
   readonly #client: Redis;
   #text = '';
   #corked = false;
+  /** How much was gathered since the last write; text by its length. */
+  gathered = 0;
+
   constructor(client: Redis) {
     this.#client = client;
   }
 
   gather(data: string | Buffer): void {
+    this.gathered += data.length;
     if (typeof data === 'string') {
       this.#text += data;
       if (this.#text.length < MOST_TEXT) return;
@@ -34,6 +38,7 @@ export class Outbox {
   flush(): void {
     const text = this.#text;
     this.#text = '';
+    this.gathered = 0;
     if (text !== '') this.#client.stream.write(text);
     if (!this.#corked) return;
     this.#corked = false;

@@ -14,7 +14,7 @@ export interface LaneLoad {
 export const STALL_MS = 2;
 const STALL_PACES = 4;
 /** Whether what is sent now over `lane` would not wait behind much; if `wary`, whether it would wait at all. */
-function isFree({ inFlight, bytesDue, meter }: LaneLoad, now: number, wary: boolean): boolean {
+export function isFree({ inFlight, bytesDue, meter }: LaneLoad, now: number, wary: boolean): boolean {
   if (inFlight === 0) return true;
   if (wary) return false;
   const { progressAt, paceMs } = meter;

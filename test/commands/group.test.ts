@@ -1,6 +1,7 @@
 import { Command } from 'ioredis';
 import { expect, test } from 'vitest';
 import { CommandQueue } from '../../src/command-queue.ts';
+import { bytesOf } from '../../src/commands/bytes.ts';
 import { Group } from '../../src/commands/group.ts';
 
 const command = (line: string): Command => {
@@ -53,37 +54,48 @@ test('a refusal rejects all commands, those that come later too, and only the fi
   expect(group.commands).toContain(late);
 });
 
-test('a queue counts commands, in groups and single, until they are sent, rejected, or go elsewhere', async () => {
+test('a queue counts commands and bytes, in groups and single, until they are sent, rejected, or taken', async () => {
   const queue = new CommandQueue();
   const own = groupOf('blpop q 0', 'get k').group;
   const { group } = groupOf('get a', 'get b', 'get c');
-  queue.add(command('get 1'));
+  queue.add(command('get 1'), 1);
   for (const one of [own, group]) {
     queue.addGroup(one);
-    queue.length += one.commands.length;
+    for (const each of one.commands) queue.addedTo(one, bytesOf(each));
   }
-  queue.add(command('get 2'));
-  expect(queue).toMatchObject({ length: 7, batches: [] });
-  const elsewhere: unknown[] = [];
-  queue.endBatch(10, (commands) => elsewhere.push(commands));
-  expect(elsewhere).toEqual([own.commands]);
-  expect(queue).toMatchObject({ length: 5, batches: [{ at: 10, sent: 0 }] });
+  queue.add(command('get 22'), 2);
+  expect(queue).toMatchObject({ length: 7, bytes: 9, owns: 0, batches: [] });
+  queue.endBatch(10);
+  expect(queue).toMatchObject({ length: 7, bytes: 9, owns: 1, batches: [{ at: 10, sent: 0 }] });
   const [batch] = queue.batches;
-  if (batch) queue.sent(batch, 2);
-  expect(queue.length).toBe(1);
-  const late = command('get late');
-  queue.add(late);
-  queue.endBatch(20, () => {});
+  if (!batch) return expect.fail('there is no batch');
+  queue.take(batch, own);
+  queue.leave(batch, batch.units.toSpliced(1, 1));
+  expect(queue).toMatchObject({ length: 5, bytes: 6, owns: 0, batches: [{ commands: 5, bytes: 6 }] });
+  queue.sent(batch, 2);
+  expect(queue).toMatchObject({ length: 1, bytes: 2 });
+  queue.add(command('get late'), 4);
+  queue.endBatch(20);
   const error = new Error('too late');
-  const last = batch?.units.at(-1) as Command;
+  const last = batch.units.at(-1) as Command;
   queue.reject(10, error);
   await expect(last.promise).rejects.toThrow('too late');
-  expect(queue).toMatchObject({ length: 1, batches: [{ at: 20 }] });
+  expect(queue).toMatchObject({ length: 1, bytes: 4, batches: [{ at: 20 }] });
   queue.putFirst([command('get again'), group], 30);
-  expect(queue.length).toBe(5);
+  expect(queue).toMatchObject({ length: 5, bytes: 12 });
   expect(queue.batches.map(({ at }) => at)).toEqual([30, 20]);
   for (const one of [...queue.batches]) queue.sent(one, one.units.length);
-  expect(queue).toMatchObject({ length: 0, batches: [] });
+  expect(queue).toMatchObject({ length: 0, bytes: 0, batches: [] });
   queue.putFirst([], 40);
   expect(queue.batches).toEqual([]);
+});
+
+test('what was refused as it came is in no batch, and is counted no more', () => {
+  const queue = new CommandQueue();
+  const { group } = groupOf('get a', 'blpop q 0');
+  queue.addGroup(group);
+  for (const each of group.commands) queue.addedTo(group, bytesOf(each));
+  group.refuse(new Error('no'));
+  queue.endBatch(10);
+  expect(queue).toMatchObject({ length: 0, bytes: 0, owns: 0, batches: [] });
 });
