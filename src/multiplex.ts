@@ -52,7 +52,7 @@ export class Multiplex implements SharedOwner {
   }
 
   sendAlone(command: Command): void {
-    const group = new Group(undefined, this.#lanes.watched);
+    const group = new Group(undefined, false);
     group.add(command);
     this.sendGroup(group);
     this.added(group);

@@ -59,7 +59,10 @@ export class OwnConnections {
     this.#exchange = exchange;
     this.#lending = lending;
     this.#most = Math.max(1, house.options.maxActive - 1);
-    this.#line = new Waiters(house.hands.clock, (waiter, why) => exchange.admission.gaveUp(waiter, why));
+    const { acquireTimeoutMs: timeoutMs } = house.options; // the time that was given, not what was left of it
+    this.#line = new Waiters(house.hands.clock, ({ since, signal }, why) =>
+      exchange.admission.gaveUp({ since, signal, timeoutMs }, why),
+    );
   }
 
   /** How many wait until fewer are at it. */
@@ -85,7 +88,7 @@ export class OwnConnections {
     this.#errands.add(errand);
     const { hands, options } = this.#house;
     const { maxWaiting, wait } = options;
-    const timeoutMs = Math.max(0, Math.ceil(options.acquireTimeoutMs - (hands.clock.now() - since)));
+    const timeoutMs = Math.max(0, options.acquireTimeoutMs - (hands.clock.now() - since));
     if (!mayBlock || this.#busy < this.#most) {
       this.#begin(errand, timeoutMs);
     } else if (this.#line.length >= (wait ? maxWaiting : 0)) {
