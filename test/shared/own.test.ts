@@ -85,7 +85,8 @@ test('those who wait for a connection of their own are seen, counted, and told o
   for (let i = 0; i < 2; i++) await redis.rpush('nothing', 'x');
   const messages = (await errors).flatMap((one) => (one.status === 'rejected' ? [one.reason.message] : []));
   expect(messages).toHaveLength(48);
-  expect(messages[0]).toMatch(/within 1500 ms .*2 in use, 1 idle, 0 connecting; 4\d waiting/);
+  const first = /within 1500 ms .*2 in use, 1 idle, 0 connecting; 47 waiting/;
+  expect(messages.filter((message) => first.test(message))).toHaveLength(1);
 });
 
 test('commands that nobody knows go together where they come together, over one connection', async () => {
