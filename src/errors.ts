@@ -50,7 +50,11 @@ export class PoolError extends Error {
     Object.defineProperties(this, { stats: { value: stats }, [BRAND]: { value: true } });
   }
 
-  /** ioredis puts the errors of a transaction's commands into that of its EXEC, and all say the same: not printed either. */
+  /**
+   * ioredis puts the errors of a transaction's commands into that of its EXEC, and all say the same: not printed either.
+   *
+   * @internal
+   */
   set previousErrors(value: unknown) {
     Object.defineProperty(this, 'previousErrors', { value, writable: true, configurable: true });
   }

@@ -193,8 +193,11 @@ describe('acquire and use', () => {
     const pool = new FakeRedis().pool();
     for (const [signal, got] of [
       [null, 'null'],
-      ['abort', 'string'],
-      [new AbortController(), 'object'],
+      ['abort', "'abort'"],
+      [
+        new AbortController(),
+        'an object without `aborted` and `addEventListener()` and `removeEventListener()` (pass its `signal`)',
+      ],
     ]) {
       expect(await rejection(pool.acquire({ signal } as never))).toBe(
         `option signal must be an AbortSignal, got ${got}`,

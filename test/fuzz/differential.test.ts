@@ -17,15 +17,15 @@ const SCRIPT = 'return redis.pcall(unpack(ARGV))';
 /** ioredis 5 knows RESP2 alone. */
 const isFive = !('protocol' in new Redis({ lazyConnect: true }).options);
 
-const SHAPES: { readonly what: string; readonly redis: RedisOptions & Record<string, unknown> }[] = [
+const SHAPES: { readonly what: string; readonly redis: RedisOptions }[] = [
   { what: 'as it is', redis: {} },
   { what: 'with a keyPrefix', redis: { keyPrefix: 'p:' } },
   { what: 'with strings for numbers', redis: { stringNumbers: true } },
   ...(isFive
     ? []
     : [
-        { what: 'over RESP2', redis: { protocol: 2 } },
-        { what: 'with replies as RESP3 has them', redis: { replyMapping: 'resp3' } },
+        { what: 'over RESP2', redis: { protocol: 2 } as RedisOptions },
+        { what: 'with replies as RESP3 has them', redis: { replyMapping: 'resp3' } as RedisOptions },
       ]),
 ];
 

@@ -20,7 +20,8 @@ export type Way = (typeof WAYS)[number];
  * it; `tick` lets the event loop turn.
  */
 export type Act =
-  | { readonly act: 'tick' | 'settle' }
+  | { readonly act: 'tick' }
+  | { readonly act: 'settle' }
   | { readonly act: 'one'; readonly way: Way; readonly step: Step }
   | { readonly act: 'pipeline' | 'multi' | 'lease'; readonly steps: readonly Step[] };
 
@@ -138,8 +139,8 @@ export const program: fc.Arbitrary<Act[]> = fc.array(
       weight: 2,
     },
     { arbitrary: fc.record({ act: fc.constant('lease' as const), steps: together }), weight: 1 },
-    { arbitrary: fc.constant({ act: 'tick' as const }), weight: 8 },
-    { arbitrary: fc.constant({ act: 'settle' as const }), weight: 1 },
+    { arbitrary: fc.constant<Act>({ act: 'tick' }), weight: 8 },
+    { arbitrary: fc.constant<Act>({ act: 'settle' }), weight: 1 },
   ),
   { minLength: 5, maxLength: 60 },
 );

@@ -81,7 +81,9 @@ test.each(Object.entries(STATES))('%s at release: the next borrower is clean', a
   expect(await next.get('k')).toBe('untouched');
   await server.observer.set('k', 'changed by another');
   expect(await next.multi().get('k').exec()).toEqual([[null, 'changed by another']]);
-  expect(pool.stats().closed.dirty).toBe(state.fate === 'kept' ? 0 : 1);
+  // What MONITOR tells was asked for by nobody: the first line of it breaks the connection, if it comes before the release.
+  const { dirty, broken } = pool.stats().closed;
+  expect(dirty + broken).toBe(state.fate === 'kept' ? 0 : 1);
   next.release();
 });
 

@@ -61,7 +61,7 @@ function options(sentinels: readonly { port: number }[], more: RedisOptions = {}
     sentinels: all,
     name: 'mymaster',
     password: 'master-secret',
-    sentinelPassword: 'sentinel-secret',
+    sentinelPassword: 'secret-of-sentinels',
     ...more,
   };
 }

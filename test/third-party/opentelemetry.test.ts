@@ -28,8 +28,8 @@ test('OpenTelemetry that was set up first sees each command end, and no process 
       ['incr', ERROR, true],
       ['get', UNSET, true],
       ['get', UNSET, true],
-      ['client', UNSET, true],
       ['blpop', ERROR, true],
+      ['client', UNSET, true],
     ],
   ]);
 });
