@@ -25,7 +25,7 @@ export type Act =
   | { readonly act: 'one'; readonly way: Way; readonly step: Step }
   | { readonly act: 'pipeline' | 'multi' | 'lease'; readonly steps: readonly Step[] };
 
-const KEYS = ['a', 'b', 'c', 'd'] as const;
+export const KEYS = ['a', 'b', 'c', 'd'] as const;
 const key = fc.constantFrom(...KEYS);
 const other = fc.constantFrom(...KEYS);
 const field = fc.constantFrom('f', 'g', 'h');

@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { Command, type Redis } from 'ioredis';
-import type { Act, Arg, Step, Way } from './program.ts';
+import { type Act, type Arg, KEYS, type Step, type Way } from './program.ts';
 
 type Call = (...args: unknown[]) => Promise<unknown>;
 type Surface = Record<string, Call>;
@@ -59,12 +59,18 @@ async function start(redis: Surface, way: Way, name: string, args: unknown[]): P
       void (redis[name] as Call).call(redis, ...args, done);
     });
   }
-  if (way === 'script') return (redis['fuzzed'] as Call).call(redis, 'a', name, ...args);
+  if (way === 'script') return (redis['fuzzed'] as Call).call(redis, ...keysAmong(args), name, ...args);
   if (way === 'command')
     return sendCommand.call(redis, new Command(name, args as never, { replyEncoding: 'utf8' }));
   if (way === 'upper' || way === 'callUpper') return call.call(redis, name.toUpperCase(), ...args);
   if (way === 'callBuffer') return callBuffer.call(redis, name, ...args);
   return known && way === 'method' ? method(name) : call.call(redis, name, ...args);
+}
+
+/** How many keys there are, and which, as a script has to be told. */
+function keysAmong(args: readonly unknown[]): unknown[] {
+  const keys = args.filter((arg) => KEYS.includes(arg as never));
+  return [keys.length, ...keys];
 }
 
 function several(redis: Redis, kind: 'pipeline' | 'multi', steps: readonly Step[]): Promise<unknown> {
@@ -90,6 +96,7 @@ async function outcomeOf(work: Promise<unknown>): Promise<unknown> {
 /** A command that failed shows the caller's own bytes, if they were sent as they are; they are scribbled over by now. */
 function withoutBytes(command: unknown): unknown {
   const { name, args } = (command ?? {}) as { name?: string; args?: unknown[] };
+  if (name === 'eval' || name === 'evalsha') return 'a script'; // the one or the other, as its connection has seen it or not
   return { name, args: args?.map((arg) => (Buffer.isBuffer(arg) ? 'bytes' : arg)) };
 }
 
