@@ -3,18 +3,19 @@ import { defineConfig } from 'vitest/config';
 // Everything that meets ioredis runs on both majors that the library supports.
 const on = (name: string, ioredis: string, exclude: string[] = []) => ({
   extends: true as const,
-  test: { name, alias: { ioredis }, exclude },
+  test: { name, alias: { ioredis }, exclude: ['**/node_modules/**', ...exclude] },
 });
 
 /** Suites of others, and examples, run the built package, and an `instanceof` of others asks for the ioredis that is installed. */
 const WITH_INSTALLED_IOREDIS = [
   'test/package/**', // which sees to both itself
-  'test/third-party/**',
   'test/examples.test.ts',
   'test/readme.test.ts',
+  'test/observe/traced-process.test.ts',
   'test/redis/foreign.test.ts',
-  'test/consumers/throttler-storage.test.ts',
-  'test/mock/examples.test.ts',
+  ...['suites', 'connect-redis-suites', 'mock-examples', 'throttler-storage'].map(
+    (name) => `test/others/${name}.test.ts`,
+  ),
 ];
 
 /** What knows nothing of ioredis. */

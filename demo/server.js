@@ -11,7 +11,7 @@ import { Observer } from './observer.js';
  * @property {() => Promise<void>} stop
  */
 
-/** The server to replay the outage on: the user's, an installed one, or one from npm. @returns {Promise<DemoServer>} */
+/** The server to replay the outage on: the user's, an installed one, or the mock's. @returns {Promise<DemoServer>} */
 export async function findDemoServer() {
   const url = process.env.REDIS_URL;
   if (url) return given(url);
@@ -45,8 +45,8 @@ async function installed(binary) {
 async function embedded() {
   const observer = new Observer('./embedded-worker.js');
   const url = `redis://127.0.0.1:${await observer.ready()}`;
-  const name = 'js-redis-server';
-  const introduction = `Found no redis-server or valkey-server, so it runs on ${name}, a Redis in JavaScript.`;
+  const name = 'the Redis in memory of MockPool';
+  const introduction = `Found no redis-server or valkey-server, so it runs on ${name}.`;
   return { url, name, introduction, observer, shared: false, stop: () => observer.stop() };
 }
 

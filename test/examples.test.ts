@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync } from 'node:fs';
+import { copyFileSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { expect, onTestFinished, test } from 'vitest';
@@ -12,9 +12,18 @@ const server = useServer();
 const folder = join(import.meta.dirname, '../examples');
 const apps = readdirSync(folder).filter((name) => name.endsWith('.js'));
 
+/** Where it finds what it imports: fastify is among what is installed for the tests alone. */
+function placeOf(name: string): string {
+  if (name !== 'fastify.js') return join(folder, name);
+  const copy = join(import.meta.dirname, 'others', `.example-${process.pid}.mjs`);
+  copyFileSync(join(folder, name), copy);
+  onTestFinished(() => rmSync(copy));
+  return copy;
+}
+
 function start(name: string): ChildProcess {
   const env = { ...process.env, REDIS_URL: server.url, PORT: '0', SESSION_SECRET: 'x'.repeat(32) };
-  const app = spawn(process.execPath, [join(folder, name)], { env, stdio: ['ignore', 'pipe', 'inherit'] });
+  const app = spawn(process.execPath, [placeOf(name)], { env, stdio: ['ignore', 'pipe', 'inherit'] });
   onTestFinished(() => void app.kill('SIGKILL'));
   return app;
 }

@@ -3,9 +3,9 @@ import { fastifyRedis } from '@fastify/redis';
 import { fastify } from 'fastify';
 import type { Redis } from 'ioredis';
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import { BURST, burst, onPool, tally, throughOutage } from '../consumers/helpers.ts';
 import { times } from '../helpers/outcomes.ts';
 import { useServer } from '../helpers/redis.ts';
-import { BURST, burst, onPool, tally, throughOutage } from './helpers.ts';
 
 const server = useServer();
 beforeEach(() => server.observer.flushall());

@@ -1,8 +1,8 @@
 import { createRequire } from 'node:module';
 import type { Redis } from 'ioredis';
 import { beforeEach, describe, expect, test } from 'vitest';
+import { BURST, burst, onPool, Section, tally, throughOutage } from '../consumers/helpers.ts';
 import { useServer } from '../helpers/redis.ts';
-import { BURST, burst, onPool, Section, tally, throughOutage } from './helpers.ts';
 
 const server = useServer();
 beforeEach(() => server.observer.flushall());

@@ -1,8 +1,8 @@
 import { ThrottlerStorageRedisService } from '@nest-lab/throttler-storage-redis';
 import { beforeEach, expect, test } from 'vitest';
+import { BURST, burst, onPool, tally, throughOutage } from '../consumers/helpers.ts';
 import { times } from '../helpers/outcomes.ts';
 import { useServer } from '../helpers/redis.ts';
-import { BURST, burst, onPool, tally, throughOutage } from './helpers.ts';
 
 const server = useServer();
 beforeEach(() => server.observer.flushall());

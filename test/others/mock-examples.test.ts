@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest';
 
 const root = join(import.meta.dirname, '../..');
 const examples = join(root, 'examples/testing');
-const require = createRequire(import.meta.url);
+const require = createRequire(import.meta.url); // jest is in this folder's own packages
 const bin = (name: string, file: string): string =>
   join(dirname(require.resolve(`${name}/package.json`)), file);
 

@@ -21,7 +21,7 @@ test.each(['9', '10'])(
   { timeout: 180_000 },
   async (major) => {
     const root = join(import.meta.dirname, '../..');
-    const theirs = join(root, 'node_modules', `connect-redis${major}`);
+    const theirs = join(import.meta.dirname, 'node_modules', `connect-redis${major}`);
     const folder = join(root, '.suites', `connect-redis-${process.pid}-${major}`);
     mkdirSync(join(folder, 'testdata'), { recursive: true });
     try {
