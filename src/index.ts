@@ -1,5 +1,5 @@
-export { isPoolError, PoolError, type PoolErrorCode } from './errors.ts';
-export { type BorrowContext, type ClientOptions, DEFAULTS, type PoolOptions } from './options.ts';
+export { isPoolError, PoolError, type PoolErrorCode } from './api/errors.ts';
+export { type BorrowContext, type ClientOptions, DEFAULTS, type PoolOptions } from './api/options.ts';
 export { Pool } from './pool.ts';
 export type {
   AcquireOptions,
@@ -16,4 +16,4 @@ export type {
   PoolListener,
   PoolStats,
   RedisPool,
-} from './redis-pool.ts';
+} from './api/redis-pool.ts';

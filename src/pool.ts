@@ -1,24 +1,24 @@
 import { inspect } from 'node:util';
 import type { Redis } from 'ioredis';
-import { readArguments } from './arguments.ts';
-import { inCallersContext } from './caller-context.ts';
-import { makeShared } from './commands/shared.ts';
+import { readArguments } from './core/constructor-arguments.ts';
+import { inCallersContext } from './core/async-context.ts';
+import { makeShared } from './multiplex/client.ts';
 import { Ledger } from './core/slot.ts';
-import { DURATIONS, type DurationListener } from './durations.ts';
-import { invalidOption } from './errors.ts';
-import { Events } from './events.ts';
-import { Exchange } from './exchange.ts';
-import type { Connection, Hands } from './hands.ts';
-import { Health } from './health.ts';
-import type { House, PoolSlot } from './house.ts';
-import { Lanes } from './lanes.ts';
-import { Lending } from './lending.ts';
-import { Multiplex } from './multiplex.ts';
-import { type ClientOptions, checkTime, type PoolOptions, resolveOptions } from './options.ts';
-import { OwnConnections } from './own-connections.ts';
-import { copyPlain } from './plain.ts';
-import { realHands } from './redis/hands.ts';
-import { clientOptions } from './redis/options.ts';
+import { DURATIONS, type DurationListener } from './api/durations.ts';
+import { invalidOption } from './api/errors.ts';
+import { Events } from './core/events.ts';
+import { Exchange } from './core/connection-pool.ts';
+import type { Connection, Hands } from './core/dependencies.ts';
+import { Health } from './core/health.ts';
+import type { House, PoolSlot } from './core/context.ts';
+import { Lanes } from './multiplex/multiplexer.ts';
+import { Lending } from './lease/lease-manager.ts';
+import { Multiplex } from './multiplex/client-backend.ts';
+import { type ClientOptions, checkTime, type PoolOptions, resolveOptions } from './api/options.ts';
+import { OwnConnections } from './multiplex/dedicated-connections.ts';
+import { copyPlain } from './util/plain.ts';
+import { realHands } from './ioredis/default-dependencies.ts';
+import { clientOptions } from './ioredis/client-options.ts';
 import type {
   AcquireOptions,
   CloseOptions,
@@ -29,9 +29,9 @@ import type {
   PoolListener,
   PoolStats,
   RedisPool,
-} from './redis-pool.ts';
-import { describe } from './snapshot.ts';
-import { checkKeys } from './spelling.ts';
+} from './api/redis-pool.ts';
+import { describe } from './core/stats.ts';
+import { checkKeys } from './api/spelling.ts';
 
 const GRACE_MS = 5000;
 

@@ -1,8 +1,8 @@
 import { Redis } from 'ioredis';
 import { afterEach, describe, expect, test } from 'vitest';
 import { isPoolError, Pool } from '../src/index.ts';
-import { resolveOptions } from '../src/options.ts';
-import { clientOptions } from '../src/redis/options.ts';
+import { resolveOptions } from '../src/api/options.ts';
+import { clientOptions } from '../src/ioredis/client-options.ts';
 import { settled } from './helpers/fake-clock.ts';
 import { FakeRedis } from './helpers/fake-redis.ts';
 

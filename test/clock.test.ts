@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { inSteps, systemClock } from '../src/clock.ts';
+import { inSteps, systemClock } from '../src/util/clock.ts';
 import { FakeClock } from './helpers/fake-clock.ts';
 
 /** A deadline of 400 ms, with no more than a fake clock under it. */

@@ -1,14 +1,14 @@
 import { inspect } from 'node:util';
 import { runInNewContext } from 'node:vm';
 import { expect, test, vi } from 'vitest';
-import { another, isPoolError, PoolError } from '../src/errors.ts';
-import type { PoolStats } from '../src/redis-pool.ts';
+import { another, isPoolError, PoolError } from '../src/api/errors.ts';
+import type { PoolStats } from '../src/api/redis-pool.ts';
 import { FakeRedis } from './helpers/fake-redis.ts';
 
 /** Another copy of the library, as CJS beside ESM is one, or another version in the same process. */
-async function anotherCopy(): Promise<typeof import('../src/errors.ts')> {
+async function anotherCopy(): Promise<typeof import('../src/api/errors.ts')> {
   vi.resetModules();
-  return import('../src/errors.ts');
+  return import('../src/api/errors.ts');
 }
 
 test('a PoolError is an Error with a name, a code, a message and a stack', () => {

@@ -1,9 +1,9 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { isPoolError } from '../src/errors.ts';
-import { Events } from '../src/events.ts';
-import { EVENT_NAMES, resolveOptions } from '../src/options.ts';
-import type { PoolStats } from '../src/redis-pool.ts';
+import { isPoolError } from '../src/api/errors.ts';
+import { Events } from '../src/core/events.ts';
+import { EVENT_NAMES, resolveOptions } from '../src/api/options.ts';
+import type { PoolStats } from '../src/api/redis-pool.ts';
 import { settled } from './helpers/fake-clock.ts';
 import { FakeRedis } from './helpers/fake-redis.ts';
 

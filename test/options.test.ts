@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { PoolError } from '../src/errors.ts';
-import { DEFAULTS, type PoolOptions, resolveOptions } from '../src/options.ts';
+import { PoolError } from '../src/api/errors.ts';
+import { DEFAULTS, type PoolOptions, resolveOptions } from '../src/api/options.ts';
 
 /** Resolves what TypeScript would not let through. */
 const resolve = (given: object) => resolveOptions(given as PoolOptions);

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { isPoolError, Pool } from '../src/index.ts';
-import { PoolSessionStore } from '../src/session/index.ts';
+import { PoolSessionStore } from '../src/integrations/session/index.ts';
 
 function refusal(options: object, Made: new (options: object) => object = Pool): string {
   try {

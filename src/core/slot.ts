@@ -1,5 +1,5 @@
-import type { CloseReason } from '../redis-pool.ts';
-import type { List, Listed } from './list.ts';
+import type { CloseReason } from '../api/redis-pool.ts';
+import type { List, Listed } from '../util/list.ts';
 
 /** The life of a slot, and with it of one connection. */
 export type SlotState = 'connecting' | 'inUse' | 'idle' | 'closing' | 'gone';

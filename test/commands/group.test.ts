@@ -1,8 +1,8 @@
 import { Command } from 'ioredis';
 import { expect, test } from 'vitest';
-import { CommandQueue } from '../../src/command-queue.ts';
-import { bytesOf } from '../../src/commands/bytes.ts';
-import { Group } from '../../src/commands/group.ts';
+import { CommandQueue } from '../../src/multiplex/command-queue.ts';
+import { bytesOf } from '../../src/ioredis/bytes.ts';
+import { Group } from '../../src/multiplex/command-group.ts';
 
 const command = (line: string): Command => {
   const [name = '', ...args] = line.split(' ');

@@ -1,6 +1,6 @@
 import { hasFlag, list } from '@ioredis/commands';
 import { expect, test } from 'vitest';
-import { type CommandKind, isAlwaysShared, isReadOnly, kindOf } from '../../src/commands/kinds.ts';
+import { type CommandKind, isAlwaysShared, isReadOnly, kindOf } from '../../src/ioredis/command-kinds.ts';
 
 const split = (line: string): [string, string[]] => {
   const [name = '', ...args] = line.split(' ');

@@ -1,7 +1,7 @@
 import { channel } from 'node:diagnostics_channel';
 import { Pipeline, type Redis } from 'ioredis';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { LEAN_PIPELINE } from '../../src/commands/lean-pipeline.ts';
+import { LEAN_PIPELINE } from '../../src/ioredis/lean-pipeline.ts';
 import { useServer } from '../helpers/redis.ts';
 
 const server = useServer();

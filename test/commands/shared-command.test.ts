@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { Command } from 'ioredis';
 import { expect, test } from 'vitest';
-import { SharedCommand } from '../../src/commands/shared-command.ts';
-import { KNOWN_COMMAND } from '../../src/redis/internals.ts';
+import { SharedCommand } from '../../src/ioredis/lean-command.ts';
+import { KNOWN_COMMAND } from '../../src/ioredis/internals.ts';
 
 type Encoding = 'utf8' | null;
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { mayBeTooMany, type Numbers, whyTooMany } from '../../src/core/capacity.ts';
+import { mayBeTooMany, type Numbers, whyTooMany } from '../../src/ioredis/capacity.ts';
 
 const NUMBERS: Numbers = { connected: 1, maxClients: 100, maxActive: 10, clientName: 'sessions' };
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { List, type Listed } from '../../src/core/list.ts';
+import { List, type Listed } from '../../src/util/list.ts';
 
 class Item implements Listed<Item> {
   list: List<Item> | undefined;

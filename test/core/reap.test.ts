@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { whyClose, whyExpired } from '../../src/core/reap.ts';
+import { whyClose, whyExpired } from '../../src/core/expiry.ts';
 import { Slot } from '../../src/core/slot.ts';
 
 const limits = { idleTimeoutMs: 100, minIdle: 2 };

@@ -2,7 +2,7 @@ import { createRequire } from 'node:module';
 import fc from 'fast-check';
 import { Redis } from 'ioredis';
 import { describe, expect, test } from 'vitest';
-import { kindOfMessage, ReplyReader, ReplyScanner, UNREAD } from '../../src/core/replies.ts';
+import { kindOfMessage, ReplyReader, ReplyScanner, UNREAD } from '../../src/ioredis/reply-reader.ts';
 
 const bytes = (text: string): Buffer => Buffer.from(text);
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { Taint, taintAfter, undoFor } from '../../src/core/taint.ts';
+import { Taint, taintAfter, undoFor } from '../../src/ioredis/taint.ts';
 
 /** The taint after `lines`, each a command with its arguments. */
 const after = (...lines: string[]): number =>

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { Engine, Permit } from '../../src/engine/engine.ts';
+import type { Engine, Permit } from '../../src/core/permits.ts';
 import { settled } from '../helpers/fake-clock.ts';
 import { FakeRedis } from '../helpers/fake-redis.ts';
 

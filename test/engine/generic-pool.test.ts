@@ -1,4 +1,4 @@
-import { genericPoolEngine } from '../../src/engine/generic-pool.ts';
+import { genericPoolEngine } from '../../src/core/generic-pool.ts';
 import { engineContract } from './contract.ts';
 
 engineContract('generic-pool', genericPoolEngine);

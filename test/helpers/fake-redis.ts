@@ -1,7 +1,7 @@
 import { type Command, Redis } from 'ioredis';
-import { within } from '../../src/clock.ts';
-import type { Connection, ConnectionOwner, Hands } from '../../src/hands.ts';
-import type { PoolOptions } from '../../src/options.ts';
+import { within } from '../../src/util/clock.ts';
+import type { Connection, ConnectionOwner, Hands } from '../../src/core/dependencies.ts';
+import type { PoolOptions } from '../../src/api/options.ts';
 import { Pool } from '../../src/pool.ts';
 import { FakeClock } from './fake-clock.ts';
 

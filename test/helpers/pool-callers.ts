@@ -1,5 +1,5 @@
-import type { PoolOptions } from '../../src/options.ts';
-import type { Lease, PoolEventName } from '../../src/redis-pool.ts';
+import type { PoolOptions } from '../../src/api/options.ts';
+import type { Lease, PoolEventName } from '../../src/api/redis-pool.ts';
 
 /** What a run of the model is about: the pool's options, and how its Redis and its callers are. */
 export interface Draw {

@@ -1,4 +1,4 @@
-import { isPoolError } from '../../src/errors.ts';
+import { isPoolError } from '../../src/api/errors.ts';
 import type { Caller } from './pool-callers.ts';
 import type { World } from './pool-world.ts';
 

@@ -1,10 +1,10 @@
-import type { Engine } from '../../src/engine/engine.ts';
-import { genericPoolEngine } from '../../src/engine/generic-pool.ts';
-import { isPoolError } from '../../src/errors.ts';
-import type { Connection } from '../../src/hands.ts';
-import type { BorrowContext, PoolOptions } from '../../src/options.ts';
+import type { Engine } from '../../src/core/permits.ts';
+import { genericPoolEngine } from '../../src/core/generic-pool.ts';
+import { isPoolError } from '../../src/api/errors.ts';
+import type { Connection } from '../../src/core/dependencies.ts';
+import type { BorrowContext, PoolOptions } from '../../src/api/options.ts';
 import type { Pool } from '../../src/pool.ts';
-import type { Lease, PoolEvents } from '../../src/redis-pool.ts';
+import type { Lease, PoolEvents } from '../../src/api/redis-pool.ts';
 import { settled } from './fake-clock.ts';
 import { behind, type FakeConnection, FakeRedis } from './fake-redis.ts';
 import { Caller, type Draw, Order } from './pool-callers.ts';

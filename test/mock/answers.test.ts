@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { MockPool } from '../../src/mock/index.ts';
+import { MockPool } from '../../src/integrations/mock/index.ts';
 import { deferred, errorOf } from '../helpers/outcomes.ts';
 
 describe('reply()', () => {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { isPoolError, type PoolOptions } from '../../src/index.ts';
-import type { Lease } from '../../src/redis-pool.ts';
+import type { Lease } from '../../src/api/redis-pool.ts';
 import { expectBalanced, poolErrorOf } from '../helpers/redis.ts';
 import type { World } from './contract.ts';
 

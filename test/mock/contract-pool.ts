@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { RedisPool } from '../../src/redis-pool.ts';
+import type { RedisPool } from '../../src/api/redis-pool.ts';
 import { expectBalanced, poolErrorOf } from '../helpers/redis.ts';
 import type { World } from './contract.ts';
 

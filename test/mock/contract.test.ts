@@ -1,6 +1,6 @@
 import { expect, onTestFinished } from 'vitest';
-import { MockPool } from '../../src/mock/index.ts';
-import type { Lease, RedisPool } from '../../src/redis-pool.ts';
+import { MockPool } from '../../src/integrations/mock/index.ts';
+import type { Lease, RedisPool } from '../../src/api/redis-pool.ts';
 import { testPool, until, useServer } from '../helpers/redis.ts';
 import { poolContract, type World } from './contract.ts';
 

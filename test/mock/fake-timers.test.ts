@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import { mock as nodeMock } from 'node:test';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { MockPool } from '../../src/mock/index.ts';
+import { MockPool } from '../../src/integrations/mock/index.ts';
 import { follow } from '../helpers/outcomes.ts';
 
 /** What sinon, vitest and jest are built upon. */

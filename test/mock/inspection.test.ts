@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { MockPool } from '../../src/mock/index.ts';
+import { MockPool } from '../../src/integrations/mock/index.ts';
 import { follow } from '../helpers/outcomes.ts';
 
 const down = new Error('down');

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { MockPool } from '../../src/mock/index.ts';
+import { MockPool } from '../../src/integrations/mock/index.ts';
 import { Pool } from '../../src/pool.ts';
 import { deferred, follow } from '../helpers/outcomes.ts';
 import { newClient, poolErrorOf } from '../helpers/redis.ts';

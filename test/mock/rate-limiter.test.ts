@@ -1,6 +1,6 @@
 import { RateLimiterRedis, RateLimiterRedisNonAtomic, type RateLimiterRes } from 'rate-limiter-flexible';
 import { describe, expect, test } from 'vitest';
-import { MockPool } from '../../src/mock/index.ts';
+import { MockPool } from '../../src/integrations/mock/index.ts';
 import { errorOf } from '../helpers/outcomes.ts';
 
 const options = { points: 3, duration: 10, keyPrefix: 'limit' };

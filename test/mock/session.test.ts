@@ -1,8 +1,8 @@
 import express from 'express';
 import session from 'express-session';
 import { expect, onTestFinished, test } from 'vitest';
-import { MockPool } from '../../src/mock/index.ts';
-import { koaSessionStore, nodeRedisView, PoolSessionStore } from '../../src/session/index.ts';
+import { MockPool } from '../../src/integrations/mock/index.ts';
+import { koaSessionStore, nodeRedisView, PoolSessionStore } from '../../src/integrations/session/index.ts';
 import { times } from '../helpers/outcomes.ts';
 import { serve, Visitor } from '../helpers/web.ts';
 

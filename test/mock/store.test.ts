@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { MockPool } from '../../src/mock/index.ts';
-import type { Lease, RedisPool } from '../../src/redis-pool.ts';
+import { MockPool } from '../../src/integrations/mock/index.ts';
+import type { Lease, RedisPool } from '../../src/api/redis-pool.ts';
 import { useServer } from '../helpers/redis.ts';
 
 const server = useServer();

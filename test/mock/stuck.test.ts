@@ -1,7 +1,7 @@
 import type { Redis, RedisOptions } from 'ioredis';
 import { afterEach, expect, onTestFinished, test, vi } from 'vitest';
-import { oneTurn } from '../../src/clock.ts';
-import { MockPool } from '../../src/mock/index.ts';
+import { oneTurn } from '../../src/util/clock.ts';
+import { MockPool } from '../../src/integrations/mock/index.ts';
 import { follow, times } from '../helpers/outcomes.ts';
 import { newClient, poolErrorOf, until } from '../helpers/redis.ts';
 

@@ -4,7 +4,7 @@ import { parser } from '@prometheus-io/lezer-promql';
 import { Registry } from 'prom-client';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { isPoolError } from '../../src/index.ts';
-import { collectPool } from '../../src/observe/prometheus.ts';
+import { collectPool } from '../../src/integrations/observe/prometheus.ts';
 import { FakeRedis } from '../helpers/fake-redis.ts';
 import { errorOf } from '../helpers/outcomes.ts';
 

@@ -1,9 +1,9 @@
 import { expect, test, vi } from 'vitest';
-import { DURATIONS, type DurationListener } from '../../src/durations.ts';
+import { DURATIONS, type DurationListener } from '../../src/api/durations.ts';
 import type { RedisPool } from '../../src/index.ts';
-import { Batch } from '../../src/observe/batch.ts';
-import { flow } from '../../src/observe/durations.ts';
-import { CodeCounts, errorCode } from '../../src/observe/error-code.ts';
+import { Batch } from '../../src/integrations/observe/batch.ts';
+import { flow } from '../../src/integrations/observe/durations.ts';
+import { CodeCounts, errorCode } from '../../src/integrations/observe/error-code.ts';
 import { FakeRedis } from '../helpers/fake-redis.ts';
 
 test('a batch hands on every number once and in order, when it is full or told to', () => {

@@ -17,7 +17,7 @@ import {
 import * as conventions from '@opentelemetry/semantic-conventions/incubating';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { isPoolError } from '../../src/index.ts';
-import { instrumentPool } from '../../src/observe/opentelemetry.ts';
+import { instrumentPool } from '../../src/integrations/observe/opentelemetry.ts';
 import { FakeClock } from '../helpers/fake-clock.ts';
 import { behind, FakeRedis } from '../helpers/fake-redis.ts';
 import { take } from '../helpers/outcomes.ts';

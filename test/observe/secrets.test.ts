@@ -16,10 +16,10 @@ import {
 import { Registry } from 'prom-client';
 import { afterAll, afterEach, beforeEach, expect, test } from 'vitest';
 import type { Pool, PoolOptions } from '../../src/index.ts';
-import { instrumentPool } from '../../src/observe/opentelemetry.ts';
-import { collectPool } from '../../src/observe/prometheus.ts';
-import { EVENT_NAMES } from '../../src/options.ts';
-import { withoutSecrets } from '../../src/redis/cause.ts';
+import { instrumentPool } from '../../src/integrations/observe/opentelemetry.ts';
+import { collectPool } from '../../src/integrations/observe/prometheus.ts';
+import { EVENT_NAMES } from '../../src/api/options.ts';
+import { withoutSecrets } from '../../src/ioredis/server-greeting.ts';
 import { temporaryFiles } from '../helpers/certificate.ts';
 import { errorOf, take } from '../helpers/outcomes.ts';
 import { newClient, testPool, until, useServer } from '../helpers/redis.ts';

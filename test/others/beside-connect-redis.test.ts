@@ -11,7 +11,7 @@ import {
   nodeRedisView,
   PoolSessionStore,
   type PoolSessionStoreOptions,
-} from '../../src/session/index.ts';
+} from '../../src/integrations/session/index.ts';
 import { useServer } from '../helpers/redis.ts';
 import { serve, Visitor } from '../helpers/web.ts';
 

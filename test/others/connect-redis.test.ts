@@ -1,7 +1,7 @@
 import { RedisStore as RedisStore9 } from 'connect-redis9';
 import { RedisStore as RedisStore10 } from 'connect-redis10';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { nodeRedisView } from '../../src/session/index.ts';
+import { nodeRedisView } from '../../src/integrations/session/index.ts';
 import { times } from '../helpers/outcomes.ts';
 import { useServer } from '../helpers/redis.ts';
 

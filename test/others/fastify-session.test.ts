@@ -3,7 +3,7 @@ import session from '@fastify/session';
 import fastify, { type FastifyInstance } from 'fastify';
 import { beforeEach, expect, onTestFinished, test } from 'vitest';
 import type { Pool } from '../../src/index.ts';
-import { PoolSessionStore } from '../../src/session/index.ts';
+import { PoolSessionStore } from '../../src/integrations/session/index.ts';
 import { times } from '../helpers/outcomes.ts';
 import { useServer } from '../helpers/redis.ts';
 import { Visitor } from '../helpers/web.ts';

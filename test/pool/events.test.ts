@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Pool } from '../../src/pool.ts';
-import type { PoolStats } from '../../src/redis-pool.ts';
+import type { PoolStats } from '../../src/api/redis-pool.ts';
 import { settled } from '../helpers/fake-clock.ts';
 import { behind, FakeRedis } from '../helpers/fake-redis.ts';
 import { errorOf, record, take, warm } from '../helpers/outcomes.ts';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import type { Redis } from 'ioredis';
 import { expect, test } from 'vitest';
-import type { Connection, ConnectionOwner, Hands } from '../../src/hands.ts';
+import type { Connection, ConnectionOwner, Hands } from '../../src/core/dependencies.ts';
 import { settled } from '../helpers/fake-clock.ts';
 import { type FakeClient, FakeRedis } from '../helpers/fake-redis.ts';
 

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
-import type { Connection } from '../../src/hands.ts';
+import type { Connection } from '../../src/core/dependencies.ts';
 import { Pool, type PoolOptions } from '../../src/index.ts';
-import { surveyOnce } from '../../src/redis/survey.ts';
+import { surveyOnce } from '../../src/ioredis/maxclients.ts';
 import { settled } from '../helpers/fake-clock.ts';
 import { FakeRedis } from '../helpers/fake-redis.ts';
 import { take } from '../helpers/outcomes.ts';

@@ -1,6 +1,6 @@
 import { afterAll, expect, test } from 'vitest';
 import { isPoolError, type Pool, type PoolOptions } from '../../src/index.ts';
-import { DEFAULTS, resolveOptions } from '../../src/options.ts';
+import { DEFAULTS, resolveOptions } from '../../src/api/options.ts';
 import { times } from '../helpers/outcomes.ts';
 import { expectBalanced, until, useServer } from '../helpers/redis.ts';
 

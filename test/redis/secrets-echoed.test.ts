@@ -4,8 +4,8 @@ import { inspect } from 'node:util';
 import type { Redis } from 'ioredis';
 import { expect, onTestFinished, test } from 'vitest';
 import { isPoolError, type Pool, PoolError, type PoolOptions } from '../../src/index.ts';
-import { withoutSecrets } from '../../src/redis/cause.ts';
-import { Censor } from '../../src/redis/secrets.ts';
+import { withoutSecrets } from '../../src/ioredis/server-greeting.ts';
+import { Censor } from '../../src/ioredis/redact.ts';
 import { errorOf } from '../helpers/outcomes.ts';
 import { newClient, testPool, useServer } from '../helpers/redis.ts';
 

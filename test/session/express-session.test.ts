@@ -1,8 +1,8 @@
 import express from 'express';
 import session from 'express-session';
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
-import { ExpressSessions } from '../../src/session/express-sessions.ts';
-import { PoolSessionStore, type PoolSessionStoreOptions } from '../../src/session/index.ts';
+import { ExpressSessions } from '../../src/integrations/session/express-sessions.ts';
+import { PoolSessionStore, type PoolSessionStoreOptions } from '../../src/integrations/session/index.ts';
 import { testPool, until, useServer } from '../helpers/redis.ts';
 import { unheard } from '../helpers/unheard.ts';
 import { serve, Visitor } from '../helpers/web.ts';

@@ -2,7 +2,7 @@ import express from 'express';
 import session from 'express-session';
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { Pool } from '../../src/index.ts';
-import { PoolSessionStore, type PoolSessionStoreOptions } from '../../src/session/index.ts';
+import { PoolSessionStore, type PoolSessionStoreOptions } from '../../src/integrations/session/index.ts';
 import { freePort, startServer } from '../../tools/redis-server.js';
 import { times } from '../helpers/outcomes.ts';
 import { testPool, until, useServer } from '../helpers/redis.ts';

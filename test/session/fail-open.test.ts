@@ -2,7 +2,7 @@ import express from 'express';
 import session from 'express-session';
 import { beforeEach, expect, test } from 'vitest';
 import type { Pool } from '../../src/index.ts';
-import { PoolSessionStore } from '../../src/session/index.ts';
+import { PoolSessionStore } from '../../src/integrations/session/index.ts';
 import { freePort, startServer } from '../../tools/redis-server.js';
 import { testPool, until, useServer } from '../helpers/redis.ts';
 import { unheard } from '../helpers/unheard.ts';

@@ -1,7 +1,7 @@
 import Koa from 'koa';
 import session from 'koa-session';
 import { beforeEach, expect, test } from 'vitest';
-import { koaSessionStore } from '../../src/session/index.ts';
+import { koaSessionStore } from '../../src/integrations/session/index.ts';
 import { times } from '../helpers/outcomes.ts';
 import { useServer } from '../helpers/redis.ts';
 import { unheard } from '../helpers/unheard.ts';

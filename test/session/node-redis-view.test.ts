@@ -1,6 +1,6 @@
 import { createClient } from 'redis';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { nodeRedisView, type SetOptions } from '../../src/session/index.ts';
+import { nodeRedisView, type SetOptions } from '../../src/integrations/session/index.ts';
 import { times } from '../helpers/outcomes.ts';
 import { poolErrorOf, useServer } from '../helpers/redis.ts';
 

@@ -1,6 +1,6 @@
 import { deserialize, serialize } from 'node:v8';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { PoolSessionStore, type PoolSessionStoreOptions } from '../../src/session/index.ts';
+import { PoolSessionStore, type PoolSessionStoreOptions } from '../../src/integrations/session/index.ts';
 import { times } from '../helpers/outcomes.ts';
 import { poolErrorOf, until, useServer } from '../helpers/redis.ts';
 

@@ -1,0 +1,40 @@
+import { invalidOption } from '../api/errors.ts';
+import type { Hands } from './dependencies.ts';
+import { type PoolOptions, readOptions } from '../api/options.ts';
+import { isTagged } from '../util/plain.ts';
+
+const HANDS: ReadonlySet<string> = new Set<keyof Hands>([
+  'clock',
+  'random',
+  'engine',
+  'connect',
+  'check',
+  'survey',
+]);
+
+/** Sorts the constructor's arguments: a URL and options, or options and, for tests and the mock, hands. */
+export function readArguments(first: unknown, second: unknown): [PoolOptions, Partial<Hands>] {
+  if (first === undefined || typeof first === 'string') {
+    const options = asOptions(second ?? {}); // read here already, for a spread takes own values alone
+    if (first === undefined) return [options, {}];
+    if (options.redis !== undefined)
+      throw invalidOption('Redis was given twice: as a URL, and as option redis');
+    return [{ ...options, redis: first }, {}];
+  }
+  const options = asOptions(first);
+  if (second === undefined) return [options, {}];
+  if (typeof second === 'object' && second !== null && Object.keys(second).every((name) => HANDS.has(name))) {
+    return [options, second];
+  }
+  throw invalidOption(
+    'new Pool() takes a URL and options, or options alone; got options and something besides',
+  );
+}
+
+function asOptions(given: unknown): PoolOptions {
+  if (typeof given === 'object' && given !== null && !Array.isArray(given) && !isTagged(given)) {
+    return readOptions(given);
+  }
+  const got = given === null ? 'null' : given instanceof URL ? 'a URL object (give its href)' : typeof given;
+  throw invalidOption(`new Pool() takes a URL, or an object of options; got ${got}`);
+}

@@ -1,0 +1,106 @@
+import { whyNoConnection } from './pool-errors.ts';
+import { pingLimit } from './validator.ts';
+import { within } from '../util/clock.ts';
+import type { Exchange } from './connection-pool.ts';
+import type { House, PoolSlot } from './context.ts';
+import type { Lanes } from '../multiplex/multiplexer.ts';
+import { checkTime } from '../api/options.ts';
+import type { HealthOptions, PoolHealth } from '../api/redis-pool.ts';
+import { describe } from './stats.ts';
+import { checkKeys } from '../api/spelling.ts';
+
+const TIMEOUT_MS = 1000;
+
+/**
+ * Finds out whether Redis answers, at nobody's expense: PING goes out over a connection that stays where it is. Replies
+ * come in order, so a borrower who takes it meanwhile is not disturbed.
+ */
+export class Health {
+  readonly #house: House;
+  readonly #exchange: Exchange;
+  readonly #lanes: Lanes;
+
+  constructor(house: House, exchange: Exchange, lanes: Lanes) {
+    this.#house = house;
+    this.#exchange = exchange;
+    this.#lanes = lanes;
+  }
+
+  /** Looks. Never rejects: wrong options, too, are told as `error`. */
+  async look(options: HealthOptions = {}): Promise<PoolHealth> {
+    const { hands, events } = this.#house;
+    const since = hands.clock.now();
+    try {
+      const asked = await this.#ask(readTimeout(options));
+      const found = asked ? { ok: true, latencyMs: hands.clock.now() - since } : { ok: true };
+      return Object.freeze({ ...found, stats: events.stats() });
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      return Object.freeze({ ok: false, error: why, stats: events.stats() });
+    }
+  }
+
+  /** Resolves with whether anyone was asked; rejects if there is no answer. */
+  async #ask(timeoutMs: number): Promise<boolean> {
+    if (this.#exchange.status === 'end') throw new Error('the pool is closed');
+    const lane = this.#quietestLane();
+    const { top } = this.#exchange.idle;
+    if (lane?.connection) await this.#house.hands.check(lane.connection, timeoutMs);
+    else if (top) await this.#askIdle(top, timeoutMs);
+    else return this.#connect(timeoutMs);
+    return true;
+  }
+
+  /** The lane with the least to do. */
+  #quietestLane(): PoolSlot | undefined {
+    const alive = this.#lanes.open.filter(({ slot }) => slot?.connection?.alive);
+    return alive.sort((a, b) => a.inFlight - b.inFlight)[0]?.slot;
+  }
+
+  /** One that does not answer in the time that every PING has is closed; the next look dials another. */
+  async #askIdle(slot: PoolSlot, timeoutMs: number): Promise<void> {
+    const { hands, options } = this.#house;
+    const { connection, since } = slot;
+    if (!connection) throw new Error('bug: an idle slot without a connection');
+    try {
+      await hands.check(connection, timeoutMs);
+    } catch (error) {
+      const untouched = slot.state === 'idle' && slot.since === since;
+      if (untouched && timeoutMs >= pingLimit(options)) this.#exchange.idle.close(slot, 'broken');
+      throw error;
+    }
+  }
+
+  /** Nothing is open that could be asked. To connect is an answer, too. */
+  async #connect(timeoutMs: number): Promise<boolean> {
+    const { admission, readiness } = this.#exchange;
+    const { hands, ledger } = this.#house;
+    if (admission.down) throw new Error(whyNoConnection(admission.down));
+    if (ledger.count.inUse === ledger.maxActive) return this.#judge(timeoutMs);
+    try {
+      await within(hands.clock, timeoutMs, readiness.oneRests());
+      return true;
+    } catch (error) {
+      if (ledger.count.inUse === ledger.maxActive) return this.#judge(timeoutMs);
+      throw error;
+    }
+  }
+
+  /** All connections are in use: only those who wait can tell whether they come back. */
+  #judge(timeoutMs: number): false {
+    const { line } = this.#exchange;
+    const { events, hands } = this.#house;
+    const waitedMs = hands.clock.now() - (line.waitingSince ?? Number.POSITIVE_INFINITY);
+    if (waitedMs < timeoutMs || line.waitingSince === undefined) return false;
+    throw new Error(
+      `no connection has come free for ${Math.round(waitedMs)} ms (${describe(events.stats())})`,
+    );
+  }
+}
+
+function readTimeout(options: HealthOptions): number {
+  checkKeys('option', options, ['timeoutMs']);
+  const { timeoutMs = TIMEOUT_MS } = options;
+  checkTime('timeoutMs', timeoutMs);
+  return timeoutMs;
+}

@@ -1,0 +1,119 @@
+import { List } from '../util/list.ts';
+import { whyClose } from './expiry.ts';
+import type { House, PoolSlot } from './context.ts';
+import type { CloseReason } from '../api/redis-pool.ts';
+import { warnThrown } from '../util/warn.ts';
+
+/**
+ * Connections at rest, and the reaper over them. Last in, first out: those at the bottom can grow old, so that
+ * the pool shrinks to what its load needs.
+ */
+export class IdleConnections {
+  readonly #house: House;
+  readonly #retire: (slot: PoolSlot, reason: CloseReason) => void;
+  /** The last is the one that came to rest last. */
+  readonly #stack = new List<PoolSlot>();
+  #cancelReaper: (() => void) | undefined;
+
+  /** `retire` closes those that have to go. */
+  constructor(house: House, retire: (slot: PoolSlot, reason: CloseReason) => void) {
+    this.#house = house;
+    this.#retire = retire;
+  }
+
+  /** How many rest here. */
+  get length(): number {
+    return this.#stack.length;
+  }
+
+  /** The one that came to rest last. */
+  get top(): PoolSlot | undefined {
+    return this.#stack.last;
+  }
+
+  /** Puts a connection on top that has just come to rest. */
+  put(slot: PoolSlot): void {
+    this.#stack.push(slot);
+    if (this.#cancelReaper === undefined) this.#startReaper();
+  }
+
+  /** Puts a connection back to its place that was only looked at: it has rested all the while. */
+  putBack(slot: PoolSlot, restedSince: number): void {
+    this.#house.ledger.move(slot, 'idle', restedSince);
+    const next = this.#stack.find((other) => other.since > restedSince);
+    this.#stack.insert(slot, next);
+    if (this.#cancelReaper === undefined) this.#startReaper();
+  }
+
+  /** Takes the top one that may still be lent, in use from now on; closes what it finds expired or dead. */
+  take(now: number): PoolSlot | undefined {
+    for (let slot = this.#stack.last; slot; slot = this.#stack.last) {
+      const reason = whyClose(slot, this.#stack.length, now, this.#house.options);
+      if (reason) this.close(slot, reason);
+      else if (!slot.connection?.alive || slot.connection.intake?.midway) this.close(slot, 'broken');
+      else return this.borrow(slot, now);
+    }
+    return undefined;
+  }
+
+  /** Takes `slot`, in use from now on. */
+  borrow(slot: PoolSlot, now: number): PoolSlot {
+    this.#stack.remove(slot);
+    slot.idleMs = now - slot.since;
+    this.#house.ledger.move(slot, 'inUse', now);
+    return slot;
+  }
+
+  /** Closes what lies on top of the first `maxIdle`. */
+  trim(): void {
+    const { maxIdle } = this.#house.options;
+    for (let slot = this.#stack.last; slot && this.#stack.length > maxIdle; slot = this.#stack.last) {
+      this.close(slot, 'excess');
+    }
+  }
+
+  /** Closes `slot`, if it still rests here. */
+  close(slot: PoolSlot, reason: CloseReason): void {
+    if (this.#stack.remove(slot)) this.#retire(slot, reason);
+  }
+
+  closeAll(reason: CloseReason): void {
+    for (const slot of this.#stack.members()) this.close(slot, reason);
+  }
+
+  /** Those that have rested since `moment` or longer. */
+  restingSince(moment: number): PoolSlot[] {
+    return this.#stack.members().filter((slot) => slot.since <= moment);
+  }
+
+  stop(): void {
+    this.#cancelReaper?.();
+    this.#cancelReaper = undefined;
+  }
+
+  /** Runs while something rests here; it must not keep the process alive, nor die of anything. */
+  #startReaper(): void {
+    const { hands, options } = this.#house;
+    this.#cancelReaper = hands.clock.after(
+      options.reapIntervalMs,
+      () => {
+        this.#cancelReaper = undefined;
+        try {
+          this.#reap(hands.clock.now());
+        } catch (error) {
+          warnThrown(`the reaper of pool ${options.name} stumbled`, error);
+        } finally {
+          if (this.length > 0 && this.#cancelReaper === undefined) this.#startReaper();
+        }
+      },
+      'background',
+    );
+  }
+
+  #reap(now: number): void {
+    for (const slot of this.#stack.members()) {
+      const reason = whyClose(slot, this.length, now, this.#house.options);
+      if (reason) this.close(slot, reason);
+    }
+  }
+}

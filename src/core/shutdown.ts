@@ -1,0 +1,57 @@
+import { deadline } from '../util/clock.ts';
+import type { Connections } from './dialer.ts';
+import type { House } from './context.ts';
+
+/** The end of a pool: waits for the leases that are out, cuts them when the grace is over, and tells the end. */
+export class Shutdown {
+  /** Resolves when nothing of the pool is left. */
+  readonly done: Promise<void>;
+  readonly #house: House;
+  readonly #connections: Connections;
+  #finish: () => void = () => {};
+  #over = false;
+  #cutAt = Number.POSITIVE_INFINITY;
+  #cancelCut: () => void = () => {};
+
+  constructor(house: House, connections: Connections) {
+    this.#house = house;
+    this.#connections = connections;
+    const gone = new Promise<void>((resolve) => {
+      this.#finish = resolve;
+    });
+    this.done = gone.then(() => this.#end());
+  }
+
+  /** Cuts what is still out `graceMs` from now; never later than asked for before. */
+  cutWithin(graceMs: number): void {
+    if (this.#over) return;
+    const { clock } = this.#house.hands;
+    const cutAt = clock.now() + graceMs;
+    if (cutAt >= this.#cutAt) return;
+    this.#cutAt = cutAt;
+    this.#cancelCut();
+    if (graceMs > 0) this.#cancelCut = deadline(clock, graceMs, () => this.#cut());
+    else this.#cut();
+  }
+
+  /** Tells that a connection is gone, or that there may have been none. */
+  check(): void {
+    if (this.#house.ledger.total > 0) return;
+    this.#over = true;
+    this.#cancelCut();
+    this.#finish();
+  }
+
+  #cut(): void {
+    for (const slot of this.#house.ledger.slots) {
+      if (slot.state === 'inUse') this.#connections.retire(slot, 'poolClosed');
+    }
+  }
+
+  async #end(): Promise<void> {
+    const { events } = this.#house;
+    await this.#connections.end();
+    if (events.count('drain')) events.emit('drain', {});
+    events.removeAll();
+  }
+}

@@ -1,0 +1,63 @@
+import type { House, PoolSlot } from './context.ts';
+import type { PoolStats } from '../api/redis-pool.ts';
+
+/** What `pool.redis` is doing. */
+export interface LaneLoad {
+  readonly open: readonly { readonly inFlight: number; readonly slot: PoolSlot | undefined }[];
+  readonly queue: { readonly length: number; readonly owns: number };
+  /** Those who wait for a connection of their own. */
+  readonly own: { readonly waiting: number; readonly waitMs: number };
+}
+
+/**
+ * The pool's numbers as one frozen object. Counters are the events' own counts, so the two cannot disagree. Every event
+ * that someone hears carries one, so it is cheap: what seldom changes is shared, not copied.
+ */
+export function takeSnapshot(
+  { ledger, events, options }: House,
+  waiters: { readonly length: number; readonly waitMs: number },
+  { open, queue, own }: LaneLoad,
+): PoolStats {
+  const { maxActive, total, room, count, closed } = ledger;
+  const { counts } = events;
+  let lanes = 0;
+  let inFlight = 0;
+  for (const lane of open) {
+    if (lane.slot?.state !== 'inUse') continue; // cut off when the pool was closed
+    lanes++;
+    inFlight += lane.inFlight;
+  }
+  return Object.freeze({
+    maxActive,
+    maxIdle: options.maxIdle,
+    minIdle: options.minIdle,
+    total,
+    inUse: count.inUse,
+    idle: count.idle,
+    connecting: count.connecting,
+    closing: count.closing,
+    lanes,
+    inFlight,
+    queuedCommands: queue.length,
+    waiting: Math.max(0, waiters.length - room) + own.waiting + queue.owns,
+    acquired: counts.acquire,
+    timedOut: counts.timeout,
+    exhausted: counts.exhausted,
+    aborted: counts.abort,
+    connected: counts.connect,
+    connectFailed: counts.connectError,
+    leaked: counts.leak,
+    waits: counts.wait,
+    waitMs: waiters.waitMs + own.waitMs,
+    closed,
+    errors: events.errors,
+  });
+}
+
+/** The same in words, for people: `maxActive 10: 3 in use, 1 idle, 0 connecting; 0 waiting`. */
+export function describe({ maxActive, inUse, idle, connecting, closing, waiting }: PoolStats): string {
+  return (
+    `maxActive ${maxActive}: ${inUse} in use, ${idle} idle, ${connecting} connecting` +
+    `${closing > 0 ? `, ${closing} closing` : ''}; ${waiting} waiting`
+  );
+}

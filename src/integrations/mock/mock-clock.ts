@@ -1,0 +1,119 @@
+import { type Clock, oneTurn, reallyAfter, stagedClock } from '../../util/clock.ts';
+
+/** How long something may wait for the clock to go on, in real milliseconds, before a word is said about it. */
+const STALLED_MS = 1000;
+
+interface Timer {
+  readonly at: number;
+  readonly run: () => void;
+  /** Somebody waits for it, or may. */
+  readonly awaited: boolean;
+  /** Takes it from the timers of a test framework. */
+  unstage: () => void;
+}
+
+/** Calls `run` when what is running is done, whatever timers, ticks and microtasks have been replaced by. */
+export function soon(run: () => void): void {
+  void Promise.resolve().then(run);
+}
+
+/**
+ * A clock that stands still until it is told to go on. Where a test framework has put its own timers in the place of
+ * Node's, it goes with those too.
+ */
+export class MockClock implements Clock {
+  readonly #timers = new Set<Timer>();
+  /** How many of them are awaited. */
+  #awaited = 0;
+  #now = 0;
+  /** What the framework's clock showed when it was last looked at. */
+  #staged: number | undefined;
+  /** Somebody knows how to let it go on. */
+  #known = false;
+  #cancelWatch: (() => void) | undefined;
+  readonly #stalled: (dueMs: number) => void;
+
+  /** `stalled` is told once if somebody waits, and nobody lets time pass; and when what is first is due. */
+  constructor(stalled: (dueMs: number) => void) {
+    this.#stalled = stalled;
+  }
+
+  now(): number {
+    const staged = stagedClock()?.now();
+    if (staged !== undefined && this.#staged !== undefined) this.#now += Math.max(0, staged - this.#staged);
+    this.#staged = staged;
+    return this.#now;
+  }
+
+  after(ms: number, run: () => void, background?: 'background'): () => void {
+    if (ms === Number.POSITIVE_INFINITY) return () => {};
+    const timer: Timer = { at: this.now() + ms, run, awaited: background === undefined, unstage: () => {} };
+    this.#timers.add(timer);
+    if (timer.awaited) {
+      this.#awaited++;
+      this.#watch(timer);
+    }
+    timer.unstage = stagedClock()?.after(ms, () => this.#fire(timer)) ?? timer.unstage;
+    return () => this.#remove(timer);
+  }
+
+  soon(run: () => void): void {
+    soon(run);
+  }
+
+  /** Lets `ms` pass: timers fire in order, and what follows from each is done before the next. */
+  async advance(ms: number): Promise<void> {
+    this.#known = true;
+    this.#stopWatch();
+    await oneTurn();
+    const end = this.now() + ms;
+    for (let timer = this.#next(end); timer; timer = this.#next(end)) {
+      this.#fire(timer);
+      await oneTurn();
+    }
+    this.#now = Math.max(this.now(), end);
+  }
+
+  #fire(timer: Timer): void {
+    if (!this.#timers.has(timer)) return;
+    this.#remove(timer);
+    this.#now = Math.max(this.now(), timer.at);
+    timer.run();
+  }
+
+  #remove(timer: Timer): void {
+    timer.unstage();
+    if (this.#timers.delete(timer) && timer.awaited && --this.#awaited === 0) this.#stopWatch();
+  }
+
+  /** Sees to it that a word is said if `first` is still awaited a second later. */
+  #watch(first: Timer): void {
+    if (this.#cancelWatch || this.#known || stagedClock()) return;
+    const look = (): void => {
+      this.#cancelWatch = undefined;
+      const next = [...this.#timers].find(({ awaited }) => awaited);
+      if (this.#timers.has(first)) this.#tellStalled();
+      else if (next) this.#watch(next);
+    };
+    this.#cancelWatch = reallyAfter(STALLED_MS, look, 'background');
+  }
+
+  #stopWatch(): void {
+    this.#cancelWatch?.();
+    this.#cancelWatch = undefined;
+  }
+
+  #tellStalled(): void {
+    this.#known = true;
+    const dues = [...this.#timers].filter(({ awaited }) => awaited).map(({ at }) => at);
+    this.#stalled(Math.ceil(Math.min(...dues) - this.now()));
+  }
+
+  #next(until: number): Timer | undefined {
+    let first: Timer | undefined;
+    for (const timer of this.#timers) {
+      if (timer.at <= until && (first === undefined || timer.at < first.at)) first = timer;
+    }
+    return first;
+  }
+}

@@ -1,0 +1,240 @@
+import type { Redis } from 'ioredis';
+import { readArguments } from '../../core/constructor-arguments.ts';
+import { reallyAfter } from '../../util/clock.ts';
+import { invalidOption } from '../../api/errors.ts';
+import { DEFAULTS, type PoolOptions } from '../../api/options.ts';
+import { Pool } from '../../pool.ts';
+import { check } from '../../ioredis/ping.ts';
+import type { AcquireOptions, CloseOptions, Lease } from '../../api/redis-pool.ts';
+import { warn } from '../../util/warn.ts';
+import type { Answer, AnswerHandler } from './answers.ts';
+import { memoryClients } from './clients.ts';
+import { callingHandler } from './handling.ts';
+import { type MockLease, OpenLeases } from './leases.ts';
+import { MockClock } from './mock-clock.ts';
+import { type MockCommand, MockServer } from './server.ts';
+
+/** How long leases have to come back to a mock that is closed. Real milliseconds, longer than I/O of a test takes. */
+const MOST_GRACE_MS = 250;
+
+/**
+ * A pool for tests: the real {@link Pool} on connections in memory, with a clock of its own. No server, no socket,
+ * and no time but your own; waiting, limits, errors, events, stats and close are those of the pool itself.
+ */
+export class MockPool extends Pool {
+  readonly #clock: MockClock;
+  readonly #server: MockServer;
+  readonly #leases = new OpenLeases();
+  /** Connections that `exhaust()` has taken and not given back. */
+  #exhausted = 0;
+
+  /**
+   * Takes what {@link Pool} takes. Where Redis is makes no difference; `db`, `keyPrefix` and the like do.
+   *
+   * @throws {PoolError} `POOL_INVALID_OPTION`
+   */
+  constructor(url?: string, options?: PoolOptions);
+  constructor(options: PoolOptions);
+  constructor(first?: string | PoolOptions, second?: PoolOptions) {
+    const [given] = readArguments(first, second);
+    const clock = new MockClock((dueMs) =>
+      warn(
+        `${this} has waited for a second of real time; its own clock stands still, and what it waits for is due in ` +
+          `${dueMs} ms: let them pass with \`await mock.advance(ms)\``,
+      ),
+    );
+    const server = new MockServer(clock);
+    const { createClient = DEFAULTS.createClient } = given;
+    super(
+      {
+        ...given,
+        createClient: typeof createClient === 'function' ? memoryClients(server, createClient) : createClient,
+      },
+      {
+        clock,
+        random: () => 0, // so that back-off and lifetimes are exact
+        check: (connection, timeoutMs) => server.asPool(() => check(connection, timeoutMs, clock)),
+      },
+    );
+    this.#clock = clock;
+    this.#server = server;
+    const mark = (id: number, marks: { ready?: true; leased?: boolean }): void =>
+      void Object.assign(server.sessions.get(id) ?? {}, marks);
+    this.on('connect', ({ connectionId }) => mark(connectionId, { ready: true }));
+    this.on('acquire', ({ connectionId }) => mark(connectionId, { leased: true }));
+    this.on('release', ({ connectionId }) => mark(connectionId, { leased: false }));
+  }
+
+  override get redis(): Redis {
+    this.#noticeHandler('mock.redis');
+    return super.redis;
+  }
+
+  override async acquire(options?: AcquireOptions): Promise<Lease> {
+    const at: { stack?: string } = {};
+    Error.captureStackTrace(at, this.acquire);
+    this.#noticeHandler('a connection');
+    const lease = await super.acquire(options);
+    this.#leases.add(lease, this.#clock.now(), at.stack ?? '');
+    return lease;
+  }
+
+  /**
+   * As that of a pool. Its clock may never go on, though: of the grace, no more than a quarter of a second is given to
+   * what is still out, in real time, and then it is cut.
+   */
+  override async close(options?: CloseOptions): Promise<void> {
+    const closed = super.close(options);
+    void callingHandler()?.asksFor('close()');
+    const cancel = reallyAfter(MOST_GRACE_MS, () => void super.close({ graceMs: 0 }));
+    try {
+      await closed;
+    } finally {
+      cancel();
+    }
+  }
+
+  /** A handler asks for a connection. There is none to be had, while all wait for handlers. */
+  #noticeHandler(what: string): void {
+    const none = (): boolean => this.#server.handling >= this.stats().maxActive;
+    void callingHandler()?.asksFor(what, none);
+  }
+
+  /**
+   * Answers command `name` in place of the store, from now on: with a value, or with what a function of the command's
+   * arguments returns. What the function throws, the command rejects with; with `undefined` it leaves the command to
+   * the store. A script is answered as `eval`, whether it comes as EVAL or EVALSHA: `(script, numKeys, ...keysAndArgs)`.
+   */
+  reply(name: string, answer: Answer | AnswerHandler): this {
+    this.#server.answers.set(name, answer);
+    return this;
+  }
+
+  /** Answers command `name` so once; several are used in the order given, and before what `reply()` was given. */
+  replyOnce(name: string, answer: Answer | AnswerHandler): this {
+    this.#server.answers.addOnce(name, answer);
+    return this;
+  }
+
+  /** Lets the next `times` dials fail with `error`; by default all from now on, with 0 none. */
+  failConnects(error: Error, times = Number.POSITIVE_INFINITY): this {
+    if (!(error instanceof Error)) throw invalidOption(`failConnects() takes an Error, got ${String(error)}`);
+    this.#server.dials.fail(error, atLeastZero('failConnects() takes times', times));
+    return this;
+  }
+
+  /** Has every dial from now on take `ms` milliseconds on the mock's clock; `Infinity`: it never ends by itself. */
+  delayConnects(ms: number): this {
+    this.#server.dials.delayMs = atLeastZero('delayConnects() takes milliseconds', ms);
+    return this;
+  }
+
+  /** Closes a connection from the server's side: that of a lease, by its `connectionId`, or without one all. */
+  killConnection(connectionId?: number): this {
+    const { sessions } = this.#server;
+    const open = connectionId === undefined ? [...sessions.values()] : [sessions.get(connectionId)];
+    for (const session of open) {
+      if (session === undefined) {
+        const known = [...sessions.keys()].join(', ') || 'none';
+        throw invalidOption(`killConnection(): no connection ${connectionId} is open; open are ${known}`);
+      }
+      session.socket.destroy();
+    }
+    return this;
+  }
+
+  /**
+   * Takes all connections that are not leased, so that whoever comes next waits, or is refused. Resolves with what
+   * gives them back.
+   */
+  async exhaust(): Promise<() => void> {
+    const { maxActive, inUse, lanes } = this.stats();
+    const free = maxActive - (inUse - lanes);
+    const asked = Array.from({ length: free }, () => super.acquire({ timeoutMs: Number.POSITIVE_INFINITY }));
+    const taken = await Promise.allSettled(asked);
+    const leases = taken.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+    this.#exhausted += leases.length;
+    const giveBack = (): void => {
+      for (const lease of leases.splice(0)) {
+        this.#exhausted--;
+        lease.release();
+      }
+    };
+    const failed = taken.find((one) => one.status === 'rejected');
+    if (failed === undefined) return giveBack;
+    giveBack();
+    throw failed.reason;
+  }
+
+  /** Holds back all replies, as a server that hangs: commands are done, and nobody hears of it. Dials go on. */
+  holdReplies(): this {
+    this.#server.holding = true;
+    return this;
+  }
+
+  /** Lets go of the replies that were held, and holds none from now on. */
+  flush(): this {
+    this.#server.flush();
+    return this;
+  }
+
+  /** Lets `ms` milliseconds pass on the mock's clock, and all come to pass that is due by then. */
+  async advance(ms: number): Promise<void> {
+    if (ms === Number.POSITIVE_INFINITY)
+      throw invalidOption('advance() takes milliseconds, and Infinity has no end');
+    await this.#clock.advance(atLeastZero('advance() takes milliseconds', ms));
+  }
+
+  /** The commands that came in, in order; not those that the pool sends for itself, as when it dials. */
+  get commands(): readonly MockCommand[] {
+    return [...this.#server.commands];
+  }
+
+  /** The leases that are out. */
+  get leases(): readonly MockLease[] {
+    return this.#leases.open;
+  }
+
+  /** Throws if leases are out, with the stacks that acquired them. */
+  assertNoLeaks(): void {
+    const { leases } = this;
+    if (leases.length === 0) return;
+    const told = leases.map(
+      ({ connectionId, stack }) => `lease of connection ${connectionId}, acquired\n${stack}`,
+    );
+    throw new Error(`${this}: ${leases.length} not released\n${told.join('\n')}`);
+  }
+
+  /**
+   * Throws if anything is left over: a lease that is out, or has come back in a state that cost its connection; a
+   * caller that waits; a command without its reply; an answer of `replyOnce()`, or a failure of
+   * `failConnects(error, times)`, that nothing has met; connections that `exhaust()` holds.
+   */
+  assertClean(): void {
+    this.assertNoLeaks();
+    const { waiting, closed } = this.stats();
+    const { answers, dials, owed } = this.#server;
+    const left = [
+      closed.dirty > 0 && `${closed.dirty} connections were closed because of what their leases left behind`,
+      this.#exhausted > 0 && `${this.#exhausted} connections are held by exhaust()`,
+      waiting > 0 && `${waiting} callers wait for a connection`,
+      owed > 0 && `${owed} commands wait for their replies`,
+      answers.unused.length > 0 && `replyOnce() was not used for ${answers.unused.join(', ')}`,
+      dials.failuresLeft > 0 && `failConnects() has ${dials.failuresLeft} failures left`,
+    ].filter(Boolean);
+    if (left.length > 0) throw new Error(`${this}: ${left.join('; ')}`);
+  }
+
+  /** What it is doing, in a line. */
+  override toString(): string {
+    const { maxActive, inUse, idle, waiting } = this.stats();
+    const { commands, size } = this.#server;
+    const state = `${inUse} of ${maxActive} in use, ${this.leases.length} leased, ${idle} idle, ${waiting} waiting`;
+    return `MockPool (${state}; ${commands.length} commands, ${size} keys)`;
+  }
+}
+
+function atLeastZero(what: string, value: number): number {
+  if (typeof value === 'number' && value >= 0) return value;
+  throw invalidOption(`${what}, a number of at least 0, got ${String(value)}`);
+}

@@ -1,0 +1,149 @@
+import type { Clock } from '../../util/clock.ts';
+import { Answers } from './answers.ts';
+import type { Context } from './command.ts';
+import { Dials } from './dials.ts';
+import { Keyspace } from './keyspace.ts';
+import type { Reply } from './reply.ts';
+import { Scripts } from './scripts.ts';
+import { Session } from './session.ts';
+
+/** How many dbs there are, as Redis has them by default. */
+const DBS = 16;
+
+/** A command that the mock has received. */
+export interface MockCommand {
+  /** In lower case. */
+  readonly name: string;
+  /** As text, with `keyPrefix`. */
+  readonly args: readonly string[];
+  /** The `connectionId` of the lease it came through; `undefined`: it came through `pool.redis`. */
+  readonly lease: number | undefined;
+  /** When, on the mock's clock. Milliseconds. */
+  readonly at: number;
+}
+
+interface Blocked {
+  readonly session: Session;
+  readonly retry: () => boolean;
+  readonly end: () => void;
+}
+
+/** A Redis in memory: its keys, its connections, and what a test has it do. */
+export class MockServer {
+  readonly clock: Clock;
+  readonly dials: Dials;
+  readonly answers = new Answers();
+  readonly commands: MockCommand[] = [];
+  /** The connections that are open, by the pool's own numbers. */
+  readonly sessions = new Map<number, Session>();
+  /** Replies are held back. */
+  holding = false;
+  /** The pool is looking whether a connection is alive. */
+  checking = false;
+  readonly #dbs: readonly Keyspace[];
+  readonly #scripts = new Scripts();
+  #blocked: Blocked[] = [];
+
+  constructor(clock: Clock) {
+    this.clock = clock;
+    this.dials = new Dials(clock);
+    this.#dbs = Array.from({ length: DBS }, () => new Keyspace(() => clock.now()));
+  }
+
+  /** All keys of all dbs. */
+  get size(): number {
+    return this.#dbs.reduce((sum, { size }) => sum + size, 0);
+  }
+
+  /** Commands that wait for their replies. */
+  get owed(): number {
+    return [...this.sessions.values()].reduce((sum, { owed }) => sum + owed, 0);
+  }
+
+  /** How many connections wait for a test's handlers. */
+  get handling(): number {
+    return [...this.sessions.values()].filter((session) => session.handling !== undefined).length;
+  }
+
+  /** Opens connection `id`. */
+  open(id: number): Session {
+    const session = new Session(id, this);
+    this.sessions.set(id, session);
+    return session;
+  }
+
+  /** What a command of `session` may use. */
+  contextOf(session: Session): Context {
+    const db = this.#dbs[session.dbIndex];
+    if (db === undefined) throw new Error(`bug: there is no db ${session.dbIndex}`);
+    return {
+      db,
+      dbs: this.#dbs,
+      client: session,
+      clients: this.sessions.values(),
+      scripts: this.#scripts,
+      block: (ms, retry) => this.#block(session, ms, retry),
+    };
+  }
+
+  note(session: Session, name: string, args: readonly string[]): void {
+    const lease = session.leased ? session.id : undefined;
+    this.commands.push(Object.freeze({ name, args: Object.freeze(args), lease, at: this.clock.now() }));
+  }
+
+  /** Runs what the pool sends for itself. */
+  asPool<T>(send: () => T): T {
+    this.checking = true;
+    try {
+      return send();
+    } finally {
+      this.checking = false;
+    }
+  }
+
+  /** Those who were first get what has come. */
+  retryBlocked(): void {
+    const all = this.#blocked;
+    if (all.length === 0) return;
+    this.#blocked = [];
+    const still = all.filter((one) => !one.retry());
+    this.#blocked.unshift(...still);
+  }
+
+  /** Holds no replies any more. */
+  flush(): void {
+    this.holding = false;
+    for (const session of this.sessions.values()) session.flush();
+  }
+
+  forget(session: Session): void {
+    this.sessions.delete(session.id);
+    for (const one of this.#blocked) if (one.session === session) one.end();
+    this.#blocked = this.#blocked.filter((one) => one.session !== session);
+  }
+
+  #block(session: Session, ms: number, make: () => Reply | undefined): Reply | Promise<Reply> {
+    const now = make();
+    if (now !== undefined) return now;
+    if (session.inTransaction) return null;
+    return new Promise((resolve, reject) => {
+      const end = this.clock.after(ms, () => {
+        this.#blocked = this.#blocked.filter((one) => one !== blocked);
+        resolve(null);
+      });
+      const retry = (): boolean => {
+        try {
+          const reply = make();
+          if (reply === undefined) return false;
+          resolve(reply);
+        } catch (error) {
+          reject(error);
+        }
+        end();
+        return true;
+      };
+      const blocked: Blocked = { session, retry, end };
+      this.#blocked.push(blocked);
+    });
+  }
+}

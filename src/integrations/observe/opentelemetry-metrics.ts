@@ -1,0 +1,68 @@
+import type { Attributes, BatchObservableCallback, Meter, Observable } from '@opentelemetry/api';
+import type { PoolStats, RedisPool } from '../../api/redis-pool.ts';
+import { BUCKETS_S } from './buckets.ts';
+import { type Flow, flow } from './durations.ts';
+
+/** The attribute that tells pools apart. */
+export const POOL_NAME = 'db.client.connection.pool.name';
+const STATE = 'db.client.connection.state';
+const COUNT = 'db.client.connection.count';
+const TIMEOUTS = 'db.client.connection.timeouts';
+
+/** What is read from the pool: name, unit, description, value. Those that begin with `db` are the conventions'. */
+const READ: readonly (readonly [string, string, string, (stats: PoolStats) => number])[] = [
+  ['db.client.connection.idle.max', '{connection}', 'Most connections kept idle.', (s) => s.maxIdle],
+  ['db.client.connection.idle.min', '{connection}', 'Idle connections kept ready.', (s) => s.minIdle],
+  ['db.client.connection.max', '{connection}', 'Most connections open at once.', (s) => s.maxActive],
+  ['db.client.connection.pending_requests', '{request}', 'Callers in line.', (s) => s.waiting],
+  ['bounded_redis_pool.lanes', '{lane}', 'Connections over which pool.redis sends.', (s) => s.lanes],
+  ['bounded_redis_pool.commands.in_flight', '{command}', 'Sent, and not answered.', (s) => s.inFlight],
+  ['bounded_redis_pool.commands.queued', '{command}', 'Waiting for a lane.', (s) => s.queuedCommands],
+];
+
+/** Reports the numbers of `pool`: counts when the reader asks, times as they come. Returns what ends that. */
+export function measure(pool: RedisPool, meter: Meter): () => void {
+  const attributes = Object.freeze({ [POOL_NAME]: pool.name });
+  const times = timesOf(pool, meter, attributes);
+  const all: Observable[] = [];
+  const instrument = (kind: 'UpDownCounter' | 'Counter', name: string, unit: string, description: string) => {
+    const made = meter[`createObservable${kind}`](name, { unit, description });
+    all.push(made);
+    return made;
+  };
+  const count = instrument('UpDownCounter', COUNT, '{connection}', 'Connections by state.');
+  const timeouts = instrument('Counter', TIMEOUTS, '{timeout}', 'Acquires that ran into their deadline.');
+  const read = READ.map(([name, unit, description, value]) => {
+    return { instrument: instrument('UpDownCounter', name, unit, description), value };
+  });
+  const observe: BatchObservableCallback = (result) => {
+    for (const event of ['acquire', 'release', 'connect'] as const) times.flush(event);
+    const stats = pool.stats();
+    result.observe(count, stats.idle, { ...attributes, [STATE]: 'idle' });
+    result.observe(count, stats.inUse, { ...attributes, [STATE]: 'used' });
+    result.observe(timeouts, stats.timedOut, attributes);
+    for (const { instrument, value } of read) result.observe(instrument, value(stats), attributes);
+  };
+  meter.addBatchObservableCallback(observe, all);
+  return () => {
+    meter.removeBatchObservableCallback(observe, all);
+    times.stop();
+  };
+}
+
+/** How long things took, in seconds. */
+function timesOf(pool: RedisPool, meter: Meter, attributes: Attributes): Flow {
+  const times = (name: string, description: string) => {
+    const histogram = meter.createHistogram(name, {
+      ...{ unit: 's', description },
+      // The default bounds are meant for milliseconds.
+      advice: { explicitBucketBoundaries: [...BUCKETS_S] },
+    });
+    return (seconds: number): void => histogram.record(seconds, attributes);
+  };
+  return flow(pool, {
+    acquire: times('db.client.connection.wait_time', 'Time from acquire to lease.'),
+    release: times('db.client.connection.use_time', 'Time that leases were held.'),
+    connect: times('db.client.connection.create_time', 'Time of dials that ended in a connection.'),
+  });
+}

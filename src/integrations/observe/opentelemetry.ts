@@ -1,0 +1,48 @@
+import { type MeterProvider, metrics, type TracerProvider, trace } from '@opentelemetry/api';
+import { invalidOption } from '../../api/errors.ts';
+import type { RedisPool } from '../../api/redis-pool.ts';
+import { checkKeys } from '../../api/spelling.ts';
+import { listen } from './listen.ts';
+import { measure } from './opentelemetry-metrics.ts';
+import { traceWaits } from './opentelemetry-spans.ts';
+
+/** Options of `instrumentPool()`. */
+export interface InstrumentOptions {
+  /** Makes the meter. Default: the global one, which has to be set before `instrumentPool()` is called. */
+  readonly meterProvider?: MeterProvider | undefined;
+  /** Makes the tracer. Default: the global one. */
+  readonly tracerProvider?: TracerProvider | undefined;
+  /** An acquire that waits for this long or longer gets a span. Milliseconds; default `Infinity`: no spans. */
+  readonly spanThresholdMs?: number | undefined;
+}
+
+const NAME = 'bounded-redis-pool';
+
+/**
+ * Reports `pool` to OpenTelemetry, by the names of its semantic conventions for database client connection pools; the
+ * pool's name is the attribute `db.client.connection.pool.name`. Returns what ends that; so does the end of the pool.
+ *
+ * @throws {PoolError} `POOL_INVALID_OPTION`
+ */
+export function instrumentPool(pool: RedisPool, options: InstrumentOptions = {}): () => void {
+  checkKeys('option', options, ['meterProvider', 'tracerProvider', 'spanThresholdMs']);
+  const {
+    meterProvider = metrics,
+    tracerProvider = trace,
+    spanThresholdMs = Number.POSITIVE_INFINITY,
+  } = options;
+  if (typeof spanThresholdMs !== 'number' || !(spanThresholdMs >= 0)) {
+    throw invalidOption(
+      `option spanThresholdMs must be milliseconds from 0, or Infinity, got ${String(spanThresholdMs)}`,
+    );
+  }
+  const ends = [
+    measure(pool, meterProvider.getMeter(NAME)),
+    traceWaits(pool, tracerProvider.getTracer(NAME), spanThresholdMs),
+    listen(pool, { drain: () => stop() }),
+  ];
+  const stop = (): void => {
+    for (const end of ends) end();
+  };
+  return stop;
+}

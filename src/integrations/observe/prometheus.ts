@@ -1,0 +1,193 @@
+import {
+  Counter,
+  Gauge,
+  register as globalRegister,
+  Histogram,
+  type Metric,
+  type Registry,
+} from 'prom-client';
+import type { TimedEvent } from '../../api/durations.ts';
+import { invalidOption } from '../../api/errors.ts';
+import type { RedisPool } from '../../api/redis-pool.ts';
+import { checkKeys } from '../../api/spelling.ts';
+import { BUCKETS_S } from './buckets.ts';
+import { type Flow, flow } from './durations.ts';
+import { CodeCounts, errorCode } from './error-code.ts';
+import { listen } from './listen.ts';
+import { PULLED, PUSHED, type Pulled, type Reading } from './prometheus-metrics.ts';
+
+/** Options of `collectPool()`. */
+export interface CollectOptions {
+  /** The registry that the metrics go into. Default: prom-client's global one. */
+  readonly register?: Registry | undefined;
+  /** What the names of the metrics begin with. Default `redis_pool_`. */
+  readonly prefix?: string | undefined;
+}
+
+const PREFIX = 'redis_pool_';
+
+/** By registry and prefix: what several pools share. */
+const families = new WeakMap<Registry, Map<string, Family>>();
+
+/**
+ * Puts the metrics of `pool` into a prom-client registry, under its name as the label `pool`. Gauges and counters are
+ * read when Prometheus asks; durations are told by events. Returns what takes them out again, with all that was added;
+ * so does the end of the pool.
+ *
+ * @throws {PoolError} `POOL_INVALID_OPTION`, also if a pool of that name is in the registry, or another's metric is in
+ * the way.
+ */
+export function collectPool(pool: RedisPool, options: CollectOptions = {}): () => void {
+  checkKeys('option', options, ['register', 'prefix']);
+  const { register = globalRegister, prefix = PREFIX } = options;
+  if (typeof prefix !== 'string' || !/^[a-zA-Z_:][a-zA-Z0-9_:]*$/.test(prefix)) {
+    throw invalidOption(
+      `option prefix must be letters, digits and underscores, got ${JSON.stringify(prefix)}`,
+    );
+  }
+  if (typeof register?.registerMetric !== 'function') {
+    throw invalidOption('option register must be a Registry of prom-client');
+  }
+  const here = families.get(register) ?? new Map<string, Family>();
+  families.set(register, here);
+  let family = here.get(prefix);
+  if (!family?.registered) family = new Family(register, prefix); // the registry may have been cleared
+  const remove = family.add(pool);
+  here.set(prefix, family);
+  return remove;
+}
+
+type Histograms = Readonly<Record<TimedEvent, Histogram<'pool'>>>;
+
+interface Member {
+  readonly pool: RedisPool;
+  readonly flow: Flow;
+  readonly dialErrors: CodeCounts;
+}
+
+/** The metrics of one registry, with the pools that they are about. They are in the registry while a pool is. */
+class Family {
+  readonly #register: Registry;
+  readonly #prefix: string;
+  readonly #members = new Map<string, Member>();
+  /** As they are in the registry. */
+  readonly #metrics = new Map<string, Metric>();
+  #histograms: Histograms | undefined;
+
+  constructor(register: Registry, prefix: string) {
+    this.#register = register;
+    this.#prefix = prefix;
+  }
+
+  get registered(): boolean {
+    return [...this.#metrics].every(([name, metric]) => this.#register.getSingleMetric(name) === metric);
+  }
+
+  /** Returns what takes it out again. */
+  add(pool: RedisPool): () => void {
+    const { name } = pool;
+    if (this.#members.has(name)) {
+      throw invalidOption(
+        `a pool called '${name}' is in this registry already: give each pool a name of its own (option name), ` +
+          'or take the other one out first',
+      );
+    }
+    this.#histograms ??= this.#makeMetrics();
+    const member: Member = {
+      pool,
+      flow: this.#flow(pool, this.#histograms),
+      dialErrors: new CodeCounts(),
+    };
+    this.#members.set(name, member);
+    const remove = (): void => {
+      if (this.#members.get(name) !== member) return;
+      stop();
+      member.flow.stop();
+      this.#remove(name);
+    };
+    const stop = listen(pool, {
+      connectError: ({ error }) => member.dialErrors.count(errorCode(error)),
+      drain: remove,
+    });
+    return remove;
+  }
+
+  #flow(pool: RedisPool, histograms: Histograms): Flow {
+    const sink = (event: TimedEvent) => {
+      const labels = { pool: pool.name };
+      histograms[event].zero(labels);
+      const own = histograms[event].labels(labels);
+      return (seconds: number): void => own.observe(seconds);
+    };
+    return flow(pool, { acquire: sink('acquire'), release: sink('release'), connect: sink('connect') });
+  }
+
+  #remove(name: string): void {
+    this.#members.delete(name);
+    for (const histogram of Object.values(this.#histograms ?? {})) histogram.remove({ pool: name });
+    if (this.#members.size > 0) return;
+    if (this.registered) for (const metric of this.#metrics.keys()) this.#register.removeSingleMetric(metric);
+    this.#metrics.clear();
+    this.#histograms = undefined;
+  }
+
+  #names(): string[] {
+    return [...PULLED, ...Object.values(PUSHED)].map(({ name }) => this.#prefix + name);
+  }
+
+  #makeMetrics(): Histograms {
+    const taken = this.#names().find((name) => this.#register.getSingleMetric(name));
+    if (taken) {
+      throw invalidOption(
+        `a metric called '${taken}' is in this registry already: choose another name (option prefix)`,
+      );
+    }
+    for (const metric of PULLED) this.#metrics.set(this.#prefix + metric.name, this.#pull(metric));
+    return {
+      acquire: this.#push('acquire'),
+      release: this.#push('release'),
+      connect: this.#push('connect'),
+    };
+  }
+
+  #push(event: TimedEvent): Histogram<'pool'> {
+    const { name, help } = PUSHED[event];
+    const histogram = new Histogram({
+      ...{ name: this.#prefix + name, help, labelNames: ['pool'] as const },
+      ...{ buckets: [...BUCKETS_S], registers: [this.#register] },
+      collect: () => {
+        for (const member of this.#members.values()) member.flow.flush(event);
+      },
+    });
+    this.#metrics.set(this.#prefix + name, histogram);
+    return histogram;
+  }
+
+  #pull({ kind, name, help, label, read }: Pulled): Metric {
+    const fill = (set: (labels: Record<string, string>, value: number) => void): void => {
+      for (const [pool, member] of this.#members) {
+        const reading = read(member.pool.stats(), member.dialErrors.all);
+        for (const [labels, value] of spread(reading, label)) set({ pool, ...labels }, value);
+      }
+    };
+    const config = {
+      ...{ name: this.#prefix + name, help, registers: [this.#register] },
+      labelNames: label === undefined ? ['pool'] : ['pool', label],
+    };
+    const Kind = kind === 'gauge' ? Gauge : Counter;
+    const metric: Gauge | Counter = new Kind({
+      ...config,
+      collect: () => {
+        metric.reset();
+        fill((labels, value) => metric.inc(labels, value));
+      },
+    });
+    return metric;
+  }
+}
+
+/** The values of a reading, each with its label. */
+function spread(reading: Reading, label = ''): [Record<string, string>, number][] {
+  if (typeof reading === 'number') return [[{}, reading]];
+  return Object.entries(reading).map(([key, value]) => [{ [label]: key }, value]);
+}

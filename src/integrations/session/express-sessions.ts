@@ -1,0 +1,166 @@
+import { dateIn, untilDate } from '../../util/clock.ts';
+import type { StoredSession } from './session-options.ts';
+
+/** A request, as far as sessions are concerned. */
+export interface SessionRequest {
+  sessionID?: string;
+  session?: { cookie: object } & object;
+}
+
+/** What sessions are made of: a class, and the prototype of their cookies. */
+interface Makings {
+  readonly Session: new (request: SessionRequest, data: object) => { cookie: object };
+  readonly cookie: object;
+}
+
+type Cookie = { expires?: unknown; originalMaxAge?: unknown } & Record<string, unknown>;
+
+/** Not written where it is imported: who bundles an app without it would be told that it is missing. */
+const PACKAGE = 'express-session';
+
+/**
+ * Makes express-session's sessions of stored data. That package is the app's, so its classes are found out: imported,
+ * where it can be; or seen on the first session that its middleware makes, as in an app that is bundled. Until then
+ * sessions are of a class of our own that does the same. Nothing that the app has set up, as `genid`, is called for it.
+ */
+export class ExpressSessions {
+  #makings: Makings | undefined;
+  #looked: Promise<void> | undefined;
+
+  /** Looks for the package, once. */
+  look(): Promise<void> {
+    this.#looked ??= importMakings().then((found) => {
+      this.#makings ??= found;
+    });
+    return this.#looked;
+  }
+
+  /** Sees what the middleware has made. */
+  learn({ session }: SessionRequest): void {
+    if (this.#makings || !session?.cookie || !('resetMaxAge' in session)) return;
+    const Session = session.constructor as unknown as Makings['Session'];
+    this.#makings = { Session, cookie: Object.getPrototypeOf(session.cookie) };
+  }
+
+  revive(request: SessionRequest, data: StoredSession & object): object {
+    const { Session, cookie: prototype } = this.#makings ?? OWN;
+    const stored: Cookie = { ...data.cookie };
+    const cookie: Cookie = Object.create(prototype);
+    Object.assign(cookie, { path: '/', maxAge: null, httpOnly: true });
+    for (const name of Object.keys(stored)) if (name !== 'data') cookie[name] = stored[name];
+    if (typeof stored.expires === 'string') cookie.expires = new Date(stored.expires);
+    cookie.originalMaxAge = stored.originalMaxAge; // which setting `expires` has changed
+    const session = new Session(request, { ...data, cookie });
+    request.session = session;
+    return session;
+  }
+}
+
+async function importMakings(): Promise<Makings | undefined> {
+  try {
+    const { default: found } = await import(/* @vite-ignore */ /* webpackIgnore: true */ PACKAGE);
+    return { Session: found.Session, cookie: found.Cookie.prototype };
+  } catch {
+    return undefined;
+  }
+}
+
+type Done = (error?: unknown) => void;
+
+/** As much of a store as a session calls. */
+interface Store {
+  get(sid: string, done: (error: unknown, data?: (StoredSession & object) | null) => void): unknown;
+  set(sid: string, session: object, done: Done): unknown;
+  destroy(sid: string, done?: Done): unknown;
+  regenerate(request: SessionRequest, done?: Done): unknown;
+  createSession(request: SessionRequest, data: StoredSession & object): unknown;
+}
+
+class OwnSession {
+  declare cookie: { maxAge: unknown; originalMaxAge: unknown };
+  declare readonly id: string;
+  declare readonly req: SessionRequest & { sessionStore: Store };
+
+  constructor(request: SessionRequest, data: object) {
+    Object.defineProperty(this, 'req', { value: request });
+    Object.defineProperty(this, 'id', { value: request.sessionID });
+    for (const [name, value] of Object.entries(data)) {
+      if (!(name in this)) Object.assign(this, { [name]: value });
+    }
+  }
+
+  touch(): this {
+    return this.resetMaxAge();
+  }
+
+  resetMaxAge(): this {
+    this.cookie.maxAge = this.cookie.originalMaxAge;
+    return this;
+  }
+
+  save(done: Done = () => {}): this {
+    this.req.sessionStore.set(this.id, this, done);
+    return this;
+  }
+
+  reload(done: Done): this {
+    const { req } = this;
+    req.sessionStore.get(this.id, (error, data) => {
+      if (error || !data) return done(error || new Error('failed to load session'));
+      req.sessionStore.createSession(req, data);
+      done();
+    });
+    return this;
+  }
+
+  destroy(done?: Done): this {
+    delete this.req.session;
+    this.req.sessionStore.destroy(this.id, done);
+    return this;
+  }
+
+  regenerate(done?: Done): this {
+    this.req.sessionStore.regenerate(this.req, done);
+    return this;
+  }
+}
+
+class OwnCookie {
+  declare originalMaxAge: unknown;
+  declare _expires: unknown;
+
+  get expires(): unknown {
+    return this._expires;
+  }
+
+  set expires(date: unknown) {
+    this._expires = date;
+    this.originalMaxAge = this.maxAge;
+  }
+
+  get maxAge(): unknown {
+    return this.expires instanceof Date ? untilDate(this.expires) : this.expires;
+  }
+
+  set maxAge(ms: unknown) {
+    if (ms && typeof ms !== 'number' && !(ms instanceof Date)) {
+      throw new TypeError('maxAge must be a number or Date');
+    }
+    this.expires = typeof ms === 'number' ? dateIn(ms) : ms;
+  }
+
+  get data(): Cookie {
+    const { originalMaxAge, partitioned, priority, expires, secure, httpOnly, domain, path, sameSite } =
+      this as unknown as Cookie;
+    return { originalMaxAge, partitioned, priority, expires, secure, httpOnly, domain, path, sameSite };
+  }
+
+  toJSON(): Cookie {
+    return this.data;
+  }
+}
+
+const OWN: Makings = {
+  Session: OwnSession as unknown as Makings['Session'],
+  cookie: OwnCookie.prototype,
+};

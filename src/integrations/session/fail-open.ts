@@ -1,0 +1,86 @@
+import type { EventEmitter } from 'node:events';
+import type { Redis } from 'ioredis';
+import { systemClock } from '../../util/clock.ts';
+
+/** How long Redis may take for a command of a store that fails open, before it counts as away. */
+const ANSWER_WITHIN_MS = 1000;
+
+/** How long after it was found away it is looked for again. */
+const LOOK_AGAIN_MS = 250;
+
+/**
+ * Tells a store's listeners `disconnect` when no connection can be made any more, or Redis does not answer, and
+ * `connect` when it answers again. Who begins to listen meanwhile is told too.
+ */
+export class FailOpen {
+  readonly #redis: Redis;
+  readonly #store: EventEmitter;
+  #told = false;
+  #over = false;
+  #cancel = (): void => {};
+
+  constructor(redis: Redis, store: EventEmitter) {
+    this.#redis = redis;
+    this.#store = store;
+    redis.on('error', this.#look).once('end', this.stop);
+    store.on('newListener', (event) => {
+      // Once it listens.
+      if (event === 'disconnect') queueMicrotask(() => this.#told && store.emit('disconnect'));
+    });
+    this.#look();
+  }
+
+  /** Redis is away, as far as is known. */
+  get away(): boolean {
+    return this.#told || this.#redis.status === 'connecting';
+  }
+
+  /** `work`, a command, for as long as Redis may take. */
+  bound<T>(work: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      let settled = false;
+      const late = (): void => {
+        if (settled) return;
+        this.#lost();
+        reject(new Error(`Redis has not answered within ${ANSWER_WITHIN_MS} ms`));
+      };
+      // What has come in by then counts, though the process was too busy to look.
+      const cancel = systemClock.after(ANSWER_WITHIN_MS, () => systemClock.soon(late));
+      const settle = (): void => {
+        settled = true;
+        cancel();
+      };
+      work.finally(settle).then(resolve, reject);
+    });
+  }
+
+  readonly stop = (): void => {
+    this.#over = true;
+    this.#cancel();
+    this.#redis.off('error', this.#look).off('end', this.stop);
+  };
+
+  readonly #look = (): void => {
+    if (this.#redis.status === 'connecting') this.#lost();
+  };
+
+  #lost(): void {
+    if (this.#told || this.#over) return;
+    this.#told = true;
+    this.#store.emit('disconnect');
+    this.#ask();
+  }
+
+  readonly #ask = (): void => {
+    this.#redis.ping().then(
+      () => {
+        if (this.#over) return;
+        this.#told = false;
+        this.#store.emit('connect');
+      },
+      () => {
+        if (!this.#over) this.#cancel = systemClock.after(LOOK_AGAIN_MS, this.#ask, 'background');
+      },
+    );
+  };
+}

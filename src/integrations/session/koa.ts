@@ -1,0 +1,35 @@
+import { mayFailUnheard } from '../../util/callback.ts';
+import type { RedisPool } from '../../api/redis-pool.ts';
+import { resolveSessionOptions, type SessionOptions } from './session-options.ts';
+import { Sessions } from './sessions.ts';
+
+/** What koa-session calls. */
+export interface KoaSessionStore {
+  get(key: string): Promise<unknown>;
+  set(key: string, session: object, maxAge?: number | 'session'): Promise<void>;
+  destroy(key: string): Promise<void>;
+}
+
+const OPTIONS = ['prefix', 'ttl', 'serializer', 'maxLength'] as const;
+
+/** The options of koa-session's store: koa-session says itself how long a session lives, and when to touch it. */
+export type KoaSessionOptions = Pick<SessionOptions, (typeof OPTIONS)[number]>;
+
+/**
+ * A `store` for koa-session, on the pool. `ttl` counts for sessions that end with the browser.
+ *
+ * @throws {PoolError} `POOL_INVALID_OPTION`
+ */
+export function koaSessionStore(pool: RedisPool, options: KoaSessionOptions = {}): KoaSessionStore {
+  const resolved = resolveSessionOptions(options, OPTIONS);
+  const sessions = new Sessions(pool.redis, resolved);
+  // What an app of koa-session calls `cookie` in its session is its own matter, and no cookie.
+  const ttlMs = (session: object): number =>
+    1000 * (typeof resolved.ttl === 'function' ? resolved.ttl(session as never) : resolved.ttl);
+  return {
+    get: (key) => mayFailUnheard(sessions.get(key)),
+    set: (key, session, maxAge) =>
+      mayFailUnheard(sessions.set(key, session, (own) => (typeof maxAge === 'number' ? maxAge : ttlMs(own)))),
+    destroy: (key) => mayFailUnheard(sessions.destroy(key)),
+  };
+}

@@ -1,0 +1,101 @@
+import { inspect } from 'node:util';
+import { invalidOption } from '../../api/errors.ts';
+import type { RedisPool } from '../../api/redis-pool.ts';
+import { checkKeys } from '../../api/spelling.ts';
+import { keysOf } from './keys-of.ts';
+
+/** As much of node-redis' client as connect-redis 9 and 10 call. */
+export interface NodeRedisView {
+  get(key: string): Promise<string | null>;
+  set(key: string, value: string | number | Buffer, options?: SetOptions | null): Promise<string | null>;
+  expire(key: string, seconds: number, mode?: 'NX' | 'XX' | 'GT' | 'LT'): Promise<number>;
+  del(keys: string | string[]): Promise<number>;
+  mGet(keys: string[]): Promise<(string | null)[]>;
+  /** Keys that match, a page at a time. */
+  scanIterator(options?: ScanOptions | null): AsyncGenerator<string[]>;
+}
+
+/** Which keys are looked for. Others are refused: `POOL_INVALID_OPTION`. */
+export interface ScanOptions {
+  readonly cursor?: string | undefined;
+  readonly MATCH?: string | undefined;
+  readonly COUNT?: number | undefined;
+  readonly TYPE?: string | undefined;
+}
+
+/** As node-redis 4 to 6 have them. Others are refused: `POOL_INVALID_OPTION`. */
+export interface SetOptions {
+  /** When a key ends: in seconds (EX), milliseconds (PX), or at a Unix time in either (EXAT, PXAT). */
+  readonly expiration?:
+    | { readonly type: 'EX' | 'PX' | 'EXAT' | 'PXAT'; readonly value: number }
+    | { readonly type: 'KEEPTTL' }
+    | 'KEEPTTL'
+    | undefined;
+  readonly EX?: number | undefined;
+  readonly PX?: number | undefined;
+  readonly EXAT?: number | undefined;
+  readonly PXAT?: number | undefined;
+  readonly KEEPTTL?: boolean | undefined;
+  readonly condition?: 'NX' | 'XX' | 'IFEQ' | 'IFNE' | 'IFDEQ' | 'IFDNE' | undefined;
+  /** What the four conditions of Redis 8.4 compare with. */
+  readonly matchValue?: string | undefined;
+  readonly NX?: boolean | undefined;
+  readonly XX?: boolean | undefined;
+  /** Answer with what was there before. */
+  readonly GET?: boolean | undefined;
+}
+
+const TIMES = ['EX', 'PX', 'EXAT', 'PXAT'] as const;
+const CONDITIONS = ['NX', 'XX', 'IFEQ', 'IFNE', 'IFDEQ', 'IFDNE'];
+const OF_SET = ['expiration', ...TIMES, 'KEEPTTL', 'condition', 'matchValue', 'NX', 'XX', 'GET'];
+const OF_SCAN = ['cursor', 'MATCH', 'COUNT', 'TYPE'];
+
+/**
+ * The pool, for connect-redis 9 and 10, which speak to node-redis only. An object of its own: those that take either
+ * client look at its methods, and one that has both dialects' is mistaken.
+ */
+export function nodeRedisView({ redis }: RedisPool): NodeRedisView {
+  const send = redis as unknown as Record<'set' | 'expire', (...args: unknown[]) => Promise<never>>;
+  return {
+    get: (key) => redis.get(key),
+    set: async (key, value, options) => send.set(key, value, ...argumentsOfSet(options ?? {})),
+    expire: (key, seconds, mode) => send.expire(key, seconds, ...(mode ? [mode] : [])),
+    del: (keys) => redis.del([keys].flat()),
+    mGet: (keys) => redis.mget(keys),
+    scanIterator(options) {
+      checkKeys('option of scanIterator', options ?? {}, OF_SCAN);
+      const { cursor, MATCH = '*', COUNT, TYPE } = options ?? {};
+      return keysOf(redis, MATCH, COUNT || 100, { type: TYPE, from: cursor });
+    },
+  };
+}
+
+/** The first of those that say when the key ends, and of those that say under which condition, as node-redis does. */
+function argumentsOfSet(options: SetOptions): (string | number)[] {
+  checkKeys('option of set', options, OF_SET);
+  const { expiration, condition, matchValue } = options;
+  const args: (string | number)[] = [];
+  const time = TIMES.find((name) => options[name] !== undefined);
+  if (expiration) args.push(...argumentsOf(expiration));
+  else if (time) args.push(time, options[time] as number);
+  else if (options.KEEPTTL) args.push('KEEPTTL');
+  if (condition) {
+    if (!CONDITIONS.includes(condition)) throw unknownValue('condition', condition, CONDITIONS);
+    args.push(condition, ...(matchValue === undefined ? [] : [matchValue]));
+  } else if (options.NX) args.push('NX');
+  else if (options.XX) args.push('XX');
+  if (options.GET) args.push('GET');
+  return args;
+}
+
+function argumentsOf(expiration: NonNullable<SetOptions['expiration']>): (string | number)[] {
+  const { type, value } =
+    typeof expiration === 'string' ? { type: expiration, value: 0 } : { value: 0, ...expiration };
+  if (type === 'KEEPTTL') return [type];
+  if (TIMES.includes(type)) return [type, value];
+  throw unknownValue('expiration', type, [...TIMES, 'KEEPTTL']);
+}
+
+function unknownValue(option: string, got: unknown, known: readonly string[]): Error {
+  return invalidOption(`option ${option} of set must be one of ${known.join(', ')}, got ${inspect(got)}`);
+}

@@ -1,0 +1,171 @@
+import { isUtf8 } from 'node:buffer';
+import type { Redis } from 'ioredis';
+import { untilDate } from '../../util/clock.ts';
+import { escapeGlob, keysOf } from './keys-of.ts';
+import type { ResolvedSessionOptions, StoredSession } from './session-options.ts';
+
+/** What is under a key; `null` is nothing. */
+type Stored = string | Buffer | null;
+
+/** How long a command may take. */
+type Bound = <T>(work: Promise<T>) => Promise<T>;
+
+/** The last moment that a Date can tell. */
+const LAST_DATE_MS = 8.64e15;
+
+/** The sessions in Redis, by id. Promises only: what frameworks want beyond that is laid around it. */
+export class Sessions {
+  readonly #redis: Redis;
+  readonly #options: ResolvedSessionOptions;
+  readonly #bound: Bound;
+
+  constructor(redis: Redis, options: ResolvedSessionOptions, bound: Bound = (work) => work) {
+    this.#redis = redis;
+    this.#options = options;
+    this.#bound = bound;
+  }
+
+  /** The session, or `null`, for what is none too. Rejects if what is stored cannot be read. */
+  async get(sid: string): Promise<unknown> {
+    const key = this.#key(sid);
+    const work: Promise<Stored> = this.#binary ? this.#redis.getBuffer(key) : this.#redis.get(key);
+    return this.#parse(await this.#bound(work));
+  }
+
+  /**
+   * Stores it for as many milliseconds as `lives` says: for ever, if that is `Infinity`; not at all, and destroys what
+   * was stored, if that is over.
+   */
+  async set(sid: string, session: object, lives = this.#lives): Promise<void> {
+    const ttlMs = whole(lives(session));
+    if (ttlMs <= 0) return this.destroy(sid);
+    const text = await this.#stringify(session);
+    const key = this.#key(sid);
+    const forEver = ttlMs === Number.POSITIVE_INFINITY;
+    await this.#bound(forEver ? this.#redis.set(key, text) : this.#redis.set(key, text, 'PX', ttlMs));
+  }
+
+  async touch(sid: string, session: object): Promise<void> {
+    const { disableTouch, disableTTL } = this.#options;
+    if (disableTouch) return;
+    const ttlMs = whole(this.#lives(session));
+    const key = this.#key(sid);
+    if (ttlMs !== Number.POSITIVE_INFINITY) await this.#bound(this.#redis.pexpire(key, ttlMs));
+    else if (!disableTTL) await this.#bound(this.#redis.persist(key));
+  }
+
+  async destroy(sid: string): Promise<void> {
+    await this.#bound(this.#redis.del(this.#key(sid)));
+  }
+
+  /** All ids, each once. */
+  async ids(): Promise<string[]> {
+    const ids = new Set<string>();
+    for await (const page of this.#pages()) for (const sid of page) ids.add(sid);
+    return [...ids];
+  }
+
+  /** All sessions, each with its `id`. Those that end meanwhile are left out. */
+  async all(): Promise<(object & { id: string })[]> {
+    const ids = await this.ids();
+    const sessions: (object & { id: string })[] = [];
+    const { scanCount } = this.#options;
+    for (let at = 0; at < ids.length; at += scanCount) {
+      const some = ids.slice(at, at + scanCount);
+      const keys = some.map((sid) => this.#key(sid));
+      const stored: Stored[] = await (this.#binary ? this.#redis.mgetBuffer(keys) : this.#redis.mget(keys));
+      for (const [i, id] of some.entries()) {
+        const session = await this.#parse(stored[i] ?? null);
+        if (session) sessions.push(Object.assign(session, { id }));
+      }
+    }
+    return sessions;
+  }
+
+  async clear(): Promise<void> {
+    for await (const page of this.#pages()) {
+      if (page.length > 0) await this.#redis.unlink(page.map((sid) => this.#key(sid)));
+    }
+  }
+
+  /** How long a session may live that was given this cookie. Milliseconds. */
+  readonly #lives = (session: StoredSession): number => {
+    const { ttl, disableTTL } = this.#options;
+    const expires = session?.cookie?.expires;
+    const ms =
+      typeof ttl === 'function'
+        ? ttl(session as never) * 1000
+        : expires
+          ? untilDate(new Date(expires))
+          : ttl * 1000;
+    return disableTTL && !(ms <= 0) ? Number.POSITIVE_INFINITY : ms;
+  };
+
+  /** JSON makes no bytes that are no text. */
+  get #binary(): boolean {
+    return this.#options.serializer !== JSON;
+  }
+
+  #key(sid: string): string {
+    return this.#options.prefix + sid;
+  }
+
+  async *#pages(): AsyncGenerator<string[]> {
+    const { prefix, scanCount } = this.#options;
+    for await (const keys of keysOf(this.#redis, `${escapeGlob(prefix)}*`, scanCount)) {
+      yield keys.map((key) => key.slice(prefix.length));
+    }
+  }
+
+  /** What a parser says of a text may quote it, and a session is nobody's business. */
+  async #parse(stored: Stored): Promise<object | null> {
+    if (!stored?.length) return null;
+    let session: unknown;
+    try {
+      const text = typeof stored === 'string' || !isUtf8(stored) ? stored : stored.toString();
+      session = await this.#options.serializer.parse(text);
+    } catch (error) {
+      throw new SyntaxError(`a stored session cannot be read: its serializer threw a ${nameOf(error)}`);
+    }
+    return isRecord(session) ? session : null;
+  }
+
+  async #stringify(session: object): Promise<string | Buffer> {
+    const { serializer, maxLength } = this.#options;
+    const made: unknown = await serializer.stringify(session);
+    if (typeof made !== 'string' && !(made instanceof Uint8Array)) {
+      throw new TypeError(
+        `the serializer must make a string or a Buffer of a session, and made ${kindOf(made)}`,
+      );
+    }
+    const length = Buffer.byteLength(made);
+    if (length <= maxLength)
+      return typeof made === 'string' || Buffer.isBuffer(made) ? made : Buffer.from(made);
+    throw new RangeError(
+      `a session of ${length} bytes is not stored: at most ${maxLength} are allowed (maxLength)`,
+    );
+  }
+}
+
+/** Whether it may be a session, or a part of one. */
+export function isRecord(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** Whole milliseconds, as Redis wants them; what goes beyond all dates is for ever. */
+function whole(ms: number): number {
+  if (Number.isNaN(ms)) {
+    throw new TypeError(
+      'how long a session lives must be a number: look at option ttl, and at cookie.expires',
+    );
+  }
+  return ms > LAST_DATE_MS ? Number.POSITIVE_INFINITY : Math.ceil(ms);
+}
+
+function nameOf(error: unknown): string {
+  return error instanceof Error ? error.name : typeof error;
+}
+
+function kindOf(value: unknown): string {
+  return typeof value === 'object' ? (value?.constructor?.name ?? String(value)) : typeof value;
+}

@@ -1,0 +1,94 @@
+import { Redis, type RedisOptions } from 'ioredis';
+import { checkClientOptions } from '../api/redis-options.ts';
+import { invalidOption } from '../api/errors.ts';
+import type { ClientOptions, ResolvedOptions } from '../api/options.ts';
+import { copyPlain, kindOf } from '../util/plain.ts';
+import { partTimes } from './sentinels.ts';
+
+/** What the pool decides on every connection: it dies rather than heals, and nothing is queued or sent twice. */
+const OURS = {
+  lazyConnect: true,
+  // A function, because ioredis 5.3 types it so. No reconnecting: it would lose WATCH and let EXEC through.
+  retryStrategy: (): null => null,
+  reconnectOnError: null,
+  enableOfflineQueue: false,
+  autoResubscribe: false,
+  autoResendUnfulfilledCommands: false,
+  enableAutoPipelining: false,
+  // When all have been asked, the dial has failed, and the next one begins after the pool's own back-off.
+  sentinelRetryStrategy: (): null => null,
+} satisfies RedisOptions;
+
+/** The complete ioredis options of the pool's connections. */
+export function clientOptions({ redis, name, connectTimeoutMs }: ResolvedOptions): ClientOptions {
+  // A URL is read by ioredis' own parser: a client that never connects shows what it made of it.
+  const given = typeof redis === 'string' ? copyPlain(readUrl(redis)) : redis;
+  return {
+    ...(given as ClientOptions),
+    ...OURS,
+    connectionName: given.connectionName ?? name,
+    // Ours covers the whole dial; ioredis' own covers the socket only, and ends it before it is read after a block.
+    ...partTimes(given, connectTimeoutMs),
+  };
+}
+
+function readUrl(url: string): ClientOptions {
+  // A password that is not escaped ends the host early, and its rest would be taken for a db, or not looked at.
+  const db = /^rediss?:\/\/[^/?#]*\/([^?#]*)/i.exec(url)?.[1];
+  const odd = url.includes('#') || /\?[^=]*@/.test(url) || !/^\d*$/.test(db ?? '');
+  let options: RedisOptions | undefined;
+  try {
+    if (!odd) options = new Redis(url, { lazyConnect: true }).options;
+  } catch {} // its own error carries the URL, and that the password
+  if (options) return checkClientOptions({ ...options });
+  throw invalidOption(
+    'option redis must be a URL that can be read: look at its host, port, db, and at the escapes (%23 for #) in its password',
+  );
+}
+
+/** The clients of all pools, past ones included. */
+const CLAIMED = new WeakSet<Redis>();
+
+/** Makes the client that `createClient` returned one of ours; throws, and ends it, if it cannot be. */
+export function claim(client: Redis, { connectionName }: RedisOptions, connectTimeoutMs: number): void {
+  const refusal = whyRefused(client);
+  if (refusal) {
+    abandon(client);
+    throw new TypeError(
+      `createClient must return an ioredis Redis that is not connecting yet, got ${refusal}`,
+    );
+  }
+  CLAIMED.add(client);
+  Object.assign(client.options, OURS, partTimes(client.options, connectTimeoutMs));
+  client.options.connectionName ??= connectionName;
+}
+
+/** Ends a client that will not be used. It may hold a socket, and those outside the pool have no bound. */
+export function abandon(client: Redis): void {
+  if (CLAIMED.has(client)) return; // or it is that of another connection
+  client?.on?.('error', () => {}); // ioredis would print it
+  client?.disconnect?.();
+}
+
+function whyRefused(client: Redis): string | undefined {
+  if (client?.isCluster) return 'a Cluster';
+  if (typeof client?.sendCommand !== 'function' || typeof client.status !== 'string')
+    return otherThing(client);
+  if (CLAIMED.has(client))
+    return 'one that it has returned before: every connection needs a client of its own';
+  return client.status === 'wait'
+    ? undefined
+    : `one with status '${client.status}' (pass on the options given to it: they set lazyConnect)`;
+}
+
+/** A mock, or another library's client, has the commands, and no connection that the pool could look after. */
+function otherThing(client: unknown): string {
+  const { name } = Object(client).constructor ?? {};
+  const commands = typeof Object(client).get === 'function' || typeof Object(client).ping === 'function';
+  const named =
+    commands && typeof name === 'string' && name !== 'Object' ? ` of class ${name.slice(0, 40)}` : '';
+  const hint = commands
+    ? ' (a mock of ioredis will not do: for tests there is MockPool, of bounded-redis-pool/mock)'
+    : '';
+  return `${kindOf(client)}${named}${hint}`;
+}

@@ -1,0 +1,245 @@
+import { inspect } from 'node:util';
+import type { Redis } from 'ioredis';
+import { type Clock, within } from '../util/clock.ts';
+import type { Connection, ConnectionOwner } from '../core/dependencies.ts';
+import type { ClientOptions, ResolvedOptions } from '../api/options.ts';
+import { realCause, withoutSecrets } from './server-greeting.ts';
+import { Intake } from './reply-intake.ts';
+import { dropSent, rejectSafely, tellsOfStray, whyForeign } from './internals.ts';
+import { abandon, claim } from './client-options.ts';
+import { type SentinelOrder, SentinelWatch } from './sentinels.ts';
+
+/** How long a closing socket may wait for the server's FIN. */
+const FIN_MS = 500;
+
+/** How long a function of the user's own may take where a dial may take for ever. */
+const LONGEST_OWN_MS = 10_000;
+
+/** More than a field of INFO that is looked for, and its number. */
+const LONGEST_FIELD = 40;
+
+type Settings = Pick<ResolvedOptions, 'createClient' | 'onConnect' | 'connectTimeoutMs'>;
+
+/** A connection over ioredis. It dies rather than heals, and tells the real reason. */
+export class RedisConnection implements Connection {
+  readonly ready: Promise<void>;
+  db = 0;
+  readonly clients: { connected?: number; max?: number } = {};
+  readonly #clock: Clock;
+  readonly #settings: Settings;
+  readonly #owner: ConnectionOwner;
+  readonly #order: SentinelOrder;
+  #client: Redis | undefined;
+  #intake: Intake | undefined;
+  #sentinels: SentinelWatch | undefined;
+  /** The first error the client reported: what ioredis' own "Connection is closed." hides. */
+  #error: Error | undefined;
+  /** What is to blame if the dial takes too long. */
+  #awaited = 'createClient did not return a client';
+  #loading = false;
+  /** Bytes that had come when it was ready; not every stream counts them. */
+  #readBefore: number | undefined;
+  /** Aborted when the dial has failed or the connection is closed. */
+  readonly #over = new AbortController();
+  #closed: Promise<void> | undefined;
+
+  constructor(
+    options: ClientOptions,
+    settings: Settings,
+    owner: ConnectionOwner,
+    clock: Clock,
+    order: SentinelOrder,
+  ) {
+    this.#clock = clock;
+    this.#settings = settings;
+    this.#owner = owner;
+    this.#order = order;
+    this.ready = this.#dial(options);
+  }
+
+  get client(): Redis {
+    if (!this.#client) throw new Error('bug: the connection has no client yet');
+    return this.#client;
+  }
+
+  get error(): Error | undefined {
+    return this.#error;
+  }
+
+  get alive(): boolean {
+    const client = this.#client;
+    // Between the server's FIN and the socket's end the status still says ready.
+    return client !== undefined && client.status === 'ready' && client.stream.writable;
+  }
+
+  get intake(): Intake | undefined {
+    return this.#intake;
+  }
+
+  get answered(): boolean | undefined {
+    const bytesRead = this.#client?.stream?.bytesRead;
+    return bytesRead === undefined || this.#readBefore === undefined
+      ? undefined
+      : bytesRead > this.#readBefore;
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#end();
+    return this.#closed;
+  }
+
+  async #dial(options: ClientOptions): Promise<void> {
+    const { connectTimeoutMs } = this.#settings;
+    const { signal } = this.#over;
+    try {
+      await within(this.#clock, connectTimeoutMs, this.#connect(options), signal, () =>
+        this.#tooLate(connectTimeoutMs),
+      );
+    } catch (error) {
+      const text = this.#client && (await realCause(this.#error, this.#client, this.#clock, signal));
+      const cause = text ?? this.#error ?? error;
+      this.#over.abort(cause);
+      const told = cause instanceof Error ? cause : new Error(`the dial failed: ${inspect(cause)}`);
+      throw withoutSecrets(told, options, this.#client?.options);
+    }
+  }
+
+  async #connect(options: ClientOptions): Promise<void> {
+    const { createClient, onConnect, connectTimeoutMs } = this.#settings;
+    const { signal } = this.#over;
+    const client = await this.#own(createClient(this.#order.apply({ ...options }), { signal }));
+    if (signal.aborted) return abandon(client);
+    claim(client, options, connectTimeoutMs);
+    this.#awaited = 'the server did not answer';
+    this.#client = client;
+    this.#sentinels = new SentinelWatch(client, this.#order);
+    client.on('error', (error: Error) => {
+      const stray = tellsOfStray(error);
+      this.#error ??= withoutSecrets(error, options, client.options);
+      if (stray) this.#intake?.fail(error);
+    });
+    client.once('connect', () => {
+      const foreign = whyForeign(client);
+      if (foreign) {
+        dropSent(client);
+        return this.#break(foreign);
+      }
+      this.#intake = new Intake(client, (cause) => this.#break(cause));
+      this.#watchInfo(client);
+    });
+    await client.connect().catch(() => {
+      const why = this.#sentinels?.blamed;
+      if (why) this.#error = withoutSecrets(new Error(why, { cause: this.#error }));
+      throw this.#error ?? new Error('the server closed the connection before it was ready');
+    });
+    // An error before ready is a failure even though ioredis goes on, on the wrong db for one.
+    if (this.#error) throw this.#error;
+    this.#awaited = 'onConnect did not end';
+    await this.#own(onConnect?.(client, { signal }));
+    if (!this.alive) throw this.#error ?? new Error('the server closed the connection');
+    this.db = client.condition?.select ?? client.options.db ?? 0; // onConnect may have selected another
+    this.#watchLoss(client);
+  }
+
+  /** Waits for a function of the user's own, which has a limit even where the dial has none. */
+  async #own<T>(work: T | PromiseLike<T>): Promise<T> {
+    if (Number.isFinite(this.#settings.connectTimeoutMs)) return work;
+    const late = (): void => this.#over.abort(this.#tooLate(LONGEST_OWN_MS));
+    const cancel = this.#clock.after(LONGEST_OWN_MS, late);
+    this.#over.signal.addEventListener('abort', cancel, { once: true });
+    return Promise.resolve(work).finally(cancel);
+  }
+
+  /** While Redis loads its data, ioredis asks INFO again and again, and says nothing; nor of what else is in it. */
+  #watchInfo(client: Redis): void {
+    let tail = '';
+    const look = (data: Buffer): void => {
+      tail += data.toString('latin1'); // it may come in pieces
+      for (const [, field, number] of tail.matchAll(/\b(loading|connected_clients|maxclients):(\d+)\r/g)) {
+        if (field === 'loading') this.#loading = number === '1';
+        else if (field === 'maxclients') this.clients.max = Number(number);
+        else this.clients.connected = Number(number);
+      }
+      tail = tail.slice(-LONGEST_FIELD);
+    };
+    client.stream?.on('data', look);
+    client.once('ready', () => client.stream.off('data', look));
+  }
+
+  #watchLoss(client: Redis): void {
+    this.#readBefore = client.stream.bytesRead;
+    // Before ioredis' own handler, which rejects with "Connection is closed." and no code.
+    client.stream.prependListener('close', () => {
+      if (this.#closed === undefined) this.#owner.lost(this.#error);
+      this.#rejectUnanswered(client);
+    });
+  }
+
+  #rejectUnanswered(client: Redis): void {
+    const { commandQueue } = client;
+    for (let item = commandQueue.shift(); item; item = commandQueue.shift()) {
+      rejectSafely(item.command, this.#owner.lostError());
+    }
+  }
+
+  /** The connection is of no use any more, whatever may still come. */
+  #break(cause: Error): void {
+    this.#error = withoutSecrets(cause, this.#client?.options);
+    if (this.#client?.stream) this.#client.stream.destroy();
+    else this.#client?.disconnect();
+  }
+
+  #tooLate(limitMs: number): Error {
+    const loading = this.#loading ? 'LOADING Redis is loading the dataset in memory' : undefined;
+    const why = loading ?? this.#sentinels?.blamed ?? this.#awaited;
+    const error = new Error(`not ready within ${limitMs} ms: ${why}`);
+    return Object.assign(withoutSecrets(error), { code: 'ETIMEDOUT' });
+  }
+
+  /** Nothing here waits for longer than a moment: what does not end by itself is cut off. */
+  async #end(): Promise<void> {
+    this.#over.abort(new Error('the connection was closed'));
+    this.#intake?.close();
+    const client = this.#client;
+    this.#sentinels?.end();
+    if (!client || client.status === 'wait' || client.status === 'end') return;
+    const ended = this.#ended(client);
+    const connecting = client.status === 'connecting';
+    try {
+      client.disconnect();
+    } catch {
+      client.stream?.destroy(); // a subclass of the user's; its socket has to go all the same
+    }
+    if (connecting && client.stream) client.stream.destroy();
+    else if (connecting) refuseStream(client);
+    await ended;
+  }
+
+  /** Resolves when ioredis says that it is over, and in any case in a moment, when the socket has been cut off. */
+  #ended(client: Redis): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = this.#clock.after(FIN_MS, () => {
+        client.stream?.destroy();
+        // The events of a socket that is cut off come a turn later; those of something else may never come.
+        this.#clock.soon(() => this.#clock.soon(resolve));
+      });
+      client.once('end', () => {
+        cancel();
+        resolve();
+      });
+    });
+  }
+}
+
+/** Has a socket destroyed that a connector may still come up with, before ioredis says a word over it. */
+function refuseStream(client: Redis): void {
+  let stream: Redis['stream'] | undefined;
+  Object.defineProperty(client, 'stream', {
+    configurable: true,
+    get: () => stream,
+    set(late: Redis['stream'] | undefined) {
+      stream = late;
+      late?.on('error', () => {}).destroy();
+    },
+  });
+}

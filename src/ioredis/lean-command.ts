@@ -1,0 +1,151 @@
+import { Command } from 'ioredis';
+import { type Transformer, transformers, WITH_CONTEXT } from './internals.ts';
+
+const argumentTransformers = transformers?.argument ?? {};
+const replyTransformers = transformers?.reply ?? {};
+
+// One executor for all: closures for each command would be most of what it costs.
+let resolveLast: (value: unknown) => void;
+let rejectLast: (error: unknown) => void;
+const executor = (resolve: (value: unknown) => void, reject: (error: unknown) => void): void => {
+  resolveLast = resolve;
+  rejectLast = reject;
+};
+
+/** What ioredis itself calls on a command. */
+interface Internals {
+  stringifyArguments(): void;
+  transformReply(reply: unknown): unknown;
+  _clearTimers(): void;
+}
+
+/**
+ * An ioredis Command to all who look, made without Command's constructor: it has what a plain command needs and
+ * nothing else, since with thousands of callers speed is what a command allocates. It knows no callback, no key
+ * prefix and no friendly error stack; those take ioredis' own.
+ */
+export class SharedCommand {
+  isResolved = false;
+  isSettled = false;
+  inTransaction = false;
+  isTraced = false;
+  bufferMode = false;
+  protocol = 2;
+  replyMapping = 'legacy';
+  readonly promise: Promise<unknown>;
+  readonly #resolve: (value: unknown) => void;
+  readonly #reject: (error: unknown) => void;
+
+  constructor(
+    readonly name: string,
+    public args: unknown[],
+    readonly replyEncoding: 'utf8' | null,
+  ) {
+    this.promise = new Promise(executor);
+    this.#resolve = resolveLast;
+    this.#reject = rejectLast;
+    const transform = argumentTransformers[name];
+    if (transform !== undefined || !areStrings(args)) this.#convert(transform);
+  }
+
+  /** Takes the reply as ioredis' decoder gives it: its strings are Buffers. */
+  resolve(reply: unknown): void {
+    try {
+      this.#settle((this as unknown as Internals).transformReply(reply));
+    } catch (error) {
+      this.reject(error);
+    }
+  }
+
+  /** Takes the reply with its strings as they are wanted. */
+  answer(reply: unknown): void {
+    const transform = replyTransformers[this.name];
+    if (transform === undefined) {
+      this.#settle(reply);
+      return;
+    }
+    try {
+      const { name: commandName, protocol, replyMapping } = this;
+      this.#settle(
+        WITH_CONTEXT ? transform(reply, { commandName, protocol, replyMapping }) : transform(reply),
+      );
+    } catch (error) {
+      this.reject(error);
+    }
+  }
+
+  reject(error: unknown): void {
+    this.isSettled = true;
+    this.#reject(error);
+  }
+
+  #settle(value: unknown): void {
+    this.isResolved = true;
+    this.isSettled = true;
+    this.#resolve(value);
+  }
+
+  /** Rejects, and so settles, what has no text or was not to the liking of its transformer. */
+  #convert(transform: Transformer | undefined): void {
+    try {
+      this.args = this.args.flat();
+      if (transform !== undefined) this.args = transform(this.args) as unknown[];
+      (this as unknown as Internals).stringifyArguments();
+      keepBytes(this);
+    } catch (error) {
+      this.reject(error);
+    }
+  }
+}
+
+Object.setPrototypeOf(SharedCommand.prototype, Command.prototype);
+
+/**
+ * Gives a command of ours methods of its own, as ioredis' have them: who watches commands calls them unbound, or puts his
+ * own in their place.
+ */
+export function unbind(command: object): void {
+  if (!(command instanceof SharedCommand) || Object.hasOwn(command, 'resolve')) return;
+  for (const method of ['resolve', 'reject'] as const) {
+    command[method] = (outcome) => {
+      (command as unknown as Internals)._clearTimers();
+      SharedCommand.prototype[method].call(command, outcome);
+    };
+  }
+}
+
+/**
+ * Has a command with bytes among its arguments keep them as they are now: it is written at the end of the tick or later,
+ * and whose they are may use them again at once, since ioredis writes them in the call. So is this: that copies them
+ * once, as ioredis does. All other arguments ioredis has copied by now.
+ */
+export function keepBytes(given: object): void {
+  const command = given as { args: unknown[]; name: string; bufferMode?: boolean; toWritable(): Buffer };
+  if (!command.bufferMode) return;
+  const { args } = command;
+  if (command.toWritable !== (Command.prototype.toWritable as unknown)) {
+    // A script's, which is written in one way or another as its socket is.
+    for (const [i, arg] of args.entries()) if (arg instanceof Buffer) args[i] = Buffer.from(arg);
+    return;
+  }
+  let written: Buffer;
+  try {
+    written = command.toWritable();
+  } catch {
+    return; // it is too large: whoever sends it says so
+  }
+  command.toWritable = () => written;
+  let at = written.length;
+  for (let i = args.length - 1; i >= 0; i--) {
+    const arg = args[i] as string | Buffer;
+    const length = Buffer.byteLength(arg);
+    const from = at - 2 - length; // what is between is \r\n
+    if (arg instanceof Buffer) args[i] = written.subarray(from, from + length);
+    at = from - `$${length}\r\n`.length;
+  }
+}
+
+function areStrings(args: readonly unknown[]): boolean {
+  for (const arg of args) if (typeof arg !== 'string') return false;
+  return true;
+}

@@ -1,0 +1,11 @@
+import { ReplyError } from 'ioredis';
+import { type Clock, within } from '../util/clock.ts';
+import type { Connection } from '../core/dependencies.ts';
+
+/** Sends PING; rejects if there is no answer within `timeoutMs`. An error reply, as NOPERM, is an answer. */
+export function check({ client }: Connection, timeoutMs: number, clock: Clock): Promise<void> {
+  const answered = client.ping().catch((error: unknown) => {
+    if (!(error instanceof ReplyError)) throw error;
+  });
+  return within(clock, timeoutMs, answered);
+}

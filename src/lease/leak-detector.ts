@@ -1,0 +1,131 @@
+import type { House, PoolSlot } from '../core/context.ts';
+import { repliesOwed } from './reset-connection.ts';
+
+/** Leases younger than this are not watched, so that ordinary ones pay nothing for it. */
+const LOOK_MS = 1000;
+
+/** A lease that was garbage-collected: the connection, and which of its uses it was. */
+interface Dropped {
+  readonly slot: PoolSlot;
+  readonly uses: number;
+}
+
+/** What is known of a lease that is out. */
+interface Watched {
+  readonly stack: string;
+  readonly cancel: () => void;
+  reported: boolean;
+}
+
+/**
+ * Finds leases that do not come back: held for longer than `leakThresholdMs`, or dropped without release, which
+ * only the garbage collector can tell.
+ */
+export class LeakWatch {
+  readonly #house: House;
+  readonly #dropped: (slot: PoolSlot) => void;
+  readonly #timed: boolean;
+  readonly #watched = new Map<PoolSlot, Watched>();
+  readonly #registry = new FinalizationRegistry<Dropped>((lease) => this.#collected(lease));
+  /** Collected ones whose connections still owe replies. */
+  readonly #owing = new Set<Dropped>();
+  #cancelLook: (() => void) | undefined;
+
+  /** `dropped` takes back the connection of a lease that nobody holds any more. */
+  constructor(house: House, dropped: (slot: PoolSlot) => void) {
+    this.#house = house;
+    this.#dropped = dropped;
+    this.#timed = Number.isFinite(house.options.leakThresholdMs);
+  }
+
+  /** The stack of `acquire`'s caller, if anyone will want it. */
+  stack(acquire: (...args: never[]) => unknown): string {
+    if (!this.#timed) return '';
+    const at: { stack?: string } = {};
+    Error.captureStackTrace(at, acquire);
+    return at.stack ?? '';
+  }
+
+  begin(slot: PoolSlot, lease: object, stack: string): void {
+    slot.lease = lease;
+    if (this.#cancelLook === undefined) this.#lookLater();
+    if (!this.#timed) return;
+    const { hands, options } = this.#house;
+    const late = (): void => this.#report(slot);
+    const cancel = hands.clock.after(options.leakThresholdMs, late, 'background');
+    this.#watched.set(slot, { stack, cancel, reported: false });
+  }
+
+  end(slot: PoolSlot): void {
+    // Without a lease, it lies in the registry by now.
+    if (slot.lease === undefined) this.#registry.unregister(slot);
+    slot.lease = undefined;
+    if (!this.#timed) return;
+    const watched = this.#forget(slot);
+    if (watched?.reported && this.#house.events.heard('leak')) this.#tell(slot, watched.stack, true);
+  }
+
+  stop(): void {
+    this.#cancelLook?.();
+    this.#cancelLook = undefined;
+    for (const slot of this.#watched.keys()) this.#forget(slot);
+  }
+
+  #forget(slot: PoolSlot): Watched | undefined {
+    const watched = this.#watched.get(slot);
+    watched?.cancel();
+    this.#watched.delete(slot);
+    return watched;
+  }
+
+  #lookLater(): void {
+    this.#cancelLook = this.#house.hands.clock.after(LOOK_MS, () => this.#look(), 'background');
+  }
+
+  /** Lets go of leases that have been out for a while, and has the garbage collector tell of them. */
+  #look(): void {
+    const { hands, ledger } = this.#house;
+    const now = hands.clock.now();
+    let young = false;
+    for (const slot of ledger.slots) {
+      if (slot.lease === undefined) continue;
+      if (now - slot.since < LOOK_MS) {
+        young = true;
+      } else {
+        this.#registry.register(slot.lease, { slot, uses: slot.uses }, slot);
+        slot.lease = undefined;
+      }
+    }
+    this.#cancelLook = undefined;
+    const owing = [...this.#owing];
+    this.#owing.clear();
+    for (const lease of owing) this.#collected(lease);
+    if (young && this.#cancelLook === undefined) this.#lookLater();
+  }
+
+  #collected(lease: Dropped): void {
+    const { slot, uses } = lease;
+    if (!slot.leased || slot.uses !== uses || slot.state !== 'inUse') return;
+    if (slot.connection?.alive && repliesOwed(slot.connection) > 0) {
+      // The lease is gone, but someone may still wait for a reply that was asked for through it.
+      this.#owing.add(lease);
+      if (this.#cancelLook === undefined) this.#lookLater();
+      return;
+    }
+    if (!this.#watched.get(slot)?.reported) this.#report(slot);
+    this.#forget(slot);
+    this.#dropped(slot);
+  }
+
+  #report(slot: PoolSlot): void {
+    const watched = this.#watched.get(slot);
+    if (watched) watched.reported = true;
+    if (this.#house.events.count('leak')) this.#tell(slot, watched?.stack ?? '', false);
+  }
+
+  #tell(slot: PoolSlot, stack: string, returned: boolean): void {
+    const { events, hands } = this.#house;
+    const heldMs = hands.clock.now() - slot.since;
+    events.emit('leak', { connectionId: slot.id, heldMs, stack, returned });
+  }
+}

@@ -1,0 +1,95 @@
+import type { Redis } from 'ioredis';
+import type { LeaseOwner } from './lease.ts';
+import { leaseMaker } from './lease-class.ts';
+import { Taint, undoFor } from '../ioredis/taint.ts';
+import type { PoolErrorCode } from '../api/errors.ts';
+import type { Connection } from '../core/dependencies.ts';
+import { type House, type PoolSlot, poolError, whyLost } from '../core/context.ts';
+import { LeakWatch } from './leak-detector.ts';
+import { withoutSecrets } from '../ioredis/server-greeting.ts';
+import { repliesOwed, settle } from './reset-connection.ts';
+import type { CloseReason, Lease } from '../api/redis-pool.ts';
+
+/** Takes a connection whose lease is over; with a `reason`, to be closed. `tell` is called once it rests. */
+type CameBack = (slot: PoolSlot, reason?: CloseReason, tell?: () => void) => void;
+
+/** Hands out leases, and decides what a connection is worth that comes back. */
+export class Lending implements LeaseOwner {
+  readonly leaks: LeakWatch;
+  readonly #house: House;
+  readonly #cameBack: CameBack;
+  #make: ((slot: PoolSlot) => Lease) | undefined;
+
+  constructor(house: House, cameBack: CameBack) {
+    this.#house = house;
+    this.#cameBack = cameBack;
+    this.leaks = new LeakWatch(house, (slot) => this.giveBack(slot, Taint.dirty, 'keep'));
+  }
+
+  /** `stack`: where it was acquired; without one nobody watches whether it comes back. */
+  lend(slot: PoolSlot, waitedMs: number, stack: string | undefined): Lease {
+    const { events } = this.#house;
+    if (!slot.connection) throw new Error('bug: a slot without a connection was lent');
+    const connected = slot.uses === 0;
+    slot.uses++;
+    slot.leased = true;
+    const lease = this.#leaseOf(slot, slot.connection);
+    if (stack !== undefined) this.leaks.begin(slot, lease, stack);
+    events.took('acquire', waitedMs);
+    if (events.count('acquire')) events.emit('acquire', { connectionId: slot.id, waitedMs, connected });
+    return lease;
+  }
+
+  /** A client of the user's own class may throw when it is looked at; its place must not be lost with that. */
+  #leaseOf(slot: PoolSlot, { client }: Connection): Lease {
+    try {
+      this.#make ??= leaseMaker(client, this);
+      return this.#make(slot);
+    } catch (error) {
+      slot.leased = false;
+      this.#cameBack(slot, 'broken');
+      throw error;
+    }
+  }
+
+  giveBack(slot: PoolSlot, taint: number, fate: 'keep' | 'destroy'): void {
+    if (slot.state !== 'inUse') return; // cut off when the pool was closed
+    const { events, hands } = this.#house;
+    const { connection, since, id: connectionId } = slot;
+    const now = hands.clock.now();
+    this.leaks.end(slot);
+    slot.leased = false;
+    events.took('release', now - since);
+    const reason = fate === 'destroy' ? 'destroyed' : connection?.alive ? undefined : 'broken';
+    const left = reason === undefined && connection && (taint !== Taint.none || repliesOwed(connection) > 0);
+    const tell = events.count('release')
+      ? () => events.emit('release', { connectionId, heldMs: now - since })
+      : undefined;
+    if (left) {
+      tell?.();
+      void this.#clean(slot, connection, taint);
+    } else {
+      this.#cameBack(slot, reason, tell);
+    }
+  }
+
+  error(code: PoolErrorCode, message: string): Error {
+    return poolError(this.#house, code, message);
+  }
+
+  hush(error: Error, { options }: Redis): Error {
+    return withoutSecrets(error, options);
+  }
+
+  lost(slot: PoolSlot, consequence: string): Error {
+    return poolError(this.#house, 'POOL_CONNECTION_LOST', `connection lost: ${consequence}`, whyLost(slot));
+  }
+
+  /** The slow way back: only for a borrower that left something behind. */
+  async #clean(slot: PoolSlot, connection: Connection, taint: number): Promise<void> {
+    const undo = undoFor(taint, connection.db);
+    const clean = undo !== 'close' && (await settle(connection, undo, this.#house.hands.clock));
+    if (slot.state !== 'inUse') return;
+    this.#cameBack(slot, clean ? undefined : connection.alive ? 'dirty' : 'broken');
+  }
+}

@@ -1,0 +1,289 @@
+import { inspect } from 'node:util';
+import { type Command, Redis } from 'ioredis';
+import { Taint, taintAfter } from '../ioredis/taint.ts';
+import type { PoolErrorCode } from '../api/errors.ts';
+import type { PoolSlot } from '../core/context.ts';
+import { rejectSafely } from '../ioredis/internals.ts';
+import type { LeaseMessage } from '../api/redis-pool.ts';
+import { checkSignal } from '../core/abort-signals.ts';
+import { warnThrown } from '../util/warn.ts';
+import { multiOf, pipelineOf } from '../ioredis/lean-pipeline.ts';
+import { Messages } from './messages.ts';
+import { hasCallback, ignore } from '../ioredis/watched-command.ts';
+
+/** What a lease needs of its pool. */
+export interface LeaseOwner {
+  /** The lease has ended. `taint` is what its commands left on the connection. Called once. */
+  giveBack(slot: PoolSlot, taint: number, fate: 'keep' | 'destroy'): void;
+  error(code: PoolErrorCode, message: string): Error;
+  /** The error without what may be a password, of a command that carries one. */
+  hush(error: Error, client: Redis): Error;
+  /** Its connection is lost. */
+  lost(slot: PoolSlot, consequence: string): Error;
+}
+
+/** As much of a socket as ioredis' pipelines need. */
+export interface LeaseStream {
+  readonly writable: boolean;
+  write(data: string | Buffer): boolean;
+}
+
+const SUBSCRIBING = /^[ps]?(un)?subscribe$/;
+
+type Stream = Parameters<Redis['sendCommand']>[1];
+type Listener = (...args: unknown[]) => void;
+
+/** What a connection tells that concerns its borrower. */
+const FORWARDED: ReadonlySet<unknown> = new Set([
+  ...['message', 'messageBuffer', 'pmessage', 'pmessageBuffer', 'smessage', 'smessageBuffer'],
+  ...['close', 'end', 'error'],
+]);
+
+/**
+ * A Redis to all who look, made without Redis' constructor: its commands are ioredis' own, and all of them end in
+ * `sendCommand`, which reaches the connection while the lease lasts, and nothing afterwards. Whatever else of
+ * Redis acts on a connection is overridden here, so that a stale reference cannot touch the next borrower's.
+ */
+export class LeaseHandle {
+  readonly connectionId: number;
+  readonly options: Redis['options'];
+  #slot: PoolSlot | undefined;
+  readonly #owner: LeaseOwner;
+  #taint: number = Taint.none;
+  #forwards: Map<string, Listener> | undefined;
+  #endTold = false;
+  #stream: LeaseStream | undefined;
+
+  constructor(slot: PoolSlot, options: Redis['options'], owner: LeaseOwner) {
+    this.connectionId = slot.id;
+    this.options = options;
+    this.#slot = slot;
+    this.#owner = owner;
+  }
+
+  sendCommand(command: Command, stream?: Stream): unknown {
+    const slot = this.#slot;
+    const connection = slot?.connection;
+    if (connection === undefined) {
+      rejectSafely(command, this.#released('the command was not sent'));
+      return command.promise;
+    }
+    if (!connection.alive) {
+      rejectSafely(command, this.#owner.lost(slot as PoolSlot, 'the command was not sent'));
+      return command.promise;
+    }
+    const name = command.name.toLowerCase();
+    // In another case SUBSCRIBE makes ioredis 5 throw. Of all else the reply depends on how the name is written.
+    if (name !== command.name && SUBSCRIBING.test(name)) command.name = name;
+    this.#taint = taintAfter(this.#taint, name, command.args);
+    if (name === 'auth' || name === 'hello') this.#hush(command, connection.client);
+    // Its reply comes behind messages that a slow reader of messages() may have left in the socket.
+    if (this.#forwards) connection.client.stream.resume();
+    const sent = connection.client.sendCommand(command, stream);
+    // What an instrumentation makes of it a pipeline drops, and so does whoever gave a callback.
+    if (sent !== command.promise && (stream !== undefined || hasCallback(command))) ignore(sent);
+    return sent;
+  }
+
+  pipeline(commands?: unknown[][]): object {
+    return pipelineOf(this, commands);
+  }
+
+  multi(...given: unknown[]): object {
+    return multiOf(this, ...given);
+  }
+
+  release(): void {
+    this.#end('keep');
+  }
+
+  destroy(): void {
+    this.#end('destroy');
+  }
+
+  [Symbol.dispose](): void {
+    this.#end('keep');
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#end('keep');
+  }
+
+  get raw(): Redis {
+    const client = this.#client;
+    if (client === undefined) throw this.#released('its client is out of reach');
+    this.#taint |= Taint.dirty;
+    return client;
+  }
+
+  messages({ signal }: { signal?: AbortSignal } = {}): AsyncIterableIterator<LeaseMessage> {
+    const slot = this.#slot;
+    const client = this.#client;
+    if (signal !== undefined) checkSignal(signal);
+    if (slot === undefined || client === undefined) throw this.#released('it hears nothing any more');
+    const lost = (): Error => this.#owner.lost(slot, 'messages may be missed');
+    if (!slot.connection?.alive) throw lost();
+    return new Messages({
+      emitter: this as unknown as Redis,
+      signal,
+      lost,
+      pause: () => void (client.commandQueue.length === 0 && client.stream.pause()),
+      resume: () => void client.stream.resume(),
+    });
+  }
+
+  /** For logs and the console; its options hold a password. */
+  toJSON(): object {
+    return { connectionId: this.connectionId, status: this.status };
+  }
+
+  [inspect.custom](): string {
+    return `Lease (connection ${this.connectionId}, ${this.#slot ? this.status : 'released'})`;
+  }
+
+  get status(): Redis['status'] {
+    return this.#client?.status ?? 'end';
+  }
+
+  get mode(): string {
+    return this.#client?.mode ?? 'normal';
+  }
+
+  /** What ioredis' pipelines write to; the socket itself would outlive the lease in a borrower's hands. */
+  get stream(): LeaseStream | undefined {
+    if (this.#slot === undefined) return undefined;
+    const lease = this;
+    this.#stream ??= {
+      get writable() {
+        return lease.#slot?.connection?.alive ?? false;
+      },
+      write: (data) => lease.#client?.stream.write(data) ?? false,
+    };
+    return this.#stream;
+  }
+
+  get isCluster(): false {
+    return false;
+  }
+
+  get autoPipelineQueueSize(): number {
+    return 0;
+  }
+
+  /** Commands this lease has defined; ioredis' pipelines look for them. */
+  get scriptsSet(): object {
+    return this.#own('scriptsSet', { ...this.#client?.scriptsSet });
+  }
+
+  get addedBuiltinSet(): Set<string> {
+    return this.#own('addedBuiltinSet', new Set(this.#client?.addedBuiltinSet));
+  }
+
+  async connect(): Promise<never> {
+    if (this.#slot === undefined) throw this.#released('acquire another one');
+    throw new Error('Redis is already connecting/connected');
+  }
+
+  disconnect(): void {
+    this.#end('destroy');
+  }
+
+  end(): void {
+    this.#end('destroy');
+  }
+
+  duplicate(): never {
+    throw new Error('a lease cannot be duplicated, or the pool would lose its bound: acquire() another one');
+  }
+
+  async monitor(): Promise<never> {
+    throw new Error(
+      'monitor() opens a connection outside the pool: call it on an ioredis client of your own',
+    );
+  }
+
+  on(event: string, listener: Listener): this {
+    return this.#listen('on', event, listener);
+  }
+
+  addListener(event: string, listener: Listener): this {
+    return this.#listen('on', event, listener);
+  }
+
+  once(event: string, listener: Listener): this {
+    return this.#listen('once', event, listener);
+  }
+
+  prependListener(event: string, listener: Listener): this {
+    return this.#listen('prependListener', event, listener);
+  }
+
+  prependOnceListener(event: string, listener: Listener): this {
+    return this.#listen('prependOnceListener', event, listener);
+  }
+
+  get #client(): Redis | undefined {
+    return this.#slot?.connection?.client;
+  }
+
+  /** Listeners stay with the lease; what they wait for comes from the connection until the lease ends. */
+  #listen(
+    how: 'on' | 'once' | 'prependListener' | 'prependOnceListener',
+    event: string,
+    listener: Listener,
+  ): this {
+    const emitter = this as unknown as Redis;
+    const client = this.#client;
+    if (client && FORWARDED.has(event) && !this.#forwards?.has(event)) {
+      const forward: Listener = (...args) => {
+        if (event === 'end') this.#endTold = true;
+        if (emitter.listenerCount(event) > 0) emitter.emit(event, ...args);
+      };
+      this.#forwards ??= new Map();
+      this.#forwards.set(event, forward);
+      client.on(event, forward);
+    }
+    Redis.prototype[how].call(emitter, event, listener);
+    return this;
+  }
+
+  #end(fate: 'keep' | 'destroy'): void {
+    const slot = this.#slot;
+    if (slot === undefined) return;
+    const client = this.#client;
+    this.#slot = undefined;
+    try {
+      for (const [event, forward] of this.#forwards ?? []) client?.off(event, forward);
+    } finally {
+      this.#owner.giveBack(slot, this.#taint, fate); // whatever hears of listeners that go
+    }
+    if (this.#forwards && !this.#endTold) this.#tellEnd();
+  }
+
+  /** A server that does not know the command repeats its arguments. */
+  #hush(command: Command, client: Redis): void {
+    const { reject } = command;
+    command.reject = (error) => reject.call(command, this.#owner.hush(error, client));
+  }
+
+  /** What a listener throws must not come out of release(). */
+  #tellEnd(): void {
+    try {
+      (this as unknown as Redis).emit('end');
+    } catch (error) {
+      warnThrown("a listener for 'end' of a lease threw", error);
+    }
+  }
+
+  #own<T>(name: string, value: T): T {
+    Object.defineProperty(this, name, { value });
+    return value;
+  }
+
+  #released(consequence: string): Error {
+    return this.#owner.error('POOL_LEASE_RELEASED', `the lease was released: ${consequence}`);
+  }
+}
+
+Object.setPrototypeOf(LeaseHandle.prototype, Redis.prototype);
+Object.defineProperty(LeaseHandle.prototype, 'constructor', { value: Redis.prototype.constructor });

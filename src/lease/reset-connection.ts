@@ -1,0 +1,43 @@
+import type { Command } from 'ioredis';
+import { type Clock, within } from '../util/clock.ts';
+import type { Connection } from '../core/dependencies.ts';
+import { outside } from '../ioredis/outside.ts';
+
+/** How long a connection that came back may take to come clean. */
+const SETTLE_MS = 1000;
+
+/** Whether a command is waiting at the server for something to happen; its reply may never come. */
+function blocked({ client }: Connection): boolean {
+  for (let i = 0; i < client.commandQueue.length; i++) {
+    const name = client.commandQueue.peekAt(i)?.command.name ?? '';
+    if (/^(b[lrz]|wait|xread)/i.test(name)) return true;
+  }
+  return false;
+}
+
+/** Replies that a connection still owes. */
+export function repliesOwed({ client }: Connection): number {
+  return client.commandQueue.length;
+}
+
+/**
+ * Sends what undoes a borrower's traces, and waits for it and for every reply that was still owed. Whether the
+ * connection is clean afterwards.
+ */
+export async function settle(
+  connection: Connection,
+  undo: readonly (readonly [string, ...number[]])[],
+  clock: Clock,
+): Promise<boolean> {
+  if (blocked(connection)) return false;
+  const { client } = connection;
+  const undone = outside(() => undo.map(([name, ...args]) => client.call(name, ...args)));
+  const last = client.commandQueue.peekBack()?.command as Command | undefined;
+  const answered = Promise.resolve(last?.promise).catch(() => {});
+  try {
+    await within(clock, SETTLE_MS, Promise.all([answered, ...undone]));
+    return connection.alive && repliesOwed(connection) === 0;
+  } catch {
+    return false;
+  }
+}

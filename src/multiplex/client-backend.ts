@@ -1,0 +1,140 @@
+import type { Command } from 'ioredis';
+import { Group } from './command-group.ts';
+import type { SharedOwner, SharedView } from './shared-owner.ts';
+import type { PoolErrorCode } from '../api/errors.ts';
+import type { Exchange } from '../core/connection-pool.ts';
+import { type House, poolError } from '../core/context.ts';
+import type { Lanes } from './multiplexer.ts';
+
+/** How often a connection is asked for that nobody but listeners waits for. */
+const WARM_AGAIN_MS = 1000;
+
+/** What stands behind `pool.redis` and its duplicates: where their commands go, and what they hear. */
+export class Multiplex implements SharedOwner {
+  readonly #house: House;
+  readonly #exchange: Exchange;
+  readonly #lanes: Lanes;
+  readonly #close: (graceMs?: number) => Promise<void>;
+  /** A view that nobody holds any more goes, unless somebody listens on it. */
+  readonly #views = new Set<WeakRef<SharedView>>();
+  readonly #listened = new Set<SharedView>();
+  readonly #collected = new FinalizationRegistry<WeakRef<SharedView>>((ref) => this.#views.delete(ref));
+  #listening = false;
+  #warming = false;
+  #cancelWarm: () => void = () => {};
+
+  constructor(
+    house: House,
+    parts: { exchange: Exchange; lanes: Lanes },
+    close: (graceMs?: number) => Promise<void>,
+  ) {
+    this.#house = house;
+    this.#exchange = parts.exchange;
+    this.#lanes = parts.lanes;
+    this.#close = close;
+    this.#exchange.keepTrying();
+  }
+
+  get single(): boolean {
+    return this.#house.options.maxActive === 1;
+  }
+
+  get watched(): boolean {
+    return this.#lanes.watched;
+  }
+
+  get status(): 'ready' | 'connecting' | 'end' {
+    return this.#exchange.status;
+  }
+
+  send(command: Command): void {
+    this.#lanes.send(command);
+  }
+
+  sendAlone(command: Command): void {
+    const group = new Group(undefined, false);
+    group.add(command);
+    this.sendGroup(group);
+    this.added(group);
+  }
+
+  sendGroup(group: Group): void {
+    this.#lanes.sendGroup(group);
+  }
+
+  added(group: Group): void {
+    this.#lanes.added(group);
+  }
+
+  error(code: PoolErrorCode, message: string): Error {
+    return poolError(this.#house, code, message);
+  }
+
+  ready(): Promise<void> {
+    return this.#exchange.ready();
+  }
+
+  warm(): void {
+    if (this.#warming || this.status === 'end') return;
+    this.#warming = true;
+    this.#exchange.ready().then(
+      () => {
+        this.#warming = false;
+        this.#tell((view) => view.connected());
+      },
+      () => {
+        if (this.status === 'end') return;
+        const again = (): void => {
+          this.#warming = false;
+          this.warm();
+        };
+        this.#cancelWarm = this.#house.hands.clock.after(WARM_AGAIN_MS, again, 'background');
+      },
+    );
+  }
+
+  async quit(): Promise<void> {
+    await this.#lanes.quiet();
+    await this.#close();
+  }
+
+  disconnect(): void {
+    void this.#close(0);
+  }
+
+  attach(view: SharedView): () => void {
+    this.#listen();
+    const ref = new WeakRef(view);
+    this.#views.add(ref);
+    this.#collected.register(view, ref);
+    return () => this.#views.delete(ref);
+  }
+
+  hold(view: SharedView, listened: boolean): void {
+    if (listened) this.#listened.add(view);
+    else this.#listened.delete(view);
+  }
+
+  /** Not before there is a view that has come to be: what its options hold may throw. */
+  #listen(): void {
+    if (this.#listening) return;
+    this.#listening = true;
+    const { events } = this.#house;
+    events.add('connect', () => this.#tell((view) => view.connected()));
+    events.add('connectError', ({ error }) => this.#tell((view) => view.failed(error)));
+    events.add('close', () => {
+      if (this.status === 'connecting') this.#tell((view) => view.down());
+    });
+    events.add('drain', () => {
+      this.#cancelWarm();
+      this.#tell((view) => view.ended());
+    });
+  }
+
+  #tell(what: (view: SharedView) => void): void {
+    for (const ref of [...this.#views]) {
+      const view = ref.deref();
+      if (view) what(view);
+    }
+  }
+}

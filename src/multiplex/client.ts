@@ -1,0 +1,240 @@
+import { inspect } from 'node:util';
+import { type Command, Redis, type RedisOptions } from 'ioredis';
+import { called, type NodeCallback } from '../util/callback.ts';
+import { rejectSafely } from '../ioredis/internals.ts';
+import { Announcer } from './client-events.ts';
+import { Group } from './command-group.ts';
+import { isAlwaysShared, kindOf } from '../ioredis/command-kinds.ts';
+import { multiOf, pipelineOf } from '../ioredis/lean-pipeline.ts';
+import { withForcedEval } from '../ioredis/script-eval.ts';
+import { keepBytes, SharedCommand } from '../ioredis/lean-command.ts';
+import { checkOverride, isPlain, quiet, spoken } from './client-options.ts';
+import type { SharedOwner } from './shared-owner.ts';
+import { areWatched, watch } from '../ioredis/watched-command.ts';
+
+/** As much of ioredis' client as is built upon; its own types vary from one major to the next. */
+interface Client extends NodeJS.EventEmitter {
+  readonly options: RedisOptions;
+  readonly scriptsSet: Record<string, object>;
+  readonly addedBuiltinSet: ReadonlySet<string>;
+  defineCommand(name: string, definition: object): void;
+  pipeline(): Pipeline;
+  multi(): Pipeline;
+}
+interface Pipeline {
+  exec(...args: unknown[]): unknown;
+  addBatch(commands: unknown[][]): unknown;
+  reject(error: Error): void;
+}
+type Stream = Parameters<Redis['sendCommand']>[1];
+type Callback = NodeCallback<never>;
+const Base = Redis as unknown as new (options: RedisOptions) => Client;
+
+/**
+ * `pool.redis`: an ioredis client to all who look, that never connects. Its commands are ioredis' own; all of them end
+ * in `sendCommand`, which hands them to the pool. What others may still change on it is theirs alone.
+ */
+class SharedRedis extends Base {
+  /** What views inherit from that want nothing but plain commands: methods that make them plainer than ioredis does. */
+  static readonly #lean: object = Object.create(SharedRedis.prototype);
+  readonly #owner: SharedOwner;
+  readonly #given: RedisOptions;
+  /** Ending it ends the pool; a duplicate ends alone. */
+  readonly #first: boolean;
+  /** The group that a pipeline is handing over. */
+  #group: Group | undefined;
+  readonly #announcer: Announcer;
+  /** It was closed through itself, as a client is. */
+  #closed = false;
+
+  constructor(given: RedisOptions, owner: SharedOwner, first: boolean) {
+    super(quiet(given));
+    Object.assign(this.options, spoken(given)); // for those who look
+    this.#given = given;
+    this.#owner = owner;
+    this.#first = first;
+    if (isPlain(given)) Object.setPrototypeOf(this, SharedRedis.#lean);
+    for (const [name, script] of Object.entries(given.scripts ?? {})) this.defineCommand(name, script);
+    this.#announcer = new Announcer(this, owner);
+  }
+
+  static {
+    const { getBuiltinCommands } = Redis.prototype as unknown as { getBuiltinCommands?(): string[] };
+    const names = getBuiltinCommands?.call(Redis.prototype) ?? []; // without them, all commands are ioredis' own
+    const { prototype } = SharedRedis;
+    const { sendCommand } = prototype;
+    const methods = prototype as unknown as Record<string, (...args: unknown[]) => unknown>;
+    for (const name of names.filter(isAlwaysShared)) {
+      for (const [method, encoding] of [[name, 'utf8'] as const, [`${name}Buffer`, null] as const]) {
+        const full = methods[method];
+        if (full === undefined) continue;
+        const value = function (this: SharedRedis, ...args: unknown[]): unknown {
+          const called = typeof args[args.length - 1] === 'function';
+          // Somebody may have put something in sendCommand's place, to see what is sent.
+          if (called || this.sendCommand !== sendCommand || this.#watched) return full.apply(this, args);
+          const command = new SharedCommand(name, args, encoding);
+          if (this.#closed) command.reject(this.#endedError());
+          else if (!command.isSettled) this.#owner.send(command as unknown as Command);
+          return command.promise;
+        };
+        Object.defineProperty(SharedRedis.#lean, method, { value, writable: true, configurable: true });
+      }
+    }
+    // An accessor, where Redis has a property that its constructor sets.
+    Object.defineProperty(prototype, 'status', {
+      configurable: true,
+      get(this: SharedRedis) {
+        return this.#closed ? 'end' : this.#owner.status;
+      },
+      set() {},
+    });
+    // It would emit what a client is about to do that connects.
+    Object.defineProperty(prototype, 'setStatus', { configurable: true, value: () => {} });
+  }
+
+  sendCommand(command: Command, stream?: Stream): unknown {
+    // ioredis could not make it, as of arguments without a text: its promise is rejected, and it cannot be settled.
+    const broken = command.reject === undefined;
+    if (broken) command.reject = () => {};
+    else keepBytes(command);
+    if (stream && 'isPipeline' in stream) this.#addToGroup(command, stream, broken);
+    else if (!broken) return this.#send(command);
+    return command.promise;
+  }
+
+  /** Somebody is to be told of each command. */
+  get #watched(): boolean {
+    return this.#owner.watched || areWatched();
+  }
+
+  override pipeline(commands?: unknown[][]): Pipeline {
+    return this.#guarded(pipelineOf(this), commands);
+  }
+
+  override multi(first?: unknown[][] | { pipeline?: boolean }, second?: { pipeline?: boolean }): Pipeline {
+    const commands = Array.isArray(first) ? first : undefined;
+    const options = Array.isArray(first) ? second : (first ?? second);
+    if (options?.pipeline === false) {
+      return Promise.reject(this.#stateful('MULTI without a pipeline')) as unknown as Pipeline;
+    }
+    return this.#guarded(multiOf(this), commands);
+  }
+
+  override defineCommand(name: string, definition: object): void {
+    super.defineCommand(name, definition);
+    withForcedEval(this.scriptsSet?.[name]);
+  }
+
+  duplicate(override: RedisOptions = {}): SharedRedis {
+    checkOverride(override, this.options);
+    return new SharedRedis({ ...this.#given, ...override }, this.#owner, false);
+  }
+
+  connect(callback?: Callback): Promise<void> {
+    const ready = this.#owner.ready().catch((error: unknown) => {
+      throw this.#closed ? this.#endedError() : error;
+    });
+    return called(ready, callback);
+  }
+
+  quit(callback?: Callback): Promise<'OK'> {
+    this.#closed = true;
+    const closed = this.#first ? this.#owner.quit() : this.#announcer.leave();
+    return called(
+      Promise.resolve(closed).then(() => 'OK' as const),
+      callback,
+    );
+  }
+
+  disconnect(): void {
+    this.#closed = true;
+    if (this.#first) this.#owner.disconnect();
+    else this.#announcer.leave();
+  }
+
+  end(): void {
+    this.disconnect();
+  }
+
+  /** For logs and the console; its options hold a password. */
+  toJSON(): object {
+    return { status: this.#closed ? 'end' : this.#owner.status };
+  }
+
+  [inspect.custom](): string {
+    return `pool.redis (${this.#closed ? 'end' : this.#owner.status})`;
+  }
+
+  monitor(callback?: Callback): Promise<never> {
+    return called(Promise.reject(this.#stateful('MONITOR')), callback);
+  }
+
+  #send(command: Command): Promise<unknown> {
+    const { name, args } = command;
+    const answer = this.#watched ? watch(command) : command.promise;
+    const kind = kindOf(name, args);
+    if (this.#closed) rejectSafely(command, this.#endedError());
+    else if (kind === 'shared') this.#owner.send(command);
+    else if (kind === 'stateful') rejectSafely(command, this.#stateful(name.toUpperCase()));
+    else if (kind === 'blocking' && this.#owner.single) rejectSafely(command, this.#blocking(name));
+    else this.#owner.sendAlone(command);
+    return answer;
+  }
+
+  #addToGroup(command: Command, stream: Stream, broken: boolean): void {
+    let group = this.#group;
+    if (group === undefined || group.stream !== stream) {
+      group = new Group(stream, this.#watched);
+      this.#group = group;
+      this.#owner.sendGroup(group);
+    }
+    if (this.#closed) group.refuse(this.#endedError());
+    if (broken) group.refuse(new TypeError(`the arguments of ${command.name} cannot be sent`));
+    const kind = group.add(command);
+    if (kind === 'stateful') group.refuse(this.#stateful(command.name.toUpperCase()));
+    if (kind === 'blocking' && this.#owner.single) group.refuse(this.#blocking(command.name));
+    this.#owner.added(group);
+  }
+
+  /** One refused command refuses the whole pipeline: `exec()` rejects, and nothing of it was sent. */
+  #guarded(made: object, commands: unknown[][] | undefined): Pipeline {
+    const pipeline = made as Pipeline;
+    const { exec } = pipeline;
+    pipeline.exec = (...args) => {
+      this.#group = undefined;
+      const result = exec.apply(pipeline, args);
+      const group = this.#group as Group | undefined;
+      this.#group = undefined;
+      if (group?.open) group.refuse(this.#stateful('MULTI without EXEC'));
+      if (group?.refusal) pipeline.reject(group.refusal);
+      return result;
+    };
+    if (commands) pipeline.addBatch(commands);
+    return pipeline;
+  }
+
+  #stateful(what: string): Error {
+    return this.#owner.error(
+      'POOL_STATEFUL_COMMAND',
+      `${what} belongs to one connection, and pool.redis shares its connections: use pool.use() or pool.acquire()`,
+    );
+  }
+
+  #blocking(name: string): Error {
+    return this.#owner.error(
+      'POOL_STATEFUL_COMMAND',
+      `${name.toUpperCase()} may block the only connection (maxActive is 1): raise maxActive, or use pool.use()`,
+    );
+  }
+
+  /** As ioredis says it, for those who look at the message. */
+  #endedError(): Error {
+    const cause = this.#owner.error('POOL_CLOSED', 'this client was closed with quit() or disconnect()');
+    return new Error('Connection is closed.', { cause });
+  }
+}
+
+/** Makes `pool.redis`, with the options of the pool's connections. */
+export function makeShared(options: RedisOptions, owner: SharedOwner): Redis {
+  return new SharedRedis(options, owner, true) as unknown as Redis;
+}

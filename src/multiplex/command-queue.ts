@@ -1,0 +1,157 @@
+import type { Command } from 'ioredis';
+import { bytesOf } from '../ioredis/bytes.ts';
+import { Group } from './command-group.ts';
+import type { Unit } from './lane.ts';
+import { another } from '../api/errors.ts';
+import { rejectSafely } from '../ioredis/internals.ts';
+
+/** What was handed over in one tick, as far as it is not sent. */
+export interface Batch {
+  units: readonly Unit[];
+  /** When it was complete. */
+  readonly at: number;
+  /** How many units of it are sent. */
+  sent: number;
+  /** How many commands are left of it, and what their arguments weigh. */
+  commands: number;
+  bytes: number;
+}
+
+/** Commands that are not sent yet: what this tick brings, and the batches of earlier ones that wait. */
+export class CommandQueue {
+  /** How many commands there are in all. */
+  length = 0;
+  /** What their arguments weigh. */
+  bytes = 0;
+  /** How many groups of earlier ticks need a connection of their own. */
+  owns = 0;
+  /** Those of earlier ticks, in order. */
+  batches: Batch[] = [];
+  #gathered: Unit[] = [];
+  /** What is among the gathered: commands in all, their weight, and groups. */
+  #commands = 0;
+  #bytes = 0;
+  #groups = 0;
+
+  /** Takes a command, of so many bytes. */
+  add(command: Command, bytes: number): void {
+    this.#count(1, bytes);
+    this.#gathered.push(command);
+  }
+
+  /** Takes a group. Its commands come in the same go, and `addedTo` is told of each. */
+  addGroup(group: Group): void {
+    this.#groups++;
+    this.#gathered.push(group);
+  }
+
+  addedTo(group: Group, bytes: number): void {
+    group.bytes += bytes;
+    this.#count(1, bytes);
+  }
+
+  /** Ends the batch of this tick. */
+  endBatch(at: number): void {
+    let units = this.#gathered;
+    if (units.length === 0) return;
+    if (this.#groups > 0) units = units.filter((unit) => this.#belongs(unit));
+    if (units.length > 0) {
+      this.batches.push({ units, at, sent: 0, commands: this.#commands, bytes: this.#bytes });
+    }
+    this.#gathered = [];
+    this.#commands = 0;
+    this.#bytes = 0;
+    this.#groups = 0;
+  }
+
+  /** Puts what was sent in vain before all others. */
+  putFirst(units: readonly Unit[], at: number): void {
+    if (units.length === 0) return;
+    const batch: Batch = { units, at, sent: 0, commands: 0, bytes: 0 };
+    for (const unit of units) {
+      batch.commands += commandsOf(unit);
+      batch.bytes += weightOf(unit);
+    }
+    this.length += batch.commands;
+    this.bytes += batch.bytes;
+    this.batches.unshift(batch);
+  }
+
+  /** Tells that `batch` is sent up to unit `sent`. */
+  sent(batch: Batch, sent: number): void {
+    if (sent === batch.units.length) {
+      this.#drop(batch);
+      return;
+    }
+    for (let i = batch.sent; i < sent; i++) this.take(batch, batch.units[i] as Unit);
+    batch.sent = sent;
+  }
+
+  /** Counts a unit of `batch` no longer. */
+  take(batch: Batch, unit: Unit): void {
+    const commands = commandsOf(unit);
+    const bytes = weightOf(unit);
+    batch.commands -= commands;
+    batch.bytes -= bytes;
+    this.length -= commands;
+    this.bytes -= bytes;
+    if (unit instanceof Group && unit.own) this.owns--;
+  }
+
+  /** Tells that `units` are all that is left of `batch`, after others were taken. */
+  leave(batch: Batch, units: readonly Unit[]): void {
+    batch.units = units;
+    batch.sent = 0;
+    if (units.length === 0) this.#drop(batch);
+  }
+
+  /** Rejects those batches that came at `moment` or before. */
+  reject(moment: number, error: Error): void {
+    const all = this.batches.filter(({ at }) => at <= moment);
+    for (const batch of all) {
+      const units = batch.units.slice(batch.sent);
+      this.#drop(batch);
+      for (const unit of units) {
+        if (!(unit instanceof Group)) rejectSafely(unit, another(error));
+        else {
+          if (unit.own) this.owns--;
+          unit.refuse(another(error));
+        }
+      }
+    }
+  }
+
+  #drop(batch: Batch): void {
+    this.length -= batch.commands;
+    this.bytes -= batch.bytes;
+    this.batches.splice(this.batches.indexOf(batch), 1);
+  }
+
+  #count(commands: number, bytes: number): void {
+    this.length += commands;
+    this.bytes += bytes;
+    this.#commands += commands;
+    this.#bytes += bytes;
+  }
+
+  /** Nothing of what was refused as it came is sent. */
+  #belongs(unit: Unit): boolean {
+    if (!(unit instanceof Group)) return true;
+    if (!unit.refusal) {
+      if (unit.own) this.owns++;
+      return true;
+    }
+    this.#count(-unit.commands.length, -unit.bytes);
+    return false;
+  }
+}
+
+/** How many commands a unit has. */
+export function commandsOf(unit: Unit): number {
+  return unit instanceof Group ? unit.commands.length : 1;
+}
+
+/** What the arguments of a unit weigh. */
+export function weightOf(unit: Unit): number {
+  return unit instanceof Group ? unit.bytes : bytesOf(unit);
+}

@@ -1,0 +1,197 @@
+import type { Socket } from 'node:net';
+import type { Command } from 'ioredis';
+import { bytesOf } from '../ioredis/bytes.ts';
+import { blocksForMs } from '../ioredis/command-kinds.ts';
+import { handOver } from '../ioredis/watched-command.ts';
+import { another } from '../api/errors.ts';
+import type { Exchange } from '../core/connection-pool.ts';
+import { type House, type PoolSlot, poolError } from '../core/context.ts';
+import type { Lending } from '../lease/lease-manager.ts';
+import { rejectSafely } from '../ioredis/internals.ts';
+import type { Lease } from '../api/redis-pool.ts';
+import { type Request, Waiters } from '../core/wait-queue.ts';
+
+/** Commands that go together, over a connection that is theirs until all are answered. */
+class Errand {
+  /** What their arguments weigh. */
+  readonly bytes: number;
+  /** How many of them are answered. */
+  answered = 0;
+  ended = false;
+  slot: PoolSlot | undefined;
+  lease: Lease | undefined;
+  /** What they are written to, once they are. */
+  stream: Pick<Socket, 'writableLength'> | undefined;
+  /** Cancels the look at whether the next reply is overdue. */
+  cancel: () => void = () => {};
+
+  constructor(
+    readonly commands: readonly Command[],
+    readonly mayBlock: boolean,
+    readonly over: () => void,
+  ) {
+    this.bytes = commands.reduce((sum, command) => sum + bytesOf(command), 0);
+  }
+
+  fail(error: unknown): void {
+    for (const command of this.commands) rejectSafely(command, another(error));
+  }
+}
+
+/**
+ * Gives commands of `pool.redis` that may block, or that nobody knows, a connection of their own for their time. Those
+ * that may block always leave one connection for others, so that what they wait for can come to pass.
+ */
+export class OwnConnections {
+  readonly #house: House;
+  readonly #exchange: Exchange;
+  readonly #lending: Lending;
+  readonly #most: number;
+  /** Those who wait until fewer are at it. */
+  readonly #line: Waiters<undefined>;
+  #busy = 0;
+  readonly #errands = new Set<Errand>();
+  /** What the arguments of those weigh that are not answered. */
+  bytes = 0;
+
+  constructor(house: House, exchange: Exchange, lending: Lending) {
+    this.#house = house;
+    this.#exchange = exchange;
+    this.#lending = lending;
+    this.#most = Math.max(1, house.options.maxActive - 1);
+    const { acquireTimeoutMs: timeoutMs } = house.options; // the time that was given, not what was left of it
+    this.#line = new Waiters(house.hands.clock, ({ since, signal }, why) =>
+      exchange.admission.gaveUp({ since, signal, timeoutMs }, why),
+    );
+  }
+
+  /** How many wait until fewer are at it. */
+  get waiting(): number {
+    return this.#line.length;
+  }
+
+  /** Of `bytes`, what is not written yet. */
+  get unwritten(): number {
+    let bytes = 0;
+    for (const errand of this.#errands) bytes += errand.stream?.writableLength ?? errand.bytes;
+    return bytes;
+  }
+
+  get waitMs(): number {
+    return this.#line.waitMs;
+  }
+
+  /** Sends `commands` together, which came `since`; `over` is called when all are answered, or cannot be sent. */
+  send(commands: readonly Command[], since: number, mayBlock: boolean, over: () => void): void {
+    const errand = new Errand(commands, mayBlock, over);
+    this.bytes += errand.bytes;
+    this.#errands.add(errand);
+    const { hands, options } = this.#house;
+    const { maxWaiting, wait } = options;
+    const timeoutMs = Math.max(0, options.acquireTimeoutMs - (hands.clock.now() - since));
+    if (!mayBlock || this.#busy < this.#most) {
+      this.#begin(errand, timeoutMs);
+    } else if (this.#line.length >= (wait ? maxWaiting : 0)) {
+      const why = `${this.#most} connections run commands that may block, and ${this.#line.length} wait for one`;
+      this.#end(errand, this.#exchange.admission.exhausted(why));
+    } else {
+      const served = (_: undefined, waitedMs: number): void =>
+        this.#begin(errand, Math.max(0, timeoutMs - waitedMs));
+      const failed = (error: unknown): void => this.#end(errand, error);
+      this.#line.enqueue(this.#line.admit({ served, failed }, timeoutMs, undefined), true);
+      const { events } = this.#house;
+      if (events.count('wait')) events.emit('wait', { waiting: events.stats().waiting });
+    }
+  }
+
+  /** Refuses those who wait; the pool is closed. */
+  stop(): void {
+    this.#line.failAll(() => this.#exchange.admission.closed());
+  }
+
+  #begin(errand: Errand, timeoutMs: number): void {
+    if (errand.mayBlock) this.#busy++;
+    const failed = (error: unknown): void => {
+      this.#end(errand, error);
+      this.#leave(errand);
+    };
+    const served: Request<PoolSlot>['served'] = (slot, waitedMs) => {
+      const lease = this.#lending.lend(slot, waitedMs, undefined);
+      // A command that somebody has changed may never settle; its connection comes back all the same.
+      slot.lane = { lost: () => this.#over(errand) };
+      errand.slot = slot;
+      errand.lease = lease;
+      const answered = (): void => this.#answered(errand);
+      const stream = slot.connection?.client.stream;
+      stream?.cork();
+      for (const command of errand.commands) {
+        command.promise.then(answered, answered);
+        try {
+          handOver(command, lease);
+        } catch (error) {
+          command.reject(error as Error); // a client of the user's own class
+        }
+      }
+      stream?.uncork();
+      errand.stream = stream ?? { writableLength: 0 };
+      this.#watch(errand);
+    };
+    try {
+      this.#exchange.request({ timeoutMs }, { served, failed });
+    } catch (error) {
+      failed(error);
+    }
+  }
+
+  #answered(errand: Errand): void {
+    errand.answered++;
+    errand.cancel();
+    if (errand.answered === errand.commands.length) this.#over(errand);
+    else if (!errand.ended) this.#watch(errand);
+  }
+
+  /** All is answered, or lost. */
+  #over(errand: Errand): void {
+    if (errand.ended) return;
+    errand.ended = true;
+    errand.cancel();
+    if (errand.slot) errand.slot.lane = undefined;
+    errand.lease?.release();
+    this.#end(errand);
+    this.#leave(errand);
+  }
+
+  /** Sees to it that the next reply comes in its time. */
+  #watch(errand: Errand): void {
+    const next = errand.commands[errand.answered];
+    if (next === undefined) return;
+    const { hands, options } = this.#house;
+    const mayBlockMs = blocksForMs(next.name, next.args);
+    errand.cancel = hands.clock.after(options.replyTimeoutMs + mayBlockMs, () => this.#giveUp(errand));
+  }
+
+  /** No reply has come for too long. */
+  #giveUp(errand: Errand): void {
+    const { replyTimeoutMs } = this.#house.options;
+    const why = `connection lost: no reply within ${replyTimeoutMs} ms (replyTimeoutMs); the command may have run`;
+    errand.fail(poolError(this.#house, 'POOL_CONNECTION_LOST', why));
+    if (errand.slot) errand.slot.lane = undefined;
+    errand.lease?.destroy();
+    this.#over(errand);
+  }
+
+  #end(errand: Errand, error?: unknown): void {
+    if (error !== undefined) errand.fail(error);
+    this.bytes -= errand.bytes;
+    this.#errands.delete(errand);
+    errand.over();
+  }
+
+  /** Lets the next one in. */
+  #leave({ mayBlock }: Errand): void {
+    if (!mayBlock) return;
+    this.#busy--;
+    const next = this.#line.first;
+    if (next) this.#line.serve(next, undefined);
+  }
+}

@@ -1,0 +1,274 @@
+import type { Command, Redis } from 'ioredis';
+import type { Clock } from '../util/clock.ts';
+import { LaneMeter } from './lane-meter.ts';
+import type { LargeReplies } from './large-replies.ts';
+import type { Connection } from '../core/dependencies.ts';
+import type { PoolSlot } from '../core/context.ts';
+import { rejectSafely } from '../ioredis/internals.ts';
+import { isPlain, isWrapped } from '../ioredis/tracing.ts';
+import { Group } from './command-group.ts';
+import { Outbox } from './write-buffer.ts';
+import { handOver, isUntold, isWatched } from '../ioredis/watched-command.ts';
+
+/** What is sent in one piece. */
+export type Unit = Command | Group;
+
+/** One that was sent, as ioredis keeps it until its reply comes. */
+export interface Sent {
+  readonly command: Command;
+  /** The group it belongs to. */
+  readonly stream: Group | undefined;
+  /** Somebody may have replaced its methods: it is answered as ioredis does, with bytes. */
+  readonly watched?: boolean;
+}
+
+/** A socket that has more than this to write, for the other end does not take it, is given no more. Bytes. */
+const MOST_UNWRITTEN = 1 << 20;
+
+/**
+ * One connection of the pool, multiplexed: commands of many callers go out in one write, and their replies come back
+ * in that order. Everything on a lane goes through it, pipelines too, or bytes would overtake each other.
+ */
+export class Lane {
+  /** The slot it holds, while it is open. */
+  slot: PoolSlot | undefined;
+  /** It takes nothing new, and closes with its last reply. */
+  draining = false;
+  readonly meter = new LaneMeter();
+  /** When bytes came last. */
+  heardAt = 0;
+  readonly #client: Redis;
+  readonly #large: LargeReplies;
+  readonly #answered: (lane: Lane) => void;
+  /** What stands before ioredis' own decoder, where something can. */
+  readonly #intake: Connection['intake'];
+  /** ioredis' sendCommand has nothing to do besides, so that it need not be called for each command. */
+  readonly #plain: boolean;
+  readonly #clock: Clock;
+  /** All it has ever sent, and when, in order; what is answered is forgotten with the next write. */
+  #sent = 0;
+  #writes: { readonly upTo: number; readonly at: number }[] = [];
+  readonly #outbox: Outbox;
+  /** Commands that were handed over, and did not go into ioredis' queue at once. */
+  #late = 0;
+  /** Someone wants to know when the socket has written all it was given. */
+  #awaitsDrain = false;
+
+  /** `answered` is called when replies have come; `large` is told which of them were. */
+  constructor(connection: Connection, clock: Clock, large: LargeReplies, answered: (lane: Lane) => void) {
+    const { client, intake } = connection;
+    this.#large = large;
+    this.#client = client;
+    this.#outbox = new Outbox(client);
+    this.#clock = clock;
+    this.#answered = answered;
+    this.#intake = intake?.inFront ? intake : undefined;
+    this.#plain = this.#intake !== undefined && isPlain(client);
+  }
+
+  /** Whether it may be given more, if `most` commands may be in flight. */
+  takes(most: number): boolean {
+    return !this.draining && this.inFlight < most && this.room > 0 && this.slot?.connection?.alive === true;
+  }
+
+  /** What its socket has not written yet. Bytes. */
+  get unwritten(): number {
+    return this.#client.stream?.writableLength ?? 0;
+  }
+
+  /** How much more its socket may be given. */
+  get room(): number {
+    const room = MOST_UNWRITTEN - this.unwritten;
+    if (room <= 0) this.#awaitDrain();
+    return room;
+  }
+
+  /** How many of the commands it was ever given are sent; of those, how many are answered. */
+  get sent(): number {
+    return this.#sent;
+  }
+
+  get answered(): number {
+    return this.#sent - this.inFlight;
+  }
+
+  /** What is in flight, in order. */
+  *commandsInFlight(): Iterable<Command> {
+    const { commandQueue } = this.#client;
+    for (let i = 0; i < commandQueue.length; i++) yield commandQueue.peekAt(i)?.command as Command;
+  }
+
+  /** Its client has a sendCommand of its own. */
+  get watched(): boolean {
+    return isWrapped(this.#client);
+  }
+
+  /** Commands that are not answered. */
+  get inFlight(): number {
+    return this.#client.commandQueue.length + this.#late;
+  }
+
+  /** Bytes that are expected in reply to what is in flight. */
+  get bytesDue(): number {
+    return this.meter.bytesDue(this.inFlight, this.#intake?.scanner.due ?? 0);
+  }
+
+  /** It has sent something. */
+  get used(): boolean {
+    return this.#sent > 0;
+  }
+
+  /** When the oldest command was sent that is not answered. */
+  get waitingSince(): number {
+    this.#forgetAnswered();
+    return this.#writes[0]?.at ?? Number.POSITIVE_INFINITY;
+  }
+
+  open(slot: PoolSlot): void {
+    this.slot = slot;
+    this.draining = false;
+    if (this.#intake) this.#intake.listener = this.#take;
+  }
+
+  close(): void {
+    this.slot = undefined;
+    if (this.#intake) this.#intake.listener = undefined;
+    this.#writes = [];
+  }
+
+  /**
+   * Sends `units` from `from` on, in one write, while fewer than `most` commands are in flight and the socket takes
+   * them, having `room`; returns where it stopped.
+   */
+  send(units: readonly Unit[], from: number, most: number, room = this.room): number {
+    const { commandQueue } = this.#client;
+    const before = this.inFlight;
+    const now = this.#clock.now();
+    if (before === 0) this.meter.begin(now);
+    const direct = this.#plain && !this.watched;
+    let next = from;
+    for (let unit = units[next]; unit !== undefined; unit = units[++next]) {
+      const { length } = commandQueue;
+      if (this.#outbox.gathered >= room) break;
+      if (!(unit instanceof Group)) {
+        if (length >= most) break;
+        this.#put(unit, undefined, direct);
+      } else if (unit.refusal === undefined) {
+        // What goes whole, and is larger than a lane, goes when the lane is empty.
+        if (length > 0 && length + unit.commands.length > most) break;
+        if (direct && !isUntold(unit.commands[0] as Command)) this.#putWhole(unit);
+        else for (const command of unit.commands) this.#put(command, unit, false);
+      }
+    }
+    this.#outbox.flush();
+    if (this.#intake === undefined) this.#watchLast();
+    this.#forgetAnswered();
+    this.#sent += this.inFlight - before;
+    this.#writes.push({ upTo: this.#sent, at: now });
+    return next;
+  }
+
+  /** Takes out what was sent and will not be answered, before ioredis rejects it. */
+  takeUnanswered(): Sent[] {
+    const { commandQueue } = this.#client;
+    const all: Sent[] = [];
+    for (let item = commandQueue.shift(); item; item = commandQueue.shift())
+      all.push(item as unknown as Sent);
+    return all;
+  }
+
+  #put(command: Command, group: Group | undefined, direct: boolean): void {
+    const client = this.#client;
+    if (!direct || isUntold(command)) {
+      this.#outbox.cork();
+      handOver(command, client);
+      const last = client.commandQueue.peekBack() as unknown as Sent;
+      if (last?.command === command) Object.assign(last, { stream: group, watched: true });
+      else if (client.stream !== undefined) this.#awaitLate(command);
+      return;
+    }
+    try {
+      const { condition, stream } = client;
+      command.setReplyContext?.(condition);
+      this.#outbox.gather(command.toWritable(stream));
+      this.#push(command, group);
+    } catch (error) {
+      rejectSafely(command, error); // it cannot be written, as a text that is too long
+    }
+  }
+
+  /** Puts all of a group, or nothing: what is left of a transaction would pair its replies wrongly. */
+  #putWhole(group: Group): void {
+    const { condition, stream } = this.#client;
+    try {
+      const written = group.commands.map((command) => {
+        command.setReplyContext?.(condition);
+        return command.toWritable(stream);
+      });
+      for (const data of written) this.#outbox.gather(data);
+    } catch (error) {
+      group.refuse(error as Error);
+      return;
+    }
+    for (const command of group.commands) this.#push(command, group);
+  }
+
+  /** As ioredis does, with what we need to know besides. */
+  #push(command: Command, group: Group | undefined): void {
+    const { commandQueue, condition } = this.#client;
+    const watched = isWatched(command);
+    commandQueue.push({ command, stream: group, select: condition?.select, watched } as never);
+  }
+
+  /** What is around sendCommand sends it later, or has refused it: until it is settled, it is in flight. */
+  #awaitLate(command: Command): void {
+    this.#late++;
+    const settled = (): void => {
+      this.#late--;
+      this.#answered(this);
+    };
+    command.promise.then(settled, settled);
+  }
+
+  /** Where nobody sees the bytes that come, the last reply says that replies have come. */
+  #watchLast(): void {
+    const told = (): void => {
+      this.heardAt = this.#clock.now();
+      this.#answered(this);
+    };
+    const last = this.#client.commandQueue.peekBack()?.command as Command | undefined;
+    Promise.resolve(last?.promise).then(told, told);
+  }
+
+  #awaitDrain(): void {
+    if (this.#awaitsDrain) return;
+    this.#awaitsDrain = true;
+    this.#client.stream.once('drain', () => {
+      this.#awaitsDrain = false;
+      this.#answered(this);
+    });
+  }
+
+  #forgetAnswered(): void {
+    const { answered } = this;
+    let first = this.#writes[0];
+    while (first !== undefined && first.upTo <= answered) {
+      this.#writes.shift();
+      first = this.#writes[0];
+    }
+  }
+
+  /** Bytes have come. */
+  readonly #take = (chunk: Buffer): void => {
+    const before = this.inFlight;
+    const first = this.#client.commandQueue.peekFront()?.command as Command | undefined;
+    this.#intake?.read(chunk);
+    this.meter.received(chunk.length);
+    const now = this.#clock.now();
+    this.heardAt = now;
+    if (this.inFlight < before && this.meter.answered(before - this.inFlight, now) && first) {
+      this.#large.note(first.name, first.args, now);
+    }
+    this.#answered(this);
+  };
+}

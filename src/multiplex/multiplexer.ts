@@ -1,0 +1,349 @@
+import type { Command } from 'ioredis';
+import { CommandQueue } from './command-queue.ts';
+import { bytesOf } from '../ioredis/bytes.ts';
+import type { Group } from './command-group.ts';
+import { Lane } from './lane.ts';
+import { toResend } from './resend.ts';
+import { Condition } from '../util/condition.ts';
+import { isFree } from './lane-choice.ts';
+import { LargeReplies } from './large-replies.ts';
+import { whyExpired } from '../core/expiry.ts';
+import { Dispatch, type DispatchOwner } from './dispatcher.ts';
+import { another } from '../api/errors.ts';
+import type { Exchange } from '../core/connection-pool.ts';
+import type { Connection } from '../core/dependencies.ts';
+import { type House, type PoolSlot, poolError, whyLost } from '../core/context.ts';
+import { DEFAULTS } from '../api/options.ts';
+import { Overdue } from './timeouts.ts';
+import type { OwnConnections } from './dedicated-connections.ts';
+import { rejectSafely } from '../ioredis/internals.ts';
+
+/** For so long at least, book is kept of what is where. Milliseconds. */
+const DISPATCH_MS = 50;
+
+/**
+ * The multiplexed commands: gathered until the tick is over, and sent over as few connections as the load needs. A
+ * lane holds a connection while it has commands in flight, and asks for it in the queue in which all others stand.
+ */
+export class Lanes implements DispatchOwner {
+  readonly #house: House;
+  readonly #exchange: Exchange;
+  /** Where commands go that need a connection of their own. */
+  readonly own: OwnConnections;
+  readonly queue = new CommandQueue();
+  readonly #large = new LargeReplies();
+  readonly open: Lane[] = [];
+  /** One for each connection that has ever been one. */
+  readonly #known = new WeakMap<Connection, Lane>();
+  /** Keeps order, where more than one lane has something in flight. */
+  #dispatch: Dispatch | undefined;
+  /** Until when it does at least: to begin with it takes a look at all that is in flight. */
+  #dispatchUntil = 0;
+  /** What sockets had not written yet at the end of the last tick. Bytes. */
+  #unwritten = 0;
+  #flushDue = false;
+  #flushing = false;
+  /** Takes back the request for another connection that is under way. */
+  #withdraw: (() => void) | undefined;
+  readonly #overdue: Overdue;
+  #stopped = false;
+  /** A client was seen with a sendCommand of its own; `undefined` while none was seen. */
+  #watched: boolean | undefined;
+  /** Nothing is waiting or in flight. */
+  readonly #quiet: Condition;
+
+  constructor(house: House, exchange: Exchange, own: OwnConnections) {
+    this.#house = house;
+    this.#exchange = exchange;
+    this.own = own;
+    this.#quiet = new Condition(
+      house.hands.clock,
+      () => this.queue.length === 0 && this.open.every(({ inFlight }) => inFlight === 0),
+    );
+    this.#overdue = new Overdue(house, this.queue, this.open, {
+      expired: (moment, waited) => this.#reject(moment, exchange.admission.gaveUp(waited, 'timeout')),
+      silent: (lane) => this.#giveUp(lane),
+    });
+  }
+
+  /** Somebody may have put something around the sendCommand of single clients. */
+  get watched(): boolean {
+    const { createClient, onConnect } = this.#house.options;
+    return this.#watched ?? (createClient !== DEFAULTS.createClient || onConnect !== undefined);
+  }
+
+  /** Takes a command that may share a connection. */
+  send(command: Command): void {
+    const bytes = bytesOf(command);
+    const refusal = this.#whyNot(this.queue.length, this.queue.bytes, bytes);
+    if (refusal) {
+      rejectSafely(command, refusal);
+      return;
+    }
+    this.queue.add(command, bytes);
+    this.#flushSoon();
+  }
+
+  /** Takes a group; its commands are added in the same go, and `added` is told of each. */
+  sendGroup(group: Group): void {
+    this.queue.addGroup(group);
+    this.#flushSoon();
+  }
+
+  /** Tells of one more command in `group`. One that comes alone may be as large as it likes. */
+  added(group: Group): void {
+    const { commands } = group;
+    const bytes = bytesOf(commands.at(-1) as Command);
+    if (!group.refusal) {
+      const others = this.queue.length - commands.length + 1;
+      const length = others === 0 ? 0 : this.queue.length;
+      const refusal = this.#whyNot(length, this.queue.bytes - group.bytes, group.bytes + bytes);
+      if (refusal) group.refuse(refusal);
+    }
+    this.queue.addedTo(group, bytes);
+  }
+
+  /** `waiting` callers are in line for a connection: as many lanes must come to rest. */
+  makeRoom(waiting: number): void {
+    if (waiting <= 0) return;
+    const busy = this.open.filter(({ draining }) => !draining).sort((a, b) => a.inFlight - b.inFlight);
+    for (const lane of busy.slice(0, Math.max(0, waiting - (this.open.length - busy.length)))) {
+      this.#drain(lane);
+    }
+  }
+
+  /** Resolves when nothing is waiting or in flight. */
+  quiet(): Promise<void> {
+    return this.#quiet.wait(Number.POSITIVE_INFINITY, () => undefined);
+  }
+
+  /** Sends what can be sent at once, and refuses the rest. What is in flight comes to its end. */
+  stop(): void {
+    if (this.#stopped) return;
+    this.#flush();
+    this.#stopped = true;
+    this.#rejectAll(this.queue.length > 0 ? this.#exchange.admission.closed() : undefined);
+    for (const lane of [...this.open]) this.#drain(lane);
+  }
+
+  /** Lets go of time: all is over. */
+  readonly end = (): void => this.#overdue.stop();
+
+  get maxLanes(): number {
+    return this.#house.options.maxLanes;
+  }
+
+  get maxInFlight(): number {
+    return this.#house.options.maxInFlight;
+  }
+
+  get spare(): boolean {
+    return this.#exchange.line.spare;
+  }
+
+  /** Why no more is taken: `length` commands and `others` bytes wait already, and `bytes` would come to them. */
+  #whyNot(length: number, others: number, bytes: number): Error | undefined {
+    const { maxQueuedBytes, maxQueuedCommands } = this.#house.options;
+    const { admission } = this.#exchange;
+    if (this.#stopped) return admission.closed();
+    if (length >= maxQueuedCommands) {
+      return admission.exhausted(`${maxQueuedCommands} commands wait for a lane already (maxQueuedCommands)`);
+    }
+    if (others + this.#unwritten + this.own.bytes + bytes <= maxQueuedBytes) return undefined;
+    this.#lookAtSockets(); // they may have written since
+    const held = others + this.#unwritten + this.own.unwritten;
+    if (held === 0 || held + bytes <= maxQueuedBytes) return undefined; // alone it may be as large as it likes
+    return admission.exhausted(
+      `${held} bytes of arguments are queued already (maxQueuedBytes ${maxQueuedBytes})`,
+    );
+  }
+
+  #lookAtSockets(): void {
+    let bytes = 0;
+    for (const lane of this.open) {
+      bytes += lane.unwritten;
+      this.#watched ||= lane.watched;
+    }
+    this.#unwritten = bytes;
+  }
+
+  #flushSoon(): void {
+    if (this.#flushDue) return;
+    this.#flushDue = true;
+    this.#house.hands.clock.soon(this.#flush);
+  }
+
+  readonly #flush = (): void => {
+    this.#flushDue = false;
+    const now = this.#house.hands.clock.now();
+    this.queue.endBatch(now);
+    this.#flushing = true;
+    for (const lane of [...this.open]) {
+      // One that was just dialled takes its first batch, however short its life is, or there would be no end of dials.
+      if (lane.slot && whyExpired(lane.slot, now) && (lane.used || lane.slot.stale)) this.#drain(lane);
+    }
+    if (this.queue.batches.length > 0) this.#send(now);
+    this.#flushing = false;
+    this.#lookAtSockets();
+    this.makeRoom(this.#exchange.line.excess);
+    for (const lane of [...this.open]) if (lane.inFlight === 0) this.#rest(lane);
+    this.#dispatch?.sendAlone();
+    this.#overdue.watch(now);
+    this.#quiet.look();
+  };
+
+  #send(now: number): void {
+    if (!this.#calm(now)) {
+      this.#dispatch ??= new Dispatch(this, this.queue, this.#large);
+      this.#dispatchUntil = Math.max(this.#dispatchUntil, now + DISPATCH_MS);
+      this.#dispatch.pass(now);
+    } else if (now >= this.#dispatchUntil) {
+      this.#dispatch = undefined;
+      this.#sendInLine();
+    } else {
+      this.#dispatch?.pass(now);
+    }
+  }
+
+  /** Whether all can go over one lane, as it comes, and nobody has to keep book of what is where. */
+  #calm(now: number): boolean {
+    if (this.queue.owns > 0 || this.#dispatch?.waits) return false;
+    if (this.maxLanes === 1) return true;
+    if (this.open.length > 1 || this.#large.wary(now)) return false;
+    const [lane] = this.open;
+    return lane === undefined || (lane.takes(this.maxInFlight) && (!this.spare || isFree(lane, now, false)));
+  }
+
+  /** Sends all over the only lane, as far as it goes. */
+  #sendInLine(): void {
+    const { batches } = this.queue;
+    for (let [batch] = batches; batch !== undefined; [batch] = batches) {
+      const lane = this.open[0] ?? this.ask();
+      if (!lane?.takes(this.maxInFlight)) return;
+      this.queue.sent(batch, lane.send(batch.units, batch.sent, this.maxInFlight));
+      if (batches[0] === batch) return;
+    }
+  }
+
+  sendAlone(commands: readonly Command[], since: number, mayBlock: boolean, over: () => void): void {
+    this.own.send(commands, since, mayBlock, () => {
+      over();
+      if (this.queue.batches.length > 0) this.#flushSoon();
+    });
+  }
+
+  ask(): Lane | undefined {
+    const before = this.open.length;
+    this.#ask();
+    return this.open.length > before ? this.open.at(-1) : undefined;
+  }
+
+  /** Asks for one more connection. It comes at once, or in its time, or not. */
+  #ask(): void {
+    if (this.#withdraw) return;
+    let pending = true;
+    const answered = (): void => {
+      pending = false;
+      this.#withdraw = undefined;
+    };
+    try {
+      const withdraw = this.#exchange.requestLane({
+        served: (slot) => {
+          answered();
+          this.#opened(slot);
+        },
+        failed: (error) => {
+          answered();
+          this.#failed(error);
+        },
+      });
+      if (pending) this.#withdraw = withdraw;
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+
+  #opened(slot: PoolSlot): void {
+    const { connection } = slot;
+    const { clock } = this.#house.hands;
+    if (!connection) throw new Error('bug: a slot without a connection was lent');
+    const lane =
+      this.#known.get(connection) ?? new Lane(connection, clock, this.#large, (one) => this.#answered(one));
+    this.#known.set(connection, lane);
+    slot.uses++;
+    slot.lane = { lost: (cause) => this.#lost(lane, cause) };
+    lane.open(slot);
+    this.open.push(lane);
+    if (!this.#flushing) this.#flush();
+  }
+
+  /** There is no further connection to be had. With a lane left, all goes on. */
+  #failed(error: unknown): void {
+    if (this.open.every(({ draining }) => draining)) this.#rejectAll(error);
+  }
+
+  #answered(lane: Lane): void {
+    if (lane.inFlight === 0 && (lane.draining || this.queue.length === 0)) this.#rest(lane);
+    else if (this.queue.batches.length > 0) this.#flushSoon();
+    this.#quiet.look();
+  }
+
+  /** Has a lane come to rest, as soon as all is answered. */
+  #drain(lane: Lane): void {
+    lane.draining = true;
+    if (lane.inFlight === 0) this.#rest(lane);
+  }
+
+  /** Gives a lane's connection back. */
+  #rest(lane: Lane, reason?: 'broken'): void {
+    const { slot } = lane;
+    if (slot === undefined) return;
+    this.open.splice(this.open.indexOf(lane), 1);
+    lane.close();
+    slot.lane = undefined;
+    this.#exchange.rest(slot, slot.connection?.alive ? reason : 'broken');
+    if (this.queue.batches.length > 0) this.#flushSoon();
+  }
+
+  /** A lane's connection died. */
+  #lost(lane: Lane, cause: Error | undefined): void {
+    const again = toResend(lane.takeUnanswered(), () =>
+      poolError(
+        this.#house,
+        'POOL_CONNECTION_LOST',
+        'connection lost: the command may have run',
+        cause ?? (lane.slot && whyLost(lane.slot)),
+      ),
+    );
+    this.queue.putFirst(again, this.#house.hands.clock.now());
+    this.#rest(lane, 'broken');
+  }
+
+  #rejectAll(error: unknown): void {
+    this.queue.endBatch(this.#house.hands.clock.now());
+    this.#reject(Number.POSITIVE_INFINITY, error);
+  }
+
+  /** Rejects what came at `moment` or before, and has no lane. */
+  #reject(moment: number, error: unknown): void {
+    this.queue.reject(moment, error as Error);
+    this.#quiet.look();
+    if (this.queue.length > 0) return;
+    this.#withdraw?.();
+    this.#withdraw = undefined;
+  }
+
+  /** No reply has come for too long. */
+  #giveUp(lane: Lane): void {
+    const { replyTimeoutMs } = this.#house.options;
+    const silence = `no reply within ${replyTimeoutMs} ms (replyTimeoutMs)`;
+    const error = poolError(
+      this.#house,
+      'POOL_CONNECTION_LOST',
+      `connection lost: ${silence}; the command may have run`,
+      Object.assign(new Error(silence), { code: 'ETIMEDOUT' }),
+    );
+    for (const { command } of lane.takeUnanswered()) rejectSafely(command, another(error));
+    this.#rest(lane, 'broken');
+  }
+}

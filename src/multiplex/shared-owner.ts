@@ -1,0 +1,42 @@
+import type { Command } from 'ioredis';
+import type { PoolErrorCode } from '../api/errors.ts';
+import type { Group } from './command-group.ts';
+
+/** What `pool.redis` needs of its pool. */
+export interface SharedOwner {
+  /** Sends a command that may share a connection. */
+  send(command: Command): void;
+  /** Sends a command over a connection of its own. */
+  sendAlone(command: Command): void;
+  /** Sends a group. Its commands are added in the same go, and `added` is told of each. */
+  sendGroup(group: Group): void;
+  added(group: Group): void;
+  error(code: PoolErrorCode, message: string): Error;
+  /** There is but one connection, which a command that blocks must not have for itself. */
+  readonly single: boolean;
+  /** What its connections do with commands may not be what ioredis does. */
+  readonly watched: boolean;
+  readonly status: 'ready' | 'connecting' | 'end';
+  ready(): Promise<void>;
+  /** Someone listens for a connection: has one dialled, again and again until it stands. */
+  warm(): void;
+  /** Ends the pool: as it comes to rest, or now. */
+  quit(): Promise<void>;
+  disconnect(): void;
+  /** Has `view` told of the pool's connections, as long as somebody holds it; returns what ends that. */
+  attach(view: SharedView): () => void;
+  /** Holds `view` while somebody listens on it, or lets go of it. */
+  hold(view: SharedView, listened: boolean): void;
+}
+
+/** What a view is told. */
+export interface SharedView {
+  /** A connection stands. */
+  connected(): void;
+  /** A dial failed. */
+  failed(error: Error): void;
+  /** Nobody can connect any more, though the dials do not fail: what they make dies. */
+  down(): void;
+  /** The pool is closed. */
+  ended(): void;
+}

@@ -1,6 +1,0 @@
-export type { NodeCallback } from '../callback.ts';
-export type { SessionRequest } from './express-sessions.ts';
-export { type KoaSessionOptions, type KoaSessionStore, koaSessionStore } from './koa.ts';
-export { type NodeRedisView, nodeRedisView, type SetOptions } from './node-redis-view.ts';
-export type { Serializer, SessionOptions, StoredSession } from './session-options.ts';
-export { PoolSessionStore, type PoolSessionStoreOptions } from './store.ts';
