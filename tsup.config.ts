@@ -3,10 +3,10 @@ import { defineConfig } from 'tsup';
 export default defineConfig({
   entry: {
     index: 'src/index.ts',
-    session: 'src/session/index.ts',
-    prometheus: 'src/observe/prometheus.ts',
-    opentelemetry: 'src/observe/opentelemetry.ts',
-    mock: 'src/mock/index.ts',
+    session: 'src/integrations/session/index.ts',
+    prometheus: 'src/integrations/observe/prometheus.ts',
+    opentelemetry: 'src/integrations/observe/opentelemetry.ts',
+    mock: 'src/integrations/mock/index.ts',
   },
   splitting: true, // what the entries share is there once, in CommonJS too
   // Only for what comes with it: rollup, which writes the CommonJS of each chunk. Without, tsup hands that to a transform

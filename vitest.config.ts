@@ -11,8 +11,8 @@ const WITH_INSTALLED_IOREDIS = [
   'test/package/**', // which sees to both itself
   'test/examples.test.ts',
   'test/readme.test.ts',
-  'test/observe/traced-process.test.ts',
-  'test/redis/foreign.test.ts',
+  'test/integrations/observe/traced-process.test.ts',
+  'test/ioredis/changed-internals.test.ts',
   ...['suites', 'connect-redis-suites', 'mock-examples', 'throttler-storage'].map(
     (name) => `test/others/${name}.test.ts`,
   ),
@@ -20,8 +20,15 @@ const WITH_INSTALLED_IOREDIS = [
 
 /** What knows nothing of ioredis. */
 const WITHOUT_IOREDIS = [
-  ...['test/core/**', 'test/engine/**', 'test/house.test.ts', 'test/types.test.ts'],
-  'test/observe/dashboard.test.ts',
+  ...[
+    'test/architecture.test.ts',
+    'test/api/types.test.ts',
+    'test/util/**',
+    'test/integrations/observe/dashboard.test.ts',
+  ],
+  ...['backoff', 'expiry', 'permits', 'slot'].map((name) => `test/core/${name}.test.ts`),
+  ...['capacity', 'reply-reader', 'taint'].map((name) => `test/ioredis/${name}.test.ts`),
+  'test/multiplex/lane-choice.test.ts',
 ];
 
 // Where .ci/run wants the counts.

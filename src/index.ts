@@ -1,6 +1,5 @@
 export { isPoolError, PoolError, type PoolErrorCode } from './api/errors.ts';
 export { type BorrowContext, type ClientOptions, DEFAULTS, type PoolOptions } from './api/options.ts';
-export { Pool } from './pool.ts';
 export type {
   AcquireOptions,
   CloseOptions,
@@ -17,3 +16,4 @@ export type {
   PoolStats,
   RedisPool,
 } from './api/redis-pool.ts';
+export { Pool } from './pool.ts';

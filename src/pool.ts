@@ -1,24 +1,9 @@
 import { inspect } from 'node:util';
 import type { Redis } from 'ioredis';
-import { readArguments } from './core/constructor-arguments.ts';
-import { inCallersContext } from './core/async-context.ts';
-import { makeShared } from './multiplex/client.ts';
-import { Ledger } from './core/slot.ts';
 import { DURATIONS, type DurationListener } from './api/durations.ts';
 import { invalidOption } from './api/errors.ts';
-import { Events } from './core/events.ts';
-import { Exchange } from './core/connection-pool.ts';
-import type { Connection, Hands } from './core/dependencies.ts';
-import { Health } from './core/health.ts';
-import type { House, PoolSlot } from './core/context.ts';
-import { Lanes } from './multiplex/multiplexer.ts';
-import { Lending } from './lease/lease-manager.ts';
-import { Multiplex } from './multiplex/client-backend.ts';
 import { type ClientOptions, checkTime, type PoolOptions, resolveOptions } from './api/options.ts';
-import { OwnConnections } from './multiplex/dedicated-connections.ts';
-import { copyPlain } from './util/plain.ts';
-import { realHands } from './ioredis/default-dependencies.ts';
-import { clientOptions } from './ioredis/client-options.ts';
+import { copyPlain } from './api/plain.ts';
 import type {
   AcquireOptions,
   CloseOptions,
@@ -30,8 +15,23 @@ import type {
   PoolStats,
   RedisPool,
 } from './api/redis-pool.ts';
-import { describe } from './core/stats.ts';
 import { checkKeys } from './api/spelling.ts';
+import { inCallersContext } from './core/async-context.ts';
+import { Exchange } from './core/connection-pool.ts';
+import { readArguments } from './core/constructor-arguments.ts';
+import type { House, PoolSlot } from './core/context.ts';
+import type { Connection, Hands } from './core/dependencies.ts';
+import { Events } from './core/events.ts';
+import { Health } from './core/health.ts';
+import { Ledger } from './core/slot.ts';
+import { describe } from './core/stats.ts';
+import { clientOptions } from './ioredis/client-options.ts';
+import { realHands } from './ioredis/default-dependencies.ts';
+import { Lending } from './lease/lease-manager.ts';
+import { makeShared } from './multiplex/client.ts';
+import { Multiplex } from './multiplex/client-backend.ts';
+import { OwnConnections } from './multiplex/dedicated-connections.ts';
+import { Lanes } from './multiplex/multiplexer.ts';
 
 const GRACE_MS = 5000;
 

@@ -1,10 +1,10 @@
 import { inspect } from 'node:util';
 import { Redis, type RedisOptions } from 'ioredis';
-import { readClientOptions } from './redis-options.ts';
 import { LONGEST_TIMER_MS } from '../util/clock.ts';
 import { invalidOption } from './errors.ts';
 import { inOurWords } from './other-words.ts';
-import { isTagged, kindOf, readAll } from '../util/plain.ts';
+import { isTagged, kindOf, readAll } from './plain.ts';
+import { readClientOptions } from './redis-options.ts';
 import type { PoolEventName, PoolListener } from './redis-pool.ts';
 import { checkKeys } from './spelling.ts';
 

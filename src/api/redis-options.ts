@@ -1,7 +1,7 @@
 import { LONGEST_TIMER_MS } from '../util/clock.ts';
 import { invalidOption } from './errors.ts';
 import type { ClientOptions, Rule } from './options.ts';
-import { copyPlain, kindOf, readAll } from '../util/plain.ts';
+import { copyPlain, kindOf, readAll } from './plain.ts';
 
 const text: Rule = (value) => (typeof value === 'string' ? undefined : 'a string');
 

@@ -1,15 +1,15 @@
-import { Admission } from './pool-errors.ts';
-import { Checker } from './validator.ts';
+import type { AcquireOptions, CloseReason, PoolStats } from '../api/redis-pool.ts';
+import type { House, PoolSlot } from './context.ts';
 import { Connections } from './dialer.ts';
 import { whyExpired } from './expiry.ts';
-import type { House, PoolSlot } from './context.ts';
 import { IdleConnections } from './idle-connections.ts';
 import { Line, type Patience } from './line.ts';
 import { Outage } from './outage.ts';
+import { Admission } from './pool-errors.ts';
 import { Readiness } from './readiness.ts';
-import type { AcquireOptions, CloseReason, PoolStats } from '../api/redis-pool.ts';
 import { Shutdown } from './shutdown.ts';
 import { type LaneLoad, takeSnapshot } from './stats.ts';
+import { Checker } from './validator.ts';
 import { type Request, type Waiter, Waiters } from './wait-queue.ts';
 
 /**

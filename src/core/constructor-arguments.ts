@@ -1,7 +1,7 @@
 import { invalidOption } from '../api/errors.ts';
-import type { Hands } from './dependencies.ts';
 import { type PoolOptions, readOptions } from '../api/options.ts';
-import { isTagged } from '../util/plain.ts';
+import { isTagged } from '../api/plain.ts';
+import type { Hands } from './dependencies.ts';
 
 const HANDS: ReadonlySet<string> = new Set<keyof Hands>([
   'clock',

@@ -1,8 +1,8 @@
-import type { Ledger, Slot } from './slot.ts';
 import { PoolError, type PoolErrorCode } from '../api/errors.ts';
-import type { Events } from './events.ts';
-import type { Connection, Hands } from './dependencies.ts';
 import type { ResolvedOptions } from '../api/options.ts';
+import type { Connection, Hands } from './dependencies.ts';
+import type { Events } from './events.ts';
+import type { Ledger, Slot } from './slot.ts';
 
 /** A place for one connection. */
 export type PoolSlot = Slot<Connection>;

@@ -1,7 +1,19 @@
 import type { Redis } from 'ioredis';
 import type { Clock } from '../util/clock.ts';
 import type { Engine } from './permits.ts';
-import type { Intake } from '../ioredis/reply-intake.ts';
+
+/** What comes over a connection, for those who take part in reading it. */
+export interface Intake {
+  /** It reads before ioredis does. */
+  readonly inFront: boolean;
+  /** A message has begun, and not ended yet. */
+  readonly midway: boolean;
+  /** How many bytes are known to be still to come. */
+  readonly scanner: { readonly due: number };
+  /** Is given what comes instead, and reads it when it has looked at it. */
+  listener: ((chunk: Buffer) => void) | undefined;
+  read(chunk: Buffer): void;
+}
 
 /** One connection to Redis, from its dial to the last byte of its socket. It dies rather than heals. */
 export interface Connection {

@@ -1,7 +1,7 @@
-import { Backoff, STOOD_MS } from './backoff.ts';
-import type { Engine } from './permits.ts';
-import { type House, type PoolSlot, poolError, whyLost } from './context.ts';
 import type { CloseReason } from '../api/redis-pool.ts';
+import { Backoff, STOOD_MS } from './backoff.ts';
+import { type House, type PoolSlot, poolError, whyLost } from './context.ts';
+import type { Engine } from './permits.ts';
 
 /** What the pool is told of its connections. */
 export interface ConnectionsOwner {

@@ -1,13 +1,12 @@
-import { whyNoConnection } from './pool-errors.ts';
-import { pingLimit } from './validator.ts';
+import { checkTime } from '../api/options.ts';
+import type { HealthOptions, PoolHealth } from '../api/redis-pool.ts';
+import { checkKeys } from '../api/spelling.ts';
 import { within } from '../util/clock.ts';
 import type { Exchange } from './connection-pool.ts';
 import type { House, PoolSlot } from './context.ts';
-import type { Lanes } from '../multiplex/multiplexer.ts';
-import { checkTime } from '../api/options.ts';
-import type { HealthOptions, PoolHealth } from '../api/redis-pool.ts';
-import { describe } from './stats.ts';
-import { checkKeys } from '../api/spelling.ts';
+import { whyNoConnection } from './pool-errors.ts';
+import { describe, type LaneLoad } from './stats.ts';
+import { pingLimit } from './validator.ts';
 
 const TIMEOUT_MS = 1000;
 
@@ -18,9 +17,9 @@ const TIMEOUT_MS = 1000;
 export class Health {
   readonly #house: House;
   readonly #exchange: Exchange;
-  readonly #lanes: Lanes;
+  readonly #lanes: LaneLoad;
 
-  constructor(house: House, exchange: Exchange, lanes: Lanes) {
+  constructor(house: House, exchange: Exchange, lanes: LaneLoad) {
     this.#house = house;
     this.#exchange = exchange;
     this.#lanes = lanes;

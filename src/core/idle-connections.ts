@@ -1,8 +1,8 @@
-import { List } from '../util/list.ts';
-import { whyClose } from './expiry.ts';
-import type { House, PoolSlot } from './context.ts';
 import type { CloseReason } from '../api/redis-pool.ts';
+import { List } from '../util/list.ts';
 import { warnThrown } from '../util/warn.ts';
+import type { House, PoolSlot } from './context.ts';
+import { whyClose } from './expiry.ts';
 
 /**
  * Connections at rest, and the reaper over them. Last in, first out: those at the bottom can grow old, so that

@@ -1,5 +1,5 @@
-import type { Admission } from './pool-errors.ts';
 import type { House, PoolSlot } from './context.ts';
+import type { Admission } from './pool-errors.ts';
 import type { Request, Waiter, Waiters } from './wait-queue.ts';
 
 /** For how long someone would wait, and behind how many. */

@@ -1,6 +1,6 @@
-import type { Admission } from './pool-errors.ts';
-import type { Connections } from './dialer.ts';
 import type { PoolSlot } from './context.ts';
+import type { Connections } from './dialer.ts';
+import type { Admission } from './pool-errors.ts';
 import type { Readiness } from './readiness.ts';
 import type { Waiters } from './wait-queue.ts';
 

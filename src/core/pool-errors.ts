@@ -1,10 +1,10 @@
 import type { PoolError } from '../api/errors.ts';
-import { type House, poolError } from './context.ts';
 import { checkTime } from '../api/options.ts';
 import type { AcquireOptions } from '../api/redis-pool.ts';
-import { checkSignal, reasonOf } from './abort-signals.ts';
-import { describe } from './stats.ts';
 import { checkKeys } from '../api/spelling.ts';
+import { checkSignal, reasonOf } from './abort-signals.ts';
+import { type House, poolError } from './context.ts';
+import { describe } from './stats.ts';
 import type { GiveUp, Waiter } from './wait-queue.ts';
 
 /** Someone who waited, and for how long at most. */

@@ -1,7 +1,7 @@
-import type { Admission } from './pool-errors.ts';
 import { Condition } from '../util/condition.ts';
-import type { Connections } from './dialer.ts';
 import type { House } from './context.ts';
+import type { Connections } from './dialer.ts';
+import type { Admission } from './pool-errors.ts';
 
 /** Connections that are wanted by nobody in particular: those of `minIdle` and `ready()`, and one to ask Redis over. */
 export class Readiness {

@@ -1,6 +1,6 @@
 import { deadline } from '../util/clock.ts';
-import type { Connections } from './dialer.ts';
 import type { House } from './context.ts';
+import type { Connections } from './dialer.ts';
 
 /** The end of a pool: waits for the leases that are out, cuts them when the grace is over, and tells the end. */
 export class Shutdown {

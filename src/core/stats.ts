@@ -1,5 +1,5 @@
-import type { House, PoolSlot } from './context.ts';
 import type { PoolStats } from '../api/redis-pool.ts';
+import type { House, PoolSlot } from './context.ts';
 
 /** What `pool.redis` is doing. */
 export interface LaneLoad {

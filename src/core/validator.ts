@@ -1,9 +1,9 @@
-import { within } from '../util/clock.ts';
-import type { Connections } from './dialer.ts';
-import type { Connection } from './dependencies.ts';
-import type { House, PoolSlot } from './context.ts';
-import type { IdleConnections } from './idle-connections.ts';
 import type { ResolvedOptions } from '../api/options.ts';
+import { within } from '../util/clock.ts';
+import type { House, PoolSlot } from './context.ts';
+import type { Connection } from './dependencies.ts';
+import type { Connections } from './dialer.ts';
+import type { IdleConnections } from './idle-connections.ts';
 
 /** The longest that a PING before lending may take; where a dial may take less, so may a PING. */
 const LONGEST_PING_MS = 1000;

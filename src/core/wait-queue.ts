@@ -1,7 +1,7 @@
 import { type Clock, deadline } from '../util/clock.ts';
 import { List, type Listed } from '../util/list.ts';
-import { onAbort } from './abort-signals.ts';
 import { warnThrown } from '../util/warn.ts';
+import { onAbort } from './abort-signals.ts';
 
 /** Who asks for a connection, and what becomes of it. Exactly one of the two functions is called, once. */
 export interface Request<S> {

@@ -1,8 +1,8 @@
 import { Redis, type RedisOptions } from 'ioredis';
-import { checkClientOptions } from '../api/redis-options.ts';
 import { invalidOption } from '../api/errors.ts';
 import type { ClientOptions, ResolvedOptions } from '../api/options.ts';
-import { copyPlain, kindOf } from '../util/plain.ts';
+import { copyPlain, kindOf } from '../api/plain.ts';
+import { checkClientOptions } from '../api/redis-options.ts';
 import { partTimes } from './sentinels.ts';
 
 /** What the pool decides on every connection: it dies rather than heals, and nothing is queued or sent twice. */

@@ -1,13 +1,13 @@
 import { inspect } from 'node:util';
 import type { Redis } from 'ioredis';
-import { type Clock, within } from '../util/clock.ts';
-import type { Connection, ConnectionOwner } from '../core/dependencies.ts';
 import type { ClientOptions, ResolvedOptions } from '../api/options.ts';
-import { realCause, withoutSecrets } from './server-greeting.ts';
-import { Intake } from './reply-intake.ts';
-import { dropSent, rejectSafely, tellsOfStray, whyForeign } from './internals.ts';
+import type { Connection, ConnectionOwner } from '../core/dependencies.ts';
+import { type Clock, within } from '../util/clock.ts';
 import { abandon, claim } from './client-options.ts';
+import { dropSent, rejectSafely, tellsOfStray, whyForeign } from './internals.ts';
+import { ReplyIntake } from './reply-intake.ts';
 import { type SentinelOrder, SentinelWatch } from './sentinels.ts';
+import { realCause, withoutSecrets } from './server-greeting.ts';
 
 /** How long a closing socket may wait for the server's FIN. */
 const FIN_MS = 500;
@@ -30,7 +30,7 @@ export class RedisConnection implements Connection {
   readonly #owner: ConnectionOwner;
   readonly #order: SentinelOrder;
   #client: Redis | undefined;
-  #intake: Intake | undefined;
+  #intake: ReplyIntake | undefined;
   #sentinels: SentinelWatch | undefined;
   /** The first error the client reported: what ioredis' own "Connection is closed." hides. */
   #error: Error | undefined;
@@ -72,7 +72,7 @@ export class RedisConnection implements Connection {
     return client !== undefined && client.status === 'ready' && client.stream.writable;
   }
 
-  get intake(): Intake | undefined {
+  get intake(): ReplyIntake | undefined {
     return this.#intake;
   }
 
@@ -124,7 +124,7 @@ export class RedisConnection implements Connection {
         dropSent(client);
         return this.#break(foreign);
       }
-      this.#intake = new Intake(client, (cause) => this.#break(cause));
+      this.#intake = new ReplyIntake(client, (cause) => this.#break(cause));
       this.#watchInfo(client);
     });
     await client.connect().catch(() => {

@@ -1,13 +1,13 @@
-import { type Clock, systemClock } from '../util/clock.ts';
-import { genericPoolEngine } from '../core/generic-pool.ts';
-import type { Hands } from '../core/dependencies.ts';
 import type { ClientOptions, ResolvedOptions } from '../api/options.ts';
-import { copyPlain } from '../util/plain.ts';
-import { check } from './ping.ts';
+import { copyPlain } from '../api/plain.ts';
+import type { Hands } from '../core/dependencies.ts';
+import { genericPoolEngine } from '../core/generic-pool.ts';
+import { type Clock, systemClock } from '../util/clock.ts';
 import { RedisConnection } from './connection.ts';
-import { outside } from './outside.ts';
-import { SentinelOrder } from './sentinels.ts';
 import { surveyOnce } from './maxclients.ts';
+import { outside } from './outside.ts';
+import { check } from './ping.ts';
+import { SentinelOrder } from './sentinels.ts';
 
 /** The real hands: sockets, timers, generic-pool. `redis` are the options of every client. */
 export function realHands(options: ResolvedOptions, redis: ClientOptions, clock: Clock = systemClock): Hands {

@@ -1,6 +1,6 @@
-import { mayBeTooMany, type Numbers, whyTooMany } from './capacity.ts';
 import type { Connection } from '../core/dependencies.ts';
 import { warn } from '../util/warn.ts';
+import { mayBeTooMany, type Numbers, whyTooMany } from './capacity.ts';
 
 /** With more clients than this, CLIENT LIST would keep the server for milliseconds. */
 const MOST_LISTED = 1000;

@@ -1,6 +1,6 @@
 import { ReplyError } from 'ioredis';
-import { type Clock, within } from '../util/clock.ts';
 import type { Connection } from '../core/dependencies.ts';
+import { type Clock, within } from '../util/clock.ts';
 
 /** Sends PING; rejects if there is no answer within `timeoutMs`. An error reply, as NOPERM, is an answer. */
 export function check({ client }: Connection, timeoutMs: number, clock: Clock): Promise<void> {

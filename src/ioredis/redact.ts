@@ -1,4 +1,4 @@
-import { isPlain } from '../util/plain.ts';
+import { isPlain } from '../api/plain.ts';
 
 /** Names of options that hold no secret. All other texts among the options do, for all anyone knows: a URL's query too. */
 const OPEN: ReadonlySet<string> = new Set([

@@ -1,7 +1,8 @@
 import type { Command, Redis } from 'ioredis';
-import { ARRAY, kindOfMessage, PUSH, ReplyReader, ReplyScanner, UNREAD } from './reply-reader.ts';
+import type { Intake } from '../core/dependencies.ts';
 import { warnThrown } from '../util/warn.ts';
 import { isCommandChanged, MOST_LEVELS, rejectSafely, sendsAsKnown } from './internals.ts';
+import { ARRAY, kindOfMessage, PUSH, ReplyReader, ReplyScanner, UNREAD } from './reply-reader.ts';
 
 /** Takes the bytes that have come. */
 export type Decoder = (chunk: Buffer) => void;
@@ -25,7 +26,7 @@ const UNASKED = /^([ps]?message|[ps]?unsubscribe)$/;
  * the others, one at a time, as long as one is owed. What comes when nothing is owed, what cannot be read, and whatever
  * is thrown meanwhile, ends the connection; and once that is given up, nothing is heard of it any more.
  */
-export class Intake {
+export class ReplyIntake implements Intake {
   /** Takes the bytes, and calls `read`; a lane does, while it has the connection. */
   listener: Decoder | undefined;
   readonly scanner = new ReplyScanner();

@@ -2,9 +2,9 @@ import { connect as connectTcp, type Socket } from 'node:net';
 import { basename } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import type { Redis } from 'ioredis';
-import type { Clock } from '../util/clock.ts';
 import { isPoolError } from '../api/errors.ts';
-import { isPlain } from '../util/plain.ts';
+import { isPlain } from '../api/plain.ts';
+import type { Clock } from '../util/clock.ts';
 import { Censor } from './redact.ts';
 
 /** How long the silent socket may take; a server that refuses says so at once. */

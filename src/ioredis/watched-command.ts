@@ -1,8 +1,8 @@
 import { AsyncResource } from 'node:async_hooks';
 import { type Command, Redis } from 'ioredis';
 import { isCommandChanged, rejectSafely, sendsAsKnown } from './internals.ts';
-import { areCommandsTraced } from './tracing.ts';
 import { unbind } from './lean-command.ts';
+import { areCommandsTraced } from './tracing.ts';
 
 const WATCHED = Symbol('watched');
 

@@ -1,6 +1,6 @@
 import { Redis } from 'ioredis';
-import type { PoolSlot } from '../core/context.ts';
 import type { Lease } from '../api/redis-pool.ts';
+import type { PoolSlot } from '../core/context.ts';
 import { LeaseHandle, type LeaseOwner } from './lease.ts';
 
 type LeaseClass = new (slot: PoolSlot, options: Redis['options'], owner: LeaseOwner) => LeaseHandle;

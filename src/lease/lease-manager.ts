@@ -1,14 +1,14 @@
 import type { Redis } from 'ioredis';
+import type { PoolErrorCode } from '../api/errors.ts';
+import type { CloseReason, Lease } from '../api/redis-pool.ts';
+import { type House, type PoolSlot, poolError, whyLost } from '../core/context.ts';
+import type { Connection } from '../core/dependencies.ts';
+import { withoutSecrets } from '../ioredis/server-greeting.ts';
+import { Taint, undoFor } from '../ioredis/taint.ts';
+import { LeakWatch } from './leak-detector.ts';
 import type { LeaseOwner } from './lease.ts';
 import { leaseMaker } from './lease-class.ts';
-import { Taint, undoFor } from '../ioredis/taint.ts';
-import type { PoolErrorCode } from '../api/errors.ts';
-import type { Connection } from '../core/dependencies.ts';
-import { type House, type PoolSlot, poolError, whyLost } from '../core/context.ts';
-import { LeakWatch } from './leak-detector.ts';
-import { withoutSecrets } from '../ioredis/server-greeting.ts';
 import { repliesOwed, settle } from './reset-connection.ts';
-import type { CloseReason, Lease } from '../api/redis-pool.ts';
 
 /** Takes a connection whose lease is over; with a `reason`, to be closed. `tell` is called once it rests. */
 type CameBack = (slot: PoolSlot, reason?: CloseReason, tell?: () => void) => void;

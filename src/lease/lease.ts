@@ -1,15 +1,15 @@
 import { inspect } from 'node:util';
 import { type Command, Redis } from 'ioredis';
-import { Taint, taintAfter } from '../ioredis/taint.ts';
 import type { PoolErrorCode } from '../api/errors.ts';
-import type { PoolSlot } from '../core/context.ts';
-import { rejectSafely } from '../ioredis/internals.ts';
 import type { LeaseMessage } from '../api/redis-pool.ts';
 import { checkSignal } from '../core/abort-signals.ts';
-import { warnThrown } from '../util/warn.ts';
+import type { PoolSlot } from '../core/context.ts';
+import { rejectSafely } from '../ioredis/internals.ts';
 import { multiOf, pipelineOf } from '../ioredis/lean-pipeline.ts';
-import { Messages } from './messages.ts';
+import { Taint, taintAfter } from '../ioredis/taint.ts';
 import { hasCallback, ignore } from '../ioredis/watched-command.ts';
+import { warnThrown } from '../util/warn.ts';
+import { Messages } from './messages.ts';
 
 /** What a lease needs of its pool. */
 export interface LeaseOwner {

@@ -1,7 +1,7 @@
 import type { Command } from 'ioredis';
-import { type Clock, within } from '../util/clock.ts';
 import type { Connection } from '../core/dependencies.ts';
 import { outside } from '../ioredis/outside.ts';
+import { type Clock, within } from '../util/clock.ts';
 
 /** How long a connection that came back may take to come clean. */
 const SETTLE_MS = 1000;

@@ -1,10 +1,10 @@
 import type { Command } from 'ioredis';
-import { Group } from './command-group.ts';
-import type { SharedOwner, SharedView } from './shared-owner.ts';
 import type { PoolErrorCode } from '../api/errors.ts';
 import type { Exchange } from '../core/connection-pool.ts';
 import { type House, poolError } from '../core/context.ts';
+import { Group } from './command-group.ts';
 import type { Lanes } from './multiplexer.ts';
+import type { SharedOwner, SharedView } from './shared-owner.ts';
 
 /** How often a connection is asked for that nobody but listeners waits for. */
 const WARM_AGAIN_MS = 1000;

@@ -1,16 +1,16 @@
 import { inspect } from 'node:util';
 import { type Command, Redis, type RedisOptions } from 'ioredis';
-import { called, type NodeCallback } from '../util/callback.ts';
-import { rejectSafely } from '../ioredis/internals.ts';
-import { Announcer } from './client-events.ts';
-import { Group } from './command-group.ts';
 import { isAlwaysShared, kindOf } from '../ioredis/command-kinds.ts';
+import { rejectSafely } from '../ioredis/internals.ts';
+import { keepBytes, SharedCommand } from '../ioredis/lean-command.ts';
 import { multiOf, pipelineOf } from '../ioredis/lean-pipeline.ts';
 import { withForcedEval } from '../ioredis/script-eval.ts';
-import { keepBytes, SharedCommand } from '../ioredis/lean-command.ts';
-import { checkOverride, isPlain, quiet, spoken } from './client-options.ts';
-import type { SharedOwner } from './shared-owner.ts';
 import { areWatched, watch } from '../ioredis/watched-command.ts';
+import { called, type NodeCallback } from '../util/callback.ts';
+import { Announcer } from './client-events.ts';
+import { checkOverride, isPlain, quiet, spoken } from './client-options.ts';
+import { Group } from './command-group.ts';
+import type { SharedOwner } from './shared-owner.ts';
 
 /** As much of ioredis' client as is built upon; its own types vary from one major to the next. */
 interface Client extends NodeJS.EventEmitter {

@@ -1,9 +1,9 @@
 import type { Command } from 'ioredis';
+import { another } from '../api/errors.ts';
 import { bytesOf } from '../ioredis/bytes.ts';
+import { rejectSafely } from '../ioredis/internals.ts';
 import { Group } from './command-group.ts';
 import type { Unit } from './lane.ts';
-import { another } from '../api/errors.ts';
-import { rejectSafely } from '../ioredis/internals.ts';
 
 /** What was handed over in one tick, as far as it is not sent. */
 export interface Batch {

@@ -1,15 +1,15 @@
 import type { Socket } from 'node:net';
 import type { Command } from 'ioredis';
-import { bytesOf } from '../ioredis/bytes.ts';
-import { blocksForMs } from '../ioredis/command-kinds.ts';
-import { handOver } from '../ioredis/watched-command.ts';
 import { another } from '../api/errors.ts';
+import type { Lease } from '../api/redis-pool.ts';
 import type { Exchange } from '../core/connection-pool.ts';
 import { type House, type PoolSlot, poolError } from '../core/context.ts';
-import type { Lending } from '../lease/lease-manager.ts';
-import { rejectSafely } from '../ioredis/internals.ts';
-import type { Lease } from '../api/redis-pool.ts';
 import { type Request, Waiters } from '../core/wait-queue.ts';
+import { bytesOf } from '../ioredis/bytes.ts';
+import { blocksForMs } from '../ioredis/command-kinds.ts';
+import { rejectSafely } from '../ioredis/internals.ts';
+import { handOver } from '../ioredis/watched-command.ts';
+import type { Lending } from '../lease/lease-manager.ts';
 
 /** Commands that go together, over a connection that is theirs until all are answered. */
 class Errand {

@@ -1,11 +1,11 @@
 import type { Command } from 'ioredis';
-import { type Batch, type CommandQueue, commandsOf, weightOf } from './command-queue.ts';
 import { Group } from './command-group.ts';
+import { touchOf } from './command-keys.ts';
+import { Order, type Run, type Touch } from './command-order.ts';
+import { type Batch, type CommandQueue, commandsOf, weightOf } from './command-queue.ts';
 import type { Lane, Unit } from './lane.ts';
-import { touchOf } from '../ioredis/command-keys.ts';
 import { chooseLane } from './lane-choice.ts';
 import type { LargeReplies } from './large-replies.ts';
-import { Order, type Run, type Touch } from './command-order.ts';
 
 /** What is needed of the lanes. */
 export interface DispatchOwner {

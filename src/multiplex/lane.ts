@@ -1,14 +1,14 @@
 import type { Command, Redis } from 'ioredis';
-import type { Clock } from '../util/clock.ts';
-import { LaneMeter } from './lane-meter.ts';
-import type { LargeReplies } from './large-replies.ts';
-import type { Connection } from '../core/dependencies.ts';
 import type { PoolSlot } from '../core/context.ts';
+import type { Connection } from '../core/dependencies.ts';
 import { rejectSafely } from '../ioredis/internals.ts';
 import { isPlain, isWrapped } from '../ioredis/tracing.ts';
-import { Group } from './command-group.ts';
-import { Outbox } from './write-buffer.ts';
 import { handOver, isUntold, isWatched } from '../ioredis/watched-command.ts';
+import type { Clock } from '../util/clock.ts';
+import { Group } from './command-group.ts';
+import { LaneMeter } from './lane-meter.ts';
+import type { LargeReplies } from './large-replies.ts';
+import { Outbox } from './write-buffer.ts';
 
 /** What is sent in one piece. */
 export type Unit = Command | Group;

@@ -1,22 +1,22 @@
 import type { Command } from 'ioredis';
-import { CommandQueue } from './command-queue.ts';
+import { another } from '../api/errors.ts';
+import { DEFAULTS } from '../api/options.ts';
+import type { Exchange } from '../core/connection-pool.ts';
+import { type House, type PoolSlot, poolError, whyLost } from '../core/context.ts';
+import type { Connection } from '../core/dependencies.ts';
+import { whyExpired } from '../core/expiry.ts';
 import { bytesOf } from '../ioredis/bytes.ts';
-import type { Group } from './command-group.ts';
-import { Lane } from './lane.ts';
-import { toResend } from './resend.ts';
+import { rejectSafely } from '../ioredis/internals.ts';
 import { Condition } from '../util/condition.ts';
+import type { Group } from './command-group.ts';
+import { CommandQueue } from './command-queue.ts';
+import type { OwnConnections } from './dedicated-connections.ts';
+import { Dispatch, type DispatchOwner } from './dispatcher.ts';
+import { Lane } from './lane.ts';
 import { isFree } from './lane-choice.ts';
 import { LargeReplies } from './large-replies.ts';
-import { whyExpired } from '../core/expiry.ts';
-import { Dispatch, type DispatchOwner } from './dispatcher.ts';
-import { another } from '../api/errors.ts';
-import type { Exchange } from '../core/connection-pool.ts';
-import type { Connection } from '../core/dependencies.ts';
-import { type House, type PoolSlot, poolError, whyLost } from '../core/context.ts';
-import { DEFAULTS } from '../api/options.ts';
+import { toResend } from './resend.ts';
 import { Overdue } from './timeouts.ts';
-import type { OwnConnections } from './dedicated-connections.ts';
-import { rejectSafely } from '../ioredis/internals.ts';
 
 /** For so long at least, book is kept of what is where. Milliseconds. */
 const DISPATCH_MS = 50;

@@ -1,8 +1,8 @@
 import type { Command } from 'ioredis';
 import { another } from '../api/errors.ts';
+import { isReadOnly } from '../ioredis/command-kinds.ts';
 import { rejectSafely } from '../ioredis/internals.ts';
 import { Group } from './command-group.ts';
-import { isReadOnly } from '../ioredis/command-kinds.ts';
 import type { Sent, Unit } from './lane.ts';
 
 /** Commands that were sent a second time, and will not be again. */

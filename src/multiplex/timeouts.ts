@@ -1,8 +1,8 @@
+import type { House } from '../core/context.ts';
+import type { Waiter } from '../core/wait-queue.ts';
 import { deadline } from '../util/clock.ts';
 import type { CommandQueue } from './command-queue.ts';
 import type { Lane } from './lane.ts';
-import type { House } from '../core/context.ts';
-import type { Waiter } from '../core/wait-queue.ts';
 
 /** What becomes of what has waited for too long. */
 export interface OverdueOwner {

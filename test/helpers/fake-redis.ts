@@ -1,8 +1,8 @@
 import { type Command, Redis } from 'ioredis';
-import { within } from '../../src/util/clock.ts';
-import type { Connection, ConnectionOwner, Hands } from '../../src/core/dependencies.ts';
 import type { PoolOptions } from '../../src/api/options.ts';
+import type { Connection, ConnectionOwner, Hands } from '../../src/core/dependencies.ts';
 import { Pool } from '../../src/pool.ts';
+import { within } from '../../src/util/clock.ts';
 import { FakeClock } from './fake-clock.ts';
 
 /** A client that sends nowhere: it notes its commands, and answers OK unless told to hold its replies. */

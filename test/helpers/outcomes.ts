@@ -1,8 +1,8 @@
 import { expect } from 'vitest';
-import type { PoolEvents } from '../../src/index.ts';
 import { EVENT_NAMES } from '../../src/api/options.ts';
-import type { Pool } from '../../src/pool.ts';
 import type { Lease } from '../../src/api/redis-pool.ts';
+import type { PoolEvents } from '../../src/index.ts';
+import type { Pool } from '../../src/pool.ts';
 import type { FakeRedis } from './fake-redis.ts';
 
 /** What the server and the pool say of the connections, in redigo's three numbers. */

@@ -1,10 +1,10 @@
-import type { Engine } from '../../src/core/permits.ts';
-import { genericPoolEngine } from '../../src/core/generic-pool.ts';
 import { isPoolError } from '../../src/api/errors.ts';
-import type { Connection } from '../../src/core/dependencies.ts';
 import type { BorrowContext, PoolOptions } from '../../src/api/options.ts';
-import type { Pool } from '../../src/pool.ts';
 import type { Lease, PoolEvents } from '../../src/api/redis-pool.ts';
+import type { Connection } from '../../src/core/dependencies.ts';
+import { genericPoolEngine } from '../../src/core/generic-pool.ts';
+import type { Engine } from '../../src/core/permits.ts';
+import type { Pool } from '../../src/pool.ts';
 import { settled } from './fake-clock.ts';
 import { behind, type FakeConnection, FakeRedis } from './fake-redis.ts';
 import { Caller, type Draw, Order } from './pool-callers.ts';

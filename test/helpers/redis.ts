@@ -1,7 +1,7 @@
 import { Redis, type RedisOptions } from 'ioredis';
 import { afterAll, beforeAll, expect, onTestFinished } from 'vitest';
-import type { Clock } from '../../src/util/clock.ts';
 import { isPoolError, Pool, type PoolError, type PoolOptions, type PoolStats } from '../../src/index.ts';
+import type { Clock } from '../../src/util/clock.ts';
 import { type RunningServer, startServer } from '../../tools/redis-server.js';
 import { freezeProcess } from './child.ts';
 

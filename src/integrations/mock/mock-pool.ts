@@ -1,11 +1,11 @@
 import type { Redis } from 'ioredis';
-import { readArguments } from '../../core/constructor-arguments.ts';
-import { reallyAfter } from '../../util/clock.ts';
 import { invalidOption } from '../../api/errors.ts';
 import { DEFAULTS, type PoolOptions } from '../../api/options.ts';
-import { Pool } from '../../pool.ts';
-import { check } from '../../ioredis/ping.ts';
 import type { AcquireOptions, CloseOptions, Lease } from '../../api/redis-pool.ts';
+import { readArguments } from '../../core/constructor-arguments.ts';
+import { check } from '../../ioredis/ping.ts';
+import { Pool } from '../../pool.ts';
+import { reallyAfter } from '../../util/clock.ts';
 import { warn } from '../../util/warn.ts';
 import type { Answer, AnswerHandler } from './answers.ts';
 import { memoryClients } from './clients.ts';

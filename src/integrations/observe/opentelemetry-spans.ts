@@ -1,6 +1,6 @@
 import { SpanKind, SpanStatusCode, type Tracer } from '@opentelemetry/api';
-import { systemClock } from '../../util/clock.ts';
 import type { RedisPool } from '../../api/redis-pool.ts';
+import { systemClock } from '../../util/clock.ts';
 import { hearDurations } from './durations.ts';
 import { listen } from './listen.ts';
 import { POOL_NAME } from './opentelemetry-metrics.ts';

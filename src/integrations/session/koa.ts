@@ -1,5 +1,5 @@
-import { mayFailUnheard } from '../../util/callback.ts';
 import type { RedisPool } from '../../api/redis-pool.ts';
+import { mayFailUnheard } from '../../util/callback.ts';
 import { resolveSessionOptions, type SessionOptions } from './session-options.ts';
 import { Sessions } from './sessions.ts';
 

@@ -1,10 +1,10 @@
 import { EventEmitter } from 'node:events';
 import { inspect } from 'node:util';
-import { called, mayFailUnheard, type NodeCallback } from '../../util/callback.ts';
 import { invalidOption } from '../../api/errors.ts';
 import { checkRule, type PoolOptions, truth } from '../../api/options.ts';
-import { Pool } from '../../pool.ts';
 import type { RedisPool } from '../../api/redis-pool.ts';
+import { Pool } from '../../pool.ts';
+import { called, mayFailUnheard, type NodeCallback } from '../../util/callback.ts';
 import { warnThrown } from '../../util/warn.ts';
 import { ExpressSessions, type SessionRequest } from './express-sessions.ts';
 import { FailOpen } from './fail-open.ts';

@@ -1,0 +1,70 @@
+import { getKeyIndexes, hasFlag } from '@ioredis/commands';
+import type { Command } from 'ioredis';
+import { isListed, isReadOnly } from '../ioredis/command-kinds.ts';
+import { Group } from './command-group.ts';
+import type { Touch } from './command-order.ts';
+
+/** They touch no key, but may tell others, or the caller, that what was written before is there. */
+const KEYLESS: ReadonlySet<string> = new Set(
+  'publish spublish ping echo time info role lastsave command pubsub lolwut'.split(' '),
+);
+/** With more than a key, patterns among their arguments name others. */
+const PATTERNED: ReadonlySet<string> = new Set(['sort', 'sort_ro']);
+/** Their key is not where the table has it, or not only. */
+const ELSEWHERE: ReadonlySet<string> = new Set(['migrate']);
+/** Around the commands of a transaction; they do nothing by themselves. */
+const FRAME: ReadonlySet<string> = new Set(['multi', 'exec', 'discard']);
+
+const NOTHING: Touch = { reads: true, keys: [], scope: 'keys' };
+const WRITERS: Touch = { reads: true, keys: [], scope: 'writers' };
+const ALL: Touch = { reads: false, keys: [], scope: 'all' };
+
+/** Commands with one key, their first argument, whatever else they have; and whether they only read. */
+const plain = new Map<string, boolean | undefined>();
+
+/** What a command, or a group of them, touches. */
+export function touchOf(unit: Command | Group): Touch {
+  if (!(unit instanceof Group)) return touchOfOne(unit);
+  let reads = true;
+  let scope: Touch['scope'] = 'keys';
+  const keys: string[] = [];
+  for (const command of unit.commands) {
+    const one = touchOfOne(command);
+    reads &&= one.reads;
+    if (one.scope === 'all' || scope === 'keys') scope = one.scope;
+    for (const key of one.keys) keys.push(key);
+  }
+  return { reads, keys, scope };
+}
+
+function touchOfOne({ name, args }: Command): Touch {
+  const reads = plain.get(name);
+  if (reads !== undefined && args.length > 0) return { reads, keys: [textOf(args[0])], scope: 'keys' };
+  const lower = name.toLowerCase();
+  if (lower !== name) return touchOfOne({ name: lower, args } as Command);
+  if (KEYLESS.has(name)) return WRITERS;
+  if (FRAME.has(name)) return NOTHING;
+  if (!isListed(name)) return ALL;
+  if (!plain.has(name)) plain.set(name, isPlain(name) ? isReadOnly(name, args) : undefined);
+  const keys = keysOf(name, args);
+  if (keys.length > 0) return { reads: isReadOnly(name, args), keys, scope: 'keys' };
+  return isReadOnly(name, args) ? WRITERS : ALL;
+}
+
+/** The keys of a command; none, if they are not known. */
+function keysOf(name: string, args: readonly unknown[]): string[] {
+  if (ELSEWHERE.has(name) || (PATTERNED.has(name) && args.length > 1)) return [];
+  return getKeyIndexes(name, args as string[])
+    .filter((index) => index < args.length)
+    .map((index) => textOf(args[index]));
+}
+
+function isPlain(name: string): boolean {
+  if (hasFlag(name, 'movablekeys')) return false;
+  return [1, 2, 9].every((length) => String(getKeyIndexes(name, Array(length).fill('x'))) === '0');
+}
+
+/** Bytes that are no text may look like others here; such keys are then kept in order for nothing. */
+function textOf(key: unknown): string {
+  return typeof key === 'string' ? key : String(key);
+}
