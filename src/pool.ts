@@ -16,33 +16,33 @@ import type {
   RedisPool,
 } from './api/redis-pool.ts';
 import { checkKeys } from './api/spelling.ts';
-import { inCallersContext } from './core/async-context.ts';
-import { Exchange } from './core/connection-pool.ts';
+import { bindAsyncContext } from './core/async-context.ts';
+import { ConnectionPool } from './core/connection-pool.ts';
 import { readArguments } from './core/constructor-arguments.ts';
-import type { House, PoolSlot } from './core/context.ts';
-import type { Connection, Hands } from './core/dependencies.ts';
+import type { PoolContext, PoolSlot } from './core/context.ts';
+import type { Connection, Dependencies } from './core/dependencies.ts';
 import { Events } from './core/events.ts';
 import { Health } from './core/health.ts';
-import { Ledger } from './core/slot.ts';
+import { Slots } from './core/slot.ts';
 import { describe } from './core/stats.ts';
 import { clientOptions } from './ioredis/client-options.ts';
-import { realHands } from './ioredis/default-dependencies.ts';
-import { Lending } from './lease/lease-manager.ts';
-import { makeShared } from './multiplex/client.ts';
-import { Multiplex } from './multiplex/client-backend.ts';
-import { OwnConnections } from './multiplex/dedicated-connections.ts';
-import { Lanes } from './multiplex/multiplexer.ts';
+import { defaultDependencies } from './ioredis/default-dependencies.ts';
+import { LeaseManager } from './lease/lease-manager.ts';
+import { makePoolRedis } from './multiplex/client.ts';
+import { ClientBackend } from './multiplex/client-backend.ts';
+import { DedicatedConnections } from './multiplex/dedicated-connections.ts';
+import { Multiplexer } from './multiplex/multiplexer.ts';
 
 const GRACE_MS = 5000;
 
 /** A bounded pool of ioredis connections. {@link RedisPool} says what each method promises. */
 export class Pool implements RedisPool {
-  readonly #house: House;
+  readonly #context: PoolContext;
   readonly #clientOptions: ClientOptions;
-  readonly #exchange: Exchange;
-  readonly #lending: Lending;
-  readonly #own: OwnConnections;
-  readonly #lanes: Lanes;
+  readonly #exchange: ConnectionPool;
+  readonly #lending: LeaseManager;
+  readonly #own: DedicatedConnections;
+  readonly #lanes: Multiplexer;
   readonly #health: Health;
   #redis: Redis | undefined;
 
@@ -54,33 +54,35 @@ export class Pool implements RedisPool {
   constructor(url?: string, options?: PoolOptions);
   constructor(options: PoolOptions);
   /** @internal */
-  constructor(options: PoolOptions, hands: Partial<Hands>);
-  constructor(first?: string | PoolOptions, second?: PoolOptions | Partial<Hands>) {
-    const [given, hands] = readArguments(first, second);
+  constructor(options: PoolOptions, deps: Partial<Dependencies>);
+  constructor(first?: string | PoolOptions, second?: PoolOptions | Partial<Dependencies>) {
+    const [given, deps] = readArguments(first, second);
     const options = resolveOptions(given);
     this.#clientOptions = clientOptions(options);
-    this.#house = {
+    this.#context = {
       options,
-      hands: { ...realHands(options, this.#clientOptions, hands.clock), ...hands },
-      ledger: new Ledger<Connection>(options.maxActive),
+      deps: { ...defaultDependencies(options, this.#clientOptions, deps.clock), ...deps },
+      slots: new Slots<Connection>(options.maxActive),
       events: new Events(options, () => this.stats()),
     };
-    this.#exchange = new Exchange(this.#house, (waiting) => this.#lanes.makeRoom(waiting));
-    this.#lending = new Lending(this.#house, (slot, reason, tell) => this.#exchange.rest(slot, reason, tell));
-    this.#own = new OwnConnections(this.#house, this.#exchange, this.#lending);
-    this.#lanes = new Lanes(this.#house, this.#exchange, this.#own);
-    this.#health = new Health(this.#house, this.#exchange, this.#lanes);
+    this.#exchange = new ConnectionPool(this.#context, (waiting) => this.#lanes.makeRoom(waiting));
+    this.#lending = new LeaseManager(this.#context, (slot, reason, tell) =>
+      this.#exchange.release(slot, reason, tell),
+    );
+    this.#own = new DedicatedConnections(this.#context, this.#exchange, this.#lending);
+    this.#lanes = new Multiplexer(this.#context, this.#exchange, this.#own);
+    this.#health = new Health(this.#context, this.#exchange, this.#lanes);
   }
 
   get name(): string {
-    return this.#house.options.name;
+    return this.#context.options.name;
   }
 
   get redis(): Redis {
     if (this.#redis) return this.#redis;
     const parts = { exchange: this.#exchange, lanes: this.#lanes };
-    const multiplex = new Multiplex(this.#house, parts, (graceMs) => this.close({ graceMs }));
-    this.#redis = makeShared(copyPlain(this.#clientOptions), multiplex);
+    const multiplex = new ClientBackend(this.#context, parts, (graceMs) => this.close({ graceMs }));
+    this.#redis = makePoolRedis(copyPlain(this.#clientOptions), multiplex);
     return this.#redis;
   }
 
@@ -98,8 +100,8 @@ export class Pool implements RedisPool {
     const stack = this.#lending.leaks.stack(this.acquire);
     return new Promise((resolve, failed) => {
       const served = (slot: PoolSlot, waitedMs: number): void =>
-        resolve(this.#lending.lend(slot, waitedMs, stack));
-      this.#exchange.request(options, inCallersContext({ served, failed }, this.#house.events));
+        resolve(this.#lending.create(slot, waitedMs, stack));
+      this.#exchange.acquire(options, bindAsyncContext({ served, failed }, this.#context.events));
     });
   }
 
@@ -108,7 +110,7 @@ export class Pool implements RedisPool {
   }
 
   health(options?: HealthOptions): Promise<PoolHealth> {
-    return this.#health.look(options);
+    return this.#health.check(options);
   }
 
   stats(): PoolStats {
@@ -121,7 +123,7 @@ export class Pool implements RedisPool {
 
   /** @internal */
   [DURATIONS](listener: DurationListener): () => void {
-    return this.#house.events.addDurations(listener);
+    return this.#context.events.addDurations(listener);
   }
 
   /** One line for logs and the console. */
@@ -146,17 +148,17 @@ export class Pool implements RedisPool {
   }
 
   on<E extends PoolEventName>(event: E, listener: PoolListener<E>): this {
-    this.#house.events.add(event, listener);
+    this.#context.events.add(event, listener);
     return this;
   }
 
   once<E extends PoolEventName>(event: E, listener: PoolListener<E>): this {
-    this.#house.events.addOnce(event, listener);
+    this.#context.events.addOnce(event, listener);
     return this;
   }
 
   off<E extends PoolEventName>(event: E, listener: PoolListener<E>): this {
-    this.#house.events.remove(event, listener);
+    this.#context.events.remove(event, listener);
     return this;
   }
 }

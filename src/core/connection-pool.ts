@@ -1,40 +1,40 @@
 import type { AcquireOptions, CloseReason, PoolStats } from '../api/redis-pool.ts';
-import type { House, PoolSlot } from './context.ts';
-import { Connections } from './dialer.ts';
+import type { PoolContext, PoolSlot } from './context.ts';
+import { Dialer } from './dialer.ts';
 import { whyExpired } from './expiry.ts';
 import { IdleConnections } from './idle-connections.ts';
 import { Line, type Patience } from './line.ts';
 import { Outage } from './outage.ts';
-import { Admission } from './pool-errors.ts';
+import { PoolErrors } from './pool-errors.ts';
 import { Readiness } from './readiness.ts';
 import { Shutdown } from './shutdown.ts';
 import { type LaneLoad, takeSnapshot } from './stats.ts';
-import { Checker } from './validator.ts';
-import { type Request, type Waiter, Waiters } from './wait-queue.ts';
+import { Validator } from './validator.ts';
+import { type AcquireRequest, type Waiter, WaitQueue } from './wait-queue.ts';
 
 /**
  * Where those who want a connection and the connections meet: first come, first served, idle ones first, dials for
  * the rest.
  */
-export class Exchange {
-  readonly #house: House;
-  readonly #waiters: Waiters<PoolSlot>;
-  readonly #connections: Connections;
+export class ConnectionPool {
+  readonly #context: PoolContext;
+  readonly #waiters: WaitQueue<PoolSlot>;
+  readonly #connections: Dialer;
   readonly idle: IdleConnections;
-  readonly #checker: Checker;
+  readonly #checker: Validator;
   /** Who may come in, and what those are told who may not. */
-  readonly admission: Admission;
+  readonly admission: PoolErrors;
   readonly #outage: Outage;
   readonly readiness: Readiness;
-  readonly line: Line;
+  readonly queue: Line;
   readonly #now: () => number;
   #shutdown: Shutdown | undefined;
 
   /** `crowded` is told when someone waits for whom there is no room, and how many there are then. */
-  constructor(house: House, crowded: (waiting: number) => void) {
-    this.#house = house;
-    this.#now = () => house.hands.clock.now();
-    this.#connections = new Connections(house, {
+  constructor(context: PoolContext, crowded: (waiting: number) => void) {
+    this.#context = context;
+    this.#now = () => context.deps.clock.now();
+    this.#connections = new Dialer(context, {
       wanted: () => this.#wanted(),
       urgent: () => this.#waiters.length > 0 || this.readiness.awaited,
       arrived: (slot) => this.#arrived(slot),
@@ -42,55 +42,55 @@ export class Exchange {
       lost: (slot, cause) => this.#lost(slot, cause),
       gone: () => (this.#shutdown ? this.#shutdown.check() : this.#serve()),
     });
-    this.idle = new IdleConnections(house, (slot, reason) => this.#connections.retire(slot, reason));
-    this.#checker = new Checker(house, this.#connections, this.idle, (slot, restedSince) =>
+    this.idle = new IdleConnections(context, (slot, reason) => this.#connections.close(slot, reason));
+    this.#checker = new Validator(context, this.#connections, this.idle, (slot, restedSince) =>
       this.#passed(slot, restedSince),
     );
-    const admission = new Admission(house, this.#connections);
+    const admission = new PoolErrors(context, this.#connections);
     this.admission = admission;
-    this.readiness = new Readiness(house, this.#connections, this.idle, admission);
-    this.#waiters = new Waiters(house.hands.clock, (waiter, why) => {
+    this.readiness = new Readiness(context, this.#connections, this.idle, admission);
+    this.#waiters = new WaitQueue(context.deps.clock, (waiter, why) => {
       // With the last one gone, dials are wanted for minIdle alone, and the next one is nobody's concern.
       if (this.#waiters.length === 0) this.#connections.dialMore();
       return admission.gaveUp(waiter, why);
     });
-    this.line = new Line(house, this.#waiters, this.idle, admission, crowded);
+    this.queue = new Line(context, this.#waiters, this.idle, admission, crowded);
     this.#outage = new Outage(this.#connections, this.#waiters, this.readiness, admission);
     // In a moment, so that listeners added right after the pool was made hear of it too.
-    if (house.options.minIdle > 0) void Promise.resolve().then(() => this.#connections.dialMore());
+    if (context.options.minIdle > 0) void Promise.resolve().then(() => this.#connections.dialMore());
   }
 
   /** Serves `request` at once, or lets it wait; throws what refuses it. */
-  request(options: AcquireOptions | undefined, request: Request<PoolSlot>): void {
-    const { acquireTimeoutMs, maxWaiting } = this.#house.options;
+  acquire(options: AcquireOptions | undefined, request: AcquireRequest<PoolSlot>): void {
+    const { acquireTimeoutMs, maxWaiting } = this.#context.options;
     const asked = this.admission.mayCome(options, this.#shutdown !== undefined);
     const { timeoutMs = acquireTimeoutMs, signal } = asked;
     this.#enter(request, { timeoutMs, signal, maxWaiting });
   }
 
   /** The same for a lane, which is never one too many, and watches over its time itself. Returns what takes it back. */
-  requestLane(request: Request<PoolSlot>): () => void {
+  acquireForLane(request: AcquireRequest<PoolSlot>): () => void {
     this.admission.mayCome(undefined, this.#shutdown !== undefined);
     const timeoutMs = Number.POSITIVE_INFINITY;
     const waiter = this.#enter(request, { timeoutMs, signal: undefined, maxWaiting: timeoutMs });
     return () => {
-      if (waiter) this.#waiters.withdraw(waiter);
+      if (waiter) this.#waiters.cancel(waiter);
       this.#connections.dialMore(); // which may be wanted no longer
     };
   }
 
-  #enter(request: Request<PoolSlot>, patience: Patience): Waiter<PoolSlot> | undefined {
+  #enter(request: AcquireRequest<PoolSlot>, patience: Patience): Waiter<PoolSlot> | undefined {
     const slot = this.#waiters.length === 0 ? this.idle.take(this.#now()) : undefined;
     // A listener may have closed the pool, when an expired connection was found and closed.
     if (this.#shutdown && !slot) throw this.admission.closed();
     let waiter: Waiter<PoolSlot> | undefined;
-    if (slot && !this.#checker.due(slot)) {
+    if (slot && !this.#checker.isDue(slot)) {
       request.served(slot, 0);
     } else if (slot) {
-      waiter = this.#waiters.admit(request, patience.timeoutMs, patience.signal);
+      waiter = this.#waiters.add(request, patience.timeoutMs, patience.signal);
       void this.#checkFor(waiter, slot);
     } else {
-      waiter = this.line.join(request, patience);
+      waiter = this.queue.join(request, patience);
     }
     if (this.#wanted() > 0) this.#connections.dialMore();
     this.readiness.look();
@@ -119,7 +119,7 @@ export class Exchange {
       const slot = this.idle.take(now);
       // Looked up only now: a listener may have ended a waiter when `take` closed an expired connection.
       const waiter = this.#waiters.first;
-      if (slot && waiter && this.#checker.due(slot)) void this.#checkFor(waiter, slot);
+      if (slot && waiter && this.#checker.isDue(slot)) void this.#checkFor(waiter, slot);
       else if (slot && waiter) this.#waiters.serve(waiter, slot);
       else if (slot) this.idle.putBack(slot, slot.since - slot.idleMs);
       else break;
@@ -129,14 +129,14 @@ export class Exchange {
 
   /** Looks at the connection first. If it is no good, the waiter is first in line for another. */
   async #checkFor(waiter: Waiter<PoolSlot>, slot: PoolSlot): Promise<void> {
-    this.#waiters.setAside(waiter);
+    this.#waiters.holdBack(waiter);
     const passed = await this.#checker.run(slot);
     slot.since = this.#now(); // it is held from now on, not since the check
     if (passed && !waiter.settled && !this.#whyUnfit(slot)) {
       this.#waiters.serve(waiter, slot);
     } else {
       if (!waiter.settled) this.#waiters.requeue(waiter);
-      if (passed) this.rest(slot);
+      if (passed) this.release(slot);
       this.#serve();
     }
   }
@@ -145,7 +145,7 @@ export class Exchange {
   #passed(slot: PoolSlot, restedSince: number): void {
     const waiter = this.#waiters.first;
     if (this.#whyUnfit(slot)) {
-      this.rest(slot);
+      this.release(slot);
     } else if (waiter) {
       slot.since = this.#now();
       this.#waiters.serve(waiter, slot);
@@ -160,14 +160,14 @@ export class Exchange {
    * Where a connection goes that nobody uses any more; with a `reason`, it is closed. `tell` is called when it has
    * come to rest, and before it moves on.
    */
-  rest(slot: PoolSlot, reason?: CloseReason, tell?: () => void): void {
+  release(slot: PoolSlot, reason?: CloseReason, tell?: () => void): void {
     if (slot.state === 'closing' || slot.state === 'gone') return; // cut off when the pool was closed
-    if (slot.state !== 'idle') this.#house.ledger.move(slot, 'idle', this.#now());
+    if (slot.state !== 'idle') this.#context.slots.move(slot, 'idle', this.#now());
     if (!slot.judged && slot.connection?.alive) this.#connections.cameBack(slot);
     const why = reason ?? this.#whyUnfit(slot) ?? whyExpired(slot, slot.since);
     if (why) {
       tell?.();
-      this.#connections.retire(slot, why);
+      this.#connections.close(slot, why);
       this.#outage.look();
     } else {
       this.idle.put(slot);
@@ -183,9 +183,9 @@ export class Exchange {
     const unfit = this.#whyUnfit(slot);
     const waiter = this.#waiters.first;
     if (unfit) {
-      this.#connections.retire(slot, unfit);
+      this.#connections.close(slot, unfit);
     } else if (waiter) {
-      this.#house.ledger.move(slot, 'inUse', this.#now());
+      this.#context.slots.move(slot, 'inUse', this.#now());
       this.#waiters.serve(waiter, slot);
     } else {
       this.idle.put(slot);
@@ -212,17 +212,17 @@ export class Exchange {
   /** How many dials someone has a use for. */
   #wanted(): number {
     if (this.#shutdown) return 0;
-    return this.#waiters.length || this.readiness.wanted - this.idle.length - this.#checker.doubted;
+    return this.#waiters.length || this.readiness.wanted - this.idle.length - this.#checker.suspects;
   }
 
   stats(lanes: LaneLoad): PoolStats {
-    return takeSnapshot(this.#house, this.#waiters, lanes);
+    return takeSnapshot(this.#context, this.#waiters, lanes);
   }
 
   /** Makes all present connections stale. */
   clear(): void {
-    const { ledger, events } = this.#house;
-    for (const slot of ledger.slots) slot.stale = true;
+    const { slots, events } = this.#context;
+    for (const slot of slots.all) slot.stale = true;
     if (events.count('clear')) events.emit('clear', {});
     this.idle.closeAll('cleared');
   }
@@ -237,14 +237,14 @@ export class Exchange {
   #shutDown(): Shutdown {
     this.#connections.stop();
     this.idle.stop();
-    const shutdown = new Shutdown(this.#house, this.#connections);
+    const shutdown = new Shutdown(this.#context, this.#connections);
     this.#shutdown = shutdown;
     this.#checker.stop();
     this.readiness.fail(() => this.admission.closed());
     this.#waiters.failAll(() => this.admission.closed(), 'everyone');
     this.idle.closeAll('poolClosed');
-    for (const slot of this.#house.ledger.slots) {
-      if (slot.state === 'connecting') this.#connections.retire(slot, 'poolClosed');
+    for (const slot of this.#context.slots.all) {
+      if (slot.state === 'connecting') this.#connections.close(slot, 'poolClosed');
     }
     shutdown.check();
     return shutdown;

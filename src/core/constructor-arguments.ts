@@ -1,19 +1,19 @@
 import { invalidOption } from '../api/errors.ts';
 import { type PoolOptions, readOptions } from '../api/options.ts';
 import { isTagged } from '../api/plain.ts';
-import type { Hands } from './dependencies.ts';
+import type { Dependencies } from './dependencies.ts';
 
-const HANDS: ReadonlySet<string> = new Set<keyof Hands>([
+const HANDS: ReadonlySet<string> = new Set<keyof Dependencies>([
   'clock',
   'random',
-  'engine',
+  'permits',
   'connect',
-  'check',
-  'survey',
+  'ping',
+  'checkMaxClients',
 ]);
 
 /** Sorts the constructor's arguments: a URL and options, or options and, for tests and the mock, hands. */
-export function readArguments(first: unknown, second: unknown): [PoolOptions, Partial<Hands>] {
+export function readArguments(first: unknown, second: unknown): [PoolOptions, Partial<Dependencies>] {
   if (first === undefined || typeof first === 'string') {
     const options = asOptions(second ?? {}); // read here already, for a spread takes own values alone
     if (first === undefined) return [options, {}];

@@ -1,17 +1,17 @@
 import { PoolError, type PoolErrorCode } from '../api/errors.ts';
 import type { ResolvedOptions } from '../api/options.ts';
-import type { Connection, Hands } from './dependencies.ts';
+import type { Connection, Dependencies } from './dependencies.ts';
 import type { Events } from './events.ts';
-import type { Ledger, Slot } from './slot.ts';
+import type { Slot, Slots } from './slot.ts';
 
 /** A place for one connection. */
 export type PoolSlot = Slot<Connection>;
 
 /** What the parts of one pool share. */
-export interface House {
+export interface PoolContext {
   readonly options: ResolvedOptions;
-  readonly hands: Hands;
-  readonly ledger: Ledger<Connection>;
+  readonly deps: Dependencies;
+  readonly slots: Slots<Connection>;
   readonly events: Events;
 }
 
@@ -23,7 +23,7 @@ export function whyLost({ connection, closedAs }: PoolSlot): Error {
 
 /** An error of this pool, with its numbers. */
 export function poolError(
-  { events }: House,
+  { events }: PoolContext,
   code: PoolErrorCode,
   message: string,
   cause?: unknown,

@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 import type { Clock } from '../util/clock.ts';
-import type { Engine } from './permits.ts';
+import type { Permits } from './permits.ts';
 
 /** What comes over a connection, for those who take part in reading it. */
 export interface Intake {
@@ -46,16 +46,16 @@ export interface ConnectionOwner {
 }
 
 /** Everything the pool does that is not a decision: I/O, time, chance. Replaced in tests and by the mock. */
-export interface Hands {
+export interface Dependencies {
   readonly clock: Clock;
   /** Between 0 and 1, for jitter. */
   random(): number;
   /** Makes the engine that bounds the number of connections. */
-  engine(maxActive: number): Engine;
+  permits(maxActive: number): Permits;
   /** Starts a dial. */
   connect(owner: ConnectionOwner): Connection;
   /** Asks an idle connection whether it is alive; rejects if there is no answer within `timeoutMs`. */
-  check(connection: Connection, timeoutMs: number): Promise<void>;
+  ping(connection: Connection, timeoutMs: number): Promise<void>;
   /** Looks, over a new connection that nobody has yet, whether the server has room for the pool; warns if not. */
-  survey(connection: Connection): void;
+  checkMaxClients(connection: Connection): void;
 }

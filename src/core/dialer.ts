@@ -1,10 +1,10 @@
 import type { CloseReason } from '../api/redis-pool.ts';
 import { Backoff, STOOD_MS } from './backoff.ts';
-import { type House, type PoolSlot, poolError, whyLost } from './context.ts';
-import type { Engine } from './permits.ts';
+import { type PoolContext, type PoolSlot, poolError, whyLost } from './context.ts';
+import type { Permits } from './permits.ts';
 
 /** What the pool is told of its connections. */
-export interface ConnectionsOwner {
+export interface DialerOwner {
   /** How many dials, those under way included, someone has a use for. */
   wanted(): number;
   /** Whether any of them is waited for, rather than wanted for `minIdle`. */
@@ -23,19 +23,19 @@ export interface ConnectionsOwner {
  * Births and deaths: dials connections within `maxActive`, `maxConnecting` and the back-off, and closes them.
  * A dial belongs to nobody: who asked for it may be served otherwise, or give up, and it goes to the next.
  */
-export class Connections {
-  readonly #house: House;
-  readonly #owner: ConnectionsOwner;
-  readonly #engine: Engine;
+export class Dialer {
+  readonly #context: PoolContext;
+  readonly #owner: DialerOwner;
+  readonly #engine: Permits;
   readonly #backoff = new Backoff();
   /** The number of the last dial that was begun. */
   #latest = 0;
   #cancelRetry: (() => void) | undefined;
 
-  constructor(house: House, owner: ConnectionsOwner) {
-    this.#house = house;
+  constructor(context: PoolContext, owner: DialerOwner) {
+    this.#context = context;
     this.#owner = owner;
-    this.#engine = house.hands.engine(house.options.maxActive);
+    this.#engine = context.deps.permits(context.options.maxActive);
   }
 
   /** The error of the last dial, unless one has succeeded since. */
@@ -45,17 +45,17 @@ export class Connections {
 
   /** Redis is down for all we know: no connection stands, and no dial may start yet. */
   get down(): boolean {
-    return this.#backoff.refuses(this.#house.hands.clock.now()) && !this.standing;
+    return this.#backoff.refuses(this.#context.deps.clock.now()) && !this.hasOpen;
   }
 
   /** No connection stands, and the last dial failed. */
   get failing(): boolean {
-    return this.lastError !== undefined && !this.standing;
+    return this.lastError !== undefined && !this.hasOpen;
   }
 
   /** Whether a connection stands. One in use may have died, and counts until its borrower gives it back. */
-  get standing(): boolean {
-    for (const { state, connection } of this.#house.ledger.slots) {
+  get hasOpen(): boolean {
+    for (const { state, connection } of this.#context.slots.all) {
       if ((state === 'inUse' || state === 'idle') && connection?.alive) return true;
     }
     return false;
@@ -63,18 +63,15 @@ export class Connections {
 
   /** Starts as many dials as are wanted and allowed; those that the back-off delays start later by themselves. */
   dialMore(): void {
-    const { ledger, options, hands } = this.#house;
+    const { slots, options, deps } = this.#context;
     this.#stopRetry();
-    if (this.#backoff.doubtful) this.#lookForProof(hands.clock.now());
+    if (this.#backoff.doubtful) this.#lookForProof(deps.clock.now());
     const most = this.#backoff.limit(options.maxConnecting);
-    while (
-      ledger.count.connecting < Math.min(this.#owner.wanted(), most) &&
-      ledger.total < options.maxActive
-    ) {
-      const delay = this.#backoff.remaining(hands.clock.now());
+    while (slots.count.connecting < Math.min(this.#owner.wanted(), most) && slots.total < options.maxActive) {
+      const delay = this.#backoff.remaining(deps.clock.now());
       if (delay > 0) {
         const hold = this.#owner.urgent() ? undefined : 'background';
-        this.#cancelRetry = hands.clock.after(Math.ceil(delay), () => this.dialMore(), hold);
+        this.#cancelRetry = deps.clock.after(Math.ceil(delay), () => this.dialMore(), hold);
         return;
       }
       this.#dial();
@@ -82,15 +79,15 @@ export class Connections {
   }
 
   /** Closes the connection of `slot`. Its place is free again when the socket is really gone. */
-  retire(slot: PoolSlot, reason: CloseReason): void {
-    const { ledger, events, hands } = this.#house;
-    const now = hands.clock.now();
+  close(slot: PoolSlot, reason: CloseReason): void {
+    const { slots, events, deps } = this.#context;
+    const now = deps.clock.now();
     slot.closedAs = reason;
     if (reason === 'broken') this.#died(slot);
     this.#close(slot, now);
     const { id: connectionId, uses, connectedAt } = slot;
     if (connectedAt === undefined) return;
-    ledger.countClosed(reason);
+    slots.countClosed(reason);
     if (events.count('close')) {
       events.emit('close', { connectionId, reason, uses, ageMs: now - connectedAt });
     }
@@ -98,7 +95,7 @@ export class Connections {
 
   /** A connection that somebody had came back alive. */
   cameBack(slot: PoolSlot): void {
-    if (slot.judged || !wasOfUse(slot, this.#house.hands.clock.now())) return;
+    if (slot.judged || !wasOfUse(slot, this.#context.deps.clock.now())) return;
     slot.judged = true;
     if (this.#backoff.doubtful) this.#backoff.succeeded();
   }
@@ -114,22 +111,22 @@ export class Connections {
   }
 
   #dial(): void {
-    const { ledger, events, hands } = this.#house;
-    const slot = ledger.open(hands.clock.now());
+    const { slots, events, deps } = this.#context;
+    const slot = slots.open(deps.clock.now());
     this.#latest = slot.id;
     slot.permit = this.#engine.acquire();
     if (events.count('connecting')) events.emit('connecting', { connectionId: slot.id });
     slot.permit
       .then(() => {
         if (slot.state !== 'connecting') return undefined;
-        slot.connection = hands.connect({
+        slot.connection = deps.connect({
           lost: (cause) => {
             this.#died(slot, cause);
             this.#owner.lost(slot, cause);
           },
           lostError: () =>
             poolError(
-              this.#house,
+              this.#context,
               'POOL_CONNECTION_LOST',
               'connection lost: the command may have run',
               whyLost(slot),
@@ -145,16 +142,16 @@ export class Connections {
 
   #connected(slot: PoolSlot): void {
     if (slot.state !== 'connecting') return; // closed with the pool while it was being dialled
-    const { ledger, events, hands, options } = this.#house;
-    const now = hands.clock.now();
+    const { slots, events, deps, options } = this.#context;
+    const now = deps.clock.now();
     const durationMs = now - slot.since;
-    if (this.#backoff.doubtful) this.#backoff.connected(slot.id, now, hands.random());
+    if (this.#backoff.doubtful) this.#backoff.connected(slot.id, now, deps.random());
     else this.#backoff.succeeded();
     slot.connectedAt = now;
     // Connections dialled together must not all expire together.
-    slot.expiresAt = now + options.maxLifetimeMs * (1 - hands.random() / 10);
-    ledger.move(slot, 'idle', now);
-    if (slot.connection) hands.survey(slot.connection);
+    slot.expiresAt = now + options.maxLifetimeMs * (1 - deps.random() / 10);
+    slots.move(slot, 'idle', now);
+    if (slot.connection) deps.checkMaxClients(slot.connection);
     events.took('connect', durationMs);
     if (events.count('connect')) events.emit('connect', { connectionId: slot.id, durationMs });
     this.#owner.arrived(slot);
@@ -163,7 +160,7 @@ export class Connections {
   /** A connection that dies before it was of any use is like a failed dial for those to come. */
   #died(slot: PoolSlot, cause?: Error): void {
     if (slot.judged || slot.connectedAt === undefined) return;
-    const { clock, random } = this.#house.hands;
+    const { clock, random } = this.#context.deps;
     const now = clock.now();
     slot.judged = true;
     if (wasOfUse(slot, now)) return;
@@ -173,7 +170,7 @@ export class Connections {
 
   /** In doubt, one new connection that is of use is enough. */
   #lookForProof(now: number): void {
-    for (const slot of this.#house.ledger.slots) {
+    for (const slot of this.#context.slots.all) {
       if (slot.judged || !slot.connection?.alive || !wasOfUse(slot, now)) continue;
       slot.judged = true;
       this.#backoff.succeeded();
@@ -182,11 +179,11 @@ export class Connections {
 
   #failed(slot: PoolSlot, error: Error): void {
     if (slot.state !== 'connecting') return;
-    const { events, hands } = this.#house;
+    const { events, deps } = this.#context;
     const startedAt = slot.since;
-    const now = hands.clock.now();
+    const now = deps.clock.now();
     this.#close(slot, now);
-    this.#backoff.failed(error, startedAt, now, hands.random());
+    this.#backoff.failed(error, startedAt, now, deps.random());
     const durationMs = now - startedAt;
     if (events.count('connectError')) {
       events.emit('connectError', { connectionId: slot.id, error, durationMs });
@@ -195,12 +192,12 @@ export class Connections {
   }
 
   #close(slot: PoolSlot, now: number): void {
-    const { ledger, hands } = this.#house;
-    ledger.move(slot, 'closing', now);
+    const { slots, deps } = this.#context;
+    slots.move(slot, 'closing', now);
     void slot.permit?.then(async (permit) => {
       await slot.connection?.close();
       this.#engine.destroy(permit);
-      ledger.move(slot, 'gone', hands.clock.now());
+      slots.move(slot, 'gone', deps.clock.now());
       this.#owner.gone();
     });
   }

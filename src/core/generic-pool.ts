@@ -1,5 +1,5 @@
 import { createPool } from 'generic-pool';
-import type { Engine, Permit } from './permits.ts';
+import type { Permit, Permits } from './permits.ts';
 
 /**
  * generic-pool as the engine: its `max` is the hard bound, its `size` the number of connections not yet closed.
@@ -8,7 +8,7 @@ import type { Engine, Permit } from './permits.ts';
  * back-off and never tells the waiter. It is asked only while it has spare capacity, because a caller that gave
  * up stays in its queue. Its validation, evictor, `min`, `use`, `ready` and time-outs are not used.
  */
-export function genericPoolEngine(maxActive: number): Engine {
+export function genericPoolPermits(maxActive: number): Permits {
   const pool = createPool<Permit>(
     { create: () => Promise.resolve({}), destroy: () => Promise.resolve() },
     { max: maxActive, min: 0 },

@@ -2,8 +2,8 @@ import { checkTime } from '../api/options.ts';
 import type { HealthOptions, PoolHealth } from '../api/redis-pool.ts';
 import { checkKeys } from '../api/spelling.ts';
 import { within } from '../util/clock.ts';
-import type { Exchange } from './connection-pool.ts';
-import type { House, PoolSlot } from './context.ts';
+import type { ConnectionPool } from './connection-pool.ts';
+import type { PoolContext, PoolSlot } from './context.ts';
 import { whyNoConnection } from './pool-errors.ts';
 import { describe, type LaneLoad } from './stats.ts';
 import { pingLimit } from './validator.ts';
@@ -15,23 +15,23 @@ const TIMEOUT_MS = 1000;
  * come in order, so a borrower who takes it meanwhile is not disturbed.
  */
 export class Health {
-  readonly #house: House;
-  readonly #exchange: Exchange;
+  readonly #context: PoolContext;
+  readonly #exchange: ConnectionPool;
   readonly #lanes: LaneLoad;
 
-  constructor(house: House, exchange: Exchange, lanes: LaneLoad) {
-    this.#house = house;
+  constructor(context: PoolContext, exchange: ConnectionPool, lanes: LaneLoad) {
+    this.#context = context;
     this.#exchange = exchange;
     this.#lanes = lanes;
   }
 
   /** Looks. Never rejects: wrong options, too, are told as `error`. */
-  async look(options: HealthOptions = {}): Promise<PoolHealth> {
-    const { hands, events } = this.#house;
-    const since = hands.clock.now();
+  async check(options: HealthOptions = {}): Promise<PoolHealth> {
+    const { deps, events } = this.#context;
+    const since = deps.clock.now();
     try {
       const asked = await this.#ask(readTimeout(options));
-      const found = asked ? { ok: true, latencyMs: hands.clock.now() - since } : { ok: true };
+      const found = asked ? { ok: true, latencyMs: deps.clock.now() - since } : { ok: true };
       return Object.freeze({ ...found, stats: events.stats() });
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
@@ -44,7 +44,7 @@ export class Health {
     if (this.#exchange.status === 'end') throw new Error('the pool is closed');
     const lane = this.#quietestLane();
     const { top } = this.#exchange.idle;
-    if (lane?.connection) await this.#house.hands.check(lane.connection, timeoutMs);
+    if (lane?.connection) await this.#context.deps.ping(lane.connection, timeoutMs);
     else if (top) await this.#askIdle(top, timeoutMs);
     else return this.#connect(timeoutMs);
     return true;
@@ -58,11 +58,11 @@ export class Health {
 
   /** One that does not answer in the time that every PING has is closed; the next look dials another. */
   async #askIdle(slot: PoolSlot, timeoutMs: number): Promise<void> {
-    const { hands, options } = this.#house;
+    const { deps, options } = this.#context;
     const { connection, since } = slot;
     if (!connection) throw new Error('bug: an idle slot without a connection');
     try {
-      await hands.check(connection, timeoutMs);
+      await deps.ping(connection, timeoutMs);
     } catch (error) {
       const untouched = slot.state === 'idle' && slot.since === since;
       if (untouched && timeoutMs >= pingLimit(options)) this.#exchange.idle.close(slot, 'broken');
@@ -73,23 +73,23 @@ export class Health {
   /** Nothing is open that could be asked. To connect is an answer, too. */
   async #connect(timeoutMs: number): Promise<boolean> {
     const { admission, readiness } = this.#exchange;
-    const { hands, ledger } = this.#house;
+    const { deps, slots } = this.#context;
     if (admission.down) throw new Error(whyNoConnection(admission.down));
-    if (ledger.count.inUse === ledger.maxActive) return this.#judge(timeoutMs);
+    if (slots.count.inUse === slots.maxActive) return this.#judge(timeoutMs);
     try {
-      await within(hands.clock, timeoutMs, readiness.oneRests());
+      await within(deps.clock, timeoutMs, readiness.oneRests());
       return true;
     } catch (error) {
-      if (ledger.count.inUse === ledger.maxActive) return this.#judge(timeoutMs);
+      if (slots.count.inUse === slots.maxActive) return this.#judge(timeoutMs);
       throw error;
     }
   }
 
   /** All connections are in use: only those who wait can tell whether they come back. */
   #judge(timeoutMs: number): false {
-    const { line } = this.#exchange;
-    const { events, hands } = this.#house;
-    const waitedMs = hands.clock.now() - (line.waitingSince ?? Number.POSITIVE_INFINITY);
+    const { queue: line } = this.#exchange;
+    const { events, deps } = this.#context;
+    const waitedMs = deps.clock.now() - (line.waitingSince ?? Number.POSITIVE_INFINITY);
     if (waitedMs < timeoutMs || line.waitingSince === undefined) return false;
     throw new Error(
       `no connection has come free for ${Math.round(waitedMs)} ms (${describe(events.stats())})`,

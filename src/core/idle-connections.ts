@@ -1,7 +1,7 @@
 import type { CloseReason } from '../api/redis-pool.ts';
 import { List } from '../util/list.ts';
 import { warnThrown } from '../util/warn.ts';
-import type { House, PoolSlot } from './context.ts';
+import type { PoolContext, PoolSlot } from './context.ts';
 import { whyClose } from './expiry.ts';
 
 /**
@@ -9,15 +9,15 @@ import { whyClose } from './expiry.ts';
  * the pool shrinks to what its load needs.
  */
 export class IdleConnections {
-  readonly #house: House;
+  readonly #context: PoolContext;
   readonly #retire: (slot: PoolSlot, reason: CloseReason) => void;
   /** The last is the one that came to rest last. */
   readonly #stack = new List<PoolSlot>();
   #cancelReaper: (() => void) | undefined;
 
   /** `retire` closes those that have to go. */
-  constructor(house: House, retire: (slot: PoolSlot, reason: CloseReason) => void) {
-    this.#house = house;
+  constructor(context: PoolContext, retire: (slot: PoolSlot, reason: CloseReason) => void) {
+    this.#context = context;
     this.#retire = retire;
   }
 
@@ -39,7 +39,7 @@ export class IdleConnections {
 
   /** Puts a connection back to its place that was only looked at: it has rested all the while. */
   putBack(slot: PoolSlot, restedSince: number): void {
-    this.#house.ledger.move(slot, 'idle', restedSince);
+    this.#context.slots.move(slot, 'idle', restedSince);
     const next = this.#stack.find((other) => other.since > restedSince);
     this.#stack.insert(slot, next);
     if (this.#cancelReaper === undefined) this.#startReaper();
@@ -48,7 +48,7 @@ export class IdleConnections {
   /** Takes the top one that may still be lent, in use from now on; closes what it finds expired or dead. */
   take(now: number): PoolSlot | undefined {
     for (let slot = this.#stack.last; slot; slot = this.#stack.last) {
-      const reason = whyClose(slot, this.#stack.length, now, this.#house.options);
+      const reason = whyClose(slot, this.#stack.length, now, this.#context.options);
       if (reason) this.close(slot, reason);
       else if (!slot.connection?.alive || slot.connection.intake?.midway) this.close(slot, 'broken');
       else return this.borrow(slot, now);
@@ -60,13 +60,13 @@ export class IdleConnections {
   borrow(slot: PoolSlot, now: number): PoolSlot {
     this.#stack.remove(slot);
     slot.idleMs = now - slot.since;
-    this.#house.ledger.move(slot, 'inUse', now);
+    this.#context.slots.move(slot, 'inUse', now);
     return slot;
   }
 
   /** Closes what lies on top of the first `maxIdle`. */
   trim(): void {
-    const { maxIdle } = this.#house.options;
+    const { maxIdle } = this.#context.options;
     for (let slot = this.#stack.last; slot && this.#stack.length > maxIdle; slot = this.#stack.last) {
       this.close(slot, 'excess');
     }
@@ -93,13 +93,13 @@ export class IdleConnections {
 
   /** Runs while something rests here; it must not keep the process alive, nor die of anything. */
   #startReaper(): void {
-    const { hands, options } = this.#house;
-    this.#cancelReaper = hands.clock.after(
+    const { deps, options } = this.#context;
+    this.#cancelReaper = deps.clock.after(
       options.reapIntervalMs,
       () => {
         this.#cancelReaper = undefined;
         try {
-          this.#reap(hands.clock.now());
+          this.#reap(deps.clock.now());
         } catch (error) {
           warnThrown(`the reaper of pool ${options.name} stumbled`, error);
         } finally {
@@ -112,7 +112,7 @@ export class IdleConnections {
 
   #reap(now: number): void {
     for (const slot of this.#stack.members()) {
-      const reason = whyClose(slot, this.length, now, this.#house.options);
+      const reason = whyClose(slot, this.length, now, this.#context.options);
       if (reason) this.close(slot, reason);
     }
   }

@@ -1,6 +1,6 @@
-import type { House, PoolSlot } from './context.ts';
-import type { Admission } from './pool-errors.ts';
-import type { Request, Waiter, Waiters } from './wait-queue.ts';
+import type { PoolContext, PoolSlot } from './context.ts';
+import type { PoolErrors } from './pool-errors.ts';
+import type { AcquireRequest, Waiter, WaitQueue } from './wait-queue.ts';
 
 /** For how long someone would wait, and behind how many. */
 export interface Patience {
@@ -11,20 +11,20 @@ export interface Patience {
 
 /** The end of the queue: who may join it, and who is told that it grows. */
 export class Line {
-  readonly #house: House;
-  readonly #waiters: Waiters<PoolSlot>;
+  readonly #context: PoolContext;
+  readonly #waiters: WaitQueue<PoolSlot>;
   readonly #idle: { readonly length: number };
-  readonly #admission: Admission;
+  readonly #admission: PoolErrors;
   readonly #crowded: (waiting: number) => void;
 
   constructor(
-    house: House,
-    waiters: Waiters<PoolSlot>,
+    context: PoolContext,
+    waiters: WaitQueue<PoolSlot>,
     idle: { readonly length: number },
-    admission: Admission,
+    admission: PoolErrors,
     crowded: (waiting: number) => void,
   ) {
-    this.#house = house;
+    this.#context = context;
     this.#waiters = waiters;
     this.#idle = idle;
     this.#admission = admission;
@@ -33,7 +33,7 @@ export class Line {
 
   /** How many wait for whom there is no room; below 0, so many could still come. */
   get excess(): number {
-    return this.#waiters.length - this.#house.ledger.room;
+    return this.#waiters.length - this.#context.slots.freeCapacity;
   }
 
   /** Since when the first in line waits. */
@@ -43,22 +43,22 @@ export class Line {
 
   /** Whether a connection could be had, or dialled, that nobody waits for. */
   get spare(): boolean {
-    const { total, maxActive } = this.#house.ledger;
+    const { total, maxActive } = this.#context.slots;
     return this.#waiters.length === 0 && (this.#idle.length > 0 || total < maxActive);
   }
 
   /** Puts `request` at the end of the queue; throws what refuses it. */
-  join(request: Request<PoolSlot>, { timeoutMs, signal, maxWaiting }: Patience): Waiter<PoolSlot> {
+  join(request: AcquireRequest<PoolSlot>, { timeoutMs, signal, maxWaiting }: Patience): Waiter<PoolSlot> {
     const { excess } = this;
     this.#admission.mayWait(excess, maxWaiting);
-    const waiter = this.#waiters.admit(request, timeoutMs, signal);
+    const waiter = this.#waiters.add(request, timeoutMs, signal);
     this.#waiters.enqueue(waiter, excess >= 0);
     if (excess >= 0) this.#tell(excess + 1);
     return waiter;
   }
 
   #tell(waiting: number): void {
-    const { events } = this.#house;
+    const { events } = this.#context;
     if (events.count('wait')) events.emit('wait', { waiting });
     this.#crowded(waiting);
   }

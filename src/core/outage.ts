@@ -1,21 +1,21 @@
 import type { PoolSlot } from './context.ts';
-import type { Connections } from './dialer.ts';
-import type { Admission } from './pool-errors.ts';
+import type { Dialer } from './dialer.ts';
+import type { PoolErrors } from './pool-errors.ts';
 import type { Readiness } from './readiness.ts';
-import type { Waiters } from './wait-queue.ts';
+import type { WaitQueue } from './wait-queue.ts';
 
 /** What those are told who wait while dials fail. */
 export class Outage {
-  readonly #connections: Connections;
-  readonly #waiters: Waiters<PoolSlot>;
+  readonly #connections: Dialer;
+  readonly #waiters: WaitQueue<PoolSlot>;
   readonly #readiness: Readiness;
-  readonly #admission: Admission;
+  readonly #admission: PoolErrors;
 
   constructor(
-    connections: Connections,
-    waiters: Waiters<PoolSlot>,
+    connections: Dialer,
+    waiters: WaitQueue<PoolSlot>,
     readiness: Readiness,
-    admission: Admission,
+    admission: PoolErrors,
   ) {
     this.#connections = connections;
     this.#waiters = waiters;
@@ -27,7 +27,7 @@ export class Outage {
   dialFailed(cause: Error): void {
     const first = this.#waiters.first;
     this.#readiness.fail(() => this.#admission.connectFailed(cause));
-    if (!this.#connections.standing) this.#waiters.failAll(() => this.#admission.connectFailed(cause));
+    if (!this.#connections.hasOpen) this.#waiters.failAll(() => this.#admission.connectFailed(cause));
     else if (first) this.#waiters.fail(first, this.#admission.connectFailed(cause));
     this.#connections.dialMore();
   }

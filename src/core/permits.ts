@@ -6,7 +6,7 @@ export type Permit = object;
  * until its socket is really closed. The pool asks only while there is spare capacity, so an engine need not
  * queue.
  */
-export interface Engine {
+export interface Permits {
   /** Permits that are out. */
   readonly size: number;
   /** Takes a permit. */

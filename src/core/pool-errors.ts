@@ -3,7 +3,7 @@ import { checkTime } from '../api/options.ts';
 import type { AcquireOptions } from '../api/redis-pool.ts';
 import { checkKeys } from '../api/spelling.ts';
 import { checkSignal, reasonOf } from './abort-signals.ts';
-import { type House, poolError } from './context.ts';
+import { type PoolContext, poolError } from './context.ts';
 import { describe } from './stats.ts';
 import type { GiveUp, Waiter } from './wait-queue.ts';
 
@@ -15,13 +15,13 @@ const NESTED =
   'Whoever holds a lease and waits for another connection may wait for itself: within use(), send everything over its lease, and nothing over pool.use() or pool.redis';
 
 /** Who may come in, who may wait, and what those are told who may not, or who gave up. */
-export class Admission {
-  readonly #house: House;
+export class PoolErrors {
+  readonly #context: PoolContext;
   readonly #line: { readonly down: boolean; readonly lastError: Error | undefined };
 
   /** `line` tells what is known of the way to Redis. */
-  constructor(house: House, line: { readonly down: boolean; readonly lastError: Error | undefined }) {
-    this.#house = house;
+  constructor(context: PoolContext, line: { readonly down: boolean; readonly lastError: Error | undefined }) {
+    this.#context = context;
     this.#line = line;
   }
 
@@ -41,7 +41,7 @@ export class Admission {
 
   /** Throws if a caller must not wait. `excess`: how many more are in line than there is room for. */
   mayWait(excess: number, maxWaiting: number): void {
-    const { options } = this.#house;
+    const { options } = this.#context;
     const { down } = this;
     if (down) throw this.connectFailed(down);
     if (excess < (options.wait ? maxWaiting : 0)) return;
@@ -51,45 +51,45 @@ export class Admission {
 
   /** There is too much of something; `why` says of what. */
   exhausted(why: string): PoolError {
-    const { events } = this.#house;
+    const { events } = this.#context;
     const message = `${why} ${this.#numbers()}`;
     if (events.count('exhausted')) events.emit('exhausted', { waiting: events.stats().waiting });
-    return poolError(this.#house, 'POOL_EXHAUSTED', message, this.#line.lastError);
+    return poolError(this.#context, 'POOL_EXHAUSTED', message, this.#line.lastError);
   }
 
   /** What a waiter is told that left on its own account. */
   gaveUp({ since, timeoutMs, signal }: Impatient, why: GiveUp): unknown {
-    const { events, hands } = this.#house;
-    const waitedMs = hands.clock.now() - since;
+    const { events, deps } = this.#context;
+    const waitedMs = deps.clock.now() - since;
     if (why === 'abort') return this.#aborted(waitedMs, signal);
     const message = `no connection within ${timeoutMs} ms ${this.#numbers()}`;
     if (events.count('timeout')) events.emit('timeout', { waitedMs });
-    return poolError(this.#house, 'POOL_ACQUIRE_TIMEOUT', message, this.#line.lastError);
+    return poolError(this.#context, 'POOL_ACQUIRE_TIMEOUT', message, this.#line.lastError);
   }
 
   closed(): PoolError {
-    return poolError(this.#house, 'POOL_CLOSED', 'the pool is closed');
+    return poolError(this.#context, 'POOL_CLOSED', 'the pool is closed');
   }
 
   /** The dial failed, just now or a moment ago. */
   connectFailed(cause: Error): PoolError {
-    return poolError(this.#house, 'POOL_CONNECT_FAILED', whyNoConnection(cause), cause);
+    return poolError(this.#context, 'POOL_CONNECT_FAILED', whyNoConnection(cause), cause);
   }
 
   #aborted(waitedMs: number, signal: AbortSignal | undefined): unknown {
-    const { events } = this.#house;
+    const { events } = this.#context;
     if (events.count('abort')) events.emit('abort', { waitedMs });
     return signal && reasonOf(signal);
   }
 
   /** What someone wants to know who is called at night, in brackets. */
   #numbers(): string {
-    const { hands, ledger, events } = this.#house;
-    const leased = [...ledger.slots].filter((slot) => slot.leased);
-    const oldest = Math.max(...leased.map((slot) => hands.clock.now() - slot.since));
+    const { deps, slots, events } = this.#context;
+    const leased = [...slots.all].filter((slot) => slot.leased);
+    const oldest = Math.max(...leased.map((slot) => deps.clock.now() - slot.since));
     const held = leased.length > 0 ? `, oldest ${Math.round(oldest)} ms` : '';
     // Who holds a lease is not known: to follow the callers would cost every promise of the process.
-    const nested = leased.length === ledger.maxActive ? `. ${NESTED}` : '';
+    const nested = leased.length === slots.maxActive ? `. ${NESTED}` : '';
     return `(${describe(events.stats())}; ${leased.length} leases held${held})${nested}`;
   }
 }

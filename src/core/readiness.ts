@@ -1,13 +1,13 @@
 import { Condition } from '../util/condition.ts';
-import type { House } from './context.ts';
-import type { Connections } from './dialer.ts';
-import type { Admission } from './pool-errors.ts';
+import type { PoolContext } from './context.ts';
+import type { Dialer } from './dialer.ts';
+import type { PoolErrors } from './pool-errors.ts';
 
 /** Connections that are wanted by nobody in particular: those of `minIdle` and `ready()`, and one to ask Redis over. */
 export class Readiness {
-  readonly #house: House;
-  readonly #connections: Connections;
-  readonly #admission: Admission;
+  readonly #context: PoolContext;
+  readonly #connections: Dialer;
+  readonly #admission: PoolErrors;
   /** As many stand as `ready()` promises. */
   readonly #ready: Condition;
   readonly #oneRests: Condition;
@@ -15,18 +15,18 @@ export class Readiness {
   #watched = false;
 
   constructor(
-    house: House,
-    connections: Connections,
+    context: PoolContext,
+    connections: Dialer,
     idle: { readonly length: number },
-    admission: Admission,
+    admission: PoolErrors,
   ) {
-    this.#house = house;
+    this.#context = context;
     this.#connections = connections;
     this.#admission = admission;
-    const { clock } = house.hands;
+    const { clock } = context.deps;
     this.#ready = new Condition(clock, () => {
-      const { live, count, maxActive } = house.ledger;
-      return live > 0 && idle.length >= Math.min(house.options.minIdle, maxActive - count.inUse);
+      const { openCount: live, count, maxActive } = context.slots;
+      return live > 0 && idle.length >= Math.min(context.options.minIdle, maxActive - count.inUse);
     });
     this.#oneRests = new Condition(clock, () => idle.length > 0);
   }
@@ -35,9 +35,9 @@ export class Readiness {
   get wanted(): number {
     const one =
       this.#oneRests.awaited ||
-      (this.#ready.awaited && this.#house.ledger.live === 0) ||
+      (this.#ready.awaited && this.#context.slots.openCount === 0) ||
       (this.#watched && this.#connections.failing);
-    return Math.max(this.#house.options.minIdle, one ? 1 : 0);
+    return Math.max(this.#context.options.minIdle, one ? 1 : 0);
   }
 
   /** Whether the start of something waits for them. */
@@ -49,8 +49,8 @@ export class Readiness {
   async ready(): Promise<void> {
     const { down } = this.#admission;
     if (down) throw this.#admission.connectFailed(down);
-    const { acquireTimeoutMs: timeoutMs } = this.#house.options;
-    const since = this.#house.hands.clock.now();
+    const { acquireTimeoutMs: timeoutMs } = this.#context.options;
+    const since = this.#context.deps.clock.now();
     const ready = this.#ready.wait(timeoutMs, () =>
       this.#admission.gaveUp({ since, timeoutMs, signal: undefined }, 'timeout'),
     );
@@ -74,13 +74,13 @@ export class Readiness {
 
   /** Tells that something has changed. */
   look(): void {
-    this.#ready.look();
-    this.#oneRests.look();
+    this.#ready.notify();
+    this.#oneRests.notify();
   }
 
   /** Tells those who wait that it will not come. */
   fail(error: () => unknown): void {
-    this.#ready.fail(error);
-    this.#oneRests.fail(error);
+    this.#ready.reject(error);
+    this.#oneRests.reject(error);
   }
 }

@@ -59,9 +59,9 @@ export class Slot<C> implements Listed<Slot<C>> {
 type Counted = Exclude<SlotState, 'gone'>;
 
 /** Counts the slots by state. The one place where a slot changes state, so counts cannot drift. */
-export class Ledger<C> {
+export class Slots<C> {
   /** All slots that are not gone. */
-  readonly slots = new Set<Slot<C>>();
+  readonly all = new Set<Slot<C>>();
   readonly count: Record<Counted, number> = { connecting: 0, inUse: 0, idle: 0, closing: 0 };
   /** Connections closed, by reason. Replaced, never changed, so that snapshots can share it. */
   closed: Readonly<Record<CloseReason, number>> = Object.freeze({
@@ -80,11 +80,11 @@ export class Ledger<C> {
 
   /** Places taken: `connecting + inUse + idle + closing`. */
   get total(): number {
-    return this.slots.size;
+    return this.all.size;
   }
 
   /** Connections that are idle or in use; one in use may be dead, until its borrower gives it back. */
-  get live(): number {
+  get openCount(): number {
     return this.count.inUse + this.count.idle;
   }
 
@@ -92,8 +92,8 @@ export class Ledger<C> {
    * Places that callers without a connection can count on: free ones, dials under way, and those of sockets that
    * are being closed, which come free by themselves and soon.
    */
-  get room(): number {
-    return this.maxActive - this.live;
+  get freeCapacity(): number {
+    return this.maxActive - this.openCount;
   }
 
   /** Counts a connection that is being closed. */
@@ -105,7 +105,7 @@ export class Ledger<C> {
   open(now: number): Slot<C> {
     if (this.total >= this.maxActive) throw new Error('bug: no place for another connection');
     const slot = new Slot<C>(++this.#lastId, now);
-    this.slots.add(slot);
+    this.all.add(slot);
     this.count.connecting++;
     return slot;
   }
@@ -115,7 +115,7 @@ export class Ledger<C> {
     const from = slot.state;
     if (!isLegal(from, to)) throw new Error(`bug: slot ${slot.id} may not go ${from} -> ${to}`);
     this.count[from as Counted]--;
-    if (to === 'gone') this.slots.delete(slot);
+    if (to === 'gone') this.all.delete(slot);
     else this.count[to]++;
     slot.state = to;
     slot.since = now;

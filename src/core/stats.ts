@@ -1,5 +1,5 @@
 import type { PoolStats } from '../api/redis-pool.ts';
-import type { House, PoolSlot } from './context.ts';
+import type { PoolContext, PoolSlot } from './context.ts';
 
 /** What `pool.redis` is doing. */
 export interface LaneLoad {
@@ -14,11 +14,11 @@ export interface LaneLoad {
  * that someone hears carries one, so it is cheap: what seldom changes is shared, not copied.
  */
 export function takeSnapshot(
-  { ledger, events, options }: House,
+  { slots, events, options }: PoolContext,
   waiters: { readonly length: number; readonly waitMs: number },
   { open, queue, own }: LaneLoad,
 ): PoolStats {
-  const { maxActive, total, room, count, closed } = ledger;
+  const { maxActive, total, freeCapacity: room, count, closed } = slots;
   const { counts } = events;
   let lanes = 0;
   let inFlight = 0;

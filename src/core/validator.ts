@@ -1,8 +1,8 @@
 import type { ResolvedOptions } from '../api/options.ts';
 import { within } from '../util/clock.ts';
-import type { House, PoolSlot } from './context.ts';
+import type { PoolContext, PoolSlot } from './context.ts';
 import type { Connection } from './dependencies.ts';
-import type { Connections } from './dialer.ts';
+import type { Dialer } from './dialer.ts';
 import type { IdleConnections } from './idle-connections.ts';
 
 /** The longest that a PING before lending may take; where a dial may take less, so may a PING. */
@@ -23,9 +23,9 @@ function testLimit({ connectTimeoutMs, acquireTimeoutMs }: ResolvedOptions): num
 }
 
 /** Looks at connections that were idle before they are lent. A fresh one needs no look. */
-export class Checker {
-  readonly #house: House;
-  readonly #connections: Connections;
+export class Validator {
+  readonly #context: PoolContext;
+  readonly #connections: Dialer;
   readonly #idle: IdleConnections;
   /** Runs of `testOnBorrow` under way. */
   readonly #tests = new Set<AbortController>();
@@ -35,26 +35,26 @@ export class Checker {
 
   /** `passed` takes a connection that was doubted, and has passed its check. */
   constructor(
-    house: House,
-    connections: Connections,
+    context: PoolContext,
+    connections: Dialer,
     idle: IdleConnections,
     passed: (slot: PoolSlot, restedSince: number) => void,
   ) {
-    this.#house = house;
+    this.#context = context;
     this.#connections = connections;
     this.#idle = idle;
     this.#passed = passed;
   }
 
   /** How many are being looked at for nobody in particular. */
-  get doubted(): number {
+  get suspects(): number {
     return this.#doubted;
   }
 
   /** Whether `slot`, just taken from the idle ones, must be looked at before it is lent. */
-  due(slot: PoolSlot): boolean {
+  isDue(slot: PoolSlot): boolean {
     // Your own test is for what somebody has used; and so an acquire ends, even if it always fails.
-    return this.#old(slot) || (slot.uses > 0 && this.#house.options.testOnBorrow !== undefined);
+    return this.#old(slot) || (slot.uses > 0 && this.#context.options.testOnBorrow !== undefined);
   }
 
   /** Whether `slot` may be lent; if not, it is closed. Never rejects, and never takes long. */
@@ -64,7 +64,7 @@ export class Checker {
     if (slot.state !== 'inUse') return false; // cut off when the pool was closed
     const fit = verdict === 'passed' && slot.connection?.alive;
     if (fit && !slot.stale) return true;
-    this.#connections.retire(slot, this.#stopped ? 'poolClosed' : fit ? 'cleared' : 'broken');
+    this.#connections.close(slot, this.#stopped ? 'poolClosed' : fit ? 'cleared' : 'broken');
     if (verdict === 'silent') this.#doubt(restedSince);
     return false;
   }
@@ -78,7 +78,7 @@ export class Checker {
   /** What fell silent was not alone: everything that rested as long is looked at now, in the background. */
   #doubt(restedSince: number): void {
     for (const suspect of this.#idle.restingSince(restedSince)) {
-      const { since } = this.#idle.borrow(suspect, this.#house.hands.clock.now());
+      const { since } = this.#idle.borrow(suspect, this.#context.deps.clock.now());
       this.#doubted++;
       void this.run(suspect).then((passed) => {
         this.#doubted--;
@@ -88,9 +88,9 @@ export class Checker {
   }
 
   async #look(slot: PoolSlot, connection: Connection): Promise<'passed' | 'refused' | 'silent'> {
-    const { hands, options } = this.#house;
+    const { deps, options } = this.#context;
     if (this.#old(slot)) {
-      const answered = await hands.check(connection, pingLimit(options)).then(
+      const answered = await deps.ping(connection, pingLimit(options)).then(
         () => true,
         () => false,
       );
@@ -101,16 +101,16 @@ export class Checker {
   }
 
   #old(slot: PoolSlot): boolean {
-    return slot.idleMs >= this.#house.options.checkAfterIdleMs;
+    return slot.idleMs >= this.#context.options.checkAfterIdleMs;
   }
 
   async #passesOwnTest({ idleMs }: PoolSlot, { client }: Connection): Promise<boolean> {
-    const { hands, options } = this.#house;
+    const { deps, options } = this.#context;
     const over = new AbortController();
     this.#tests.add(over);
     try {
       const test = options.testOnBorrow?.(client, { idleMs, signal: over.signal });
-      await within(hands.clock, testLimit(options), test, over.signal);
+      await within(deps.clock, testLimit(options), test, over.signal);
       return true;
     } catch (error) {
       over.abort(error);

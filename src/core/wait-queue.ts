@@ -4,7 +4,7 @@ import { warnThrown } from '../util/warn.ts';
 import { onAbort } from './abort-signals.ts';
 
 /** Who asks for a connection, and what becomes of it. Exactly one of the two functions is called, once. */
-export interface Request<S> {
+export interface AcquireRequest<S> {
   served(slot: S, waitedMs: number): void;
   failed(error: unknown): void;
   /** It cannot be served at once. */
@@ -28,7 +28,7 @@ export class Waiter<S> implements Listed<Waiter<S>> {
   constructor(
     /** Its number in the order of coming. */
     readonly turn: number,
-    readonly request: Request<S>,
+    readonly request: AcquireRequest<S>,
     readonly since: number,
     readonly timeoutMs: number,
     readonly signal: AbortSignal | undefined,
@@ -42,7 +42,7 @@ export type GiveUp = 'timeout' | 'abort';
  * Those who wait for a connection: first come, first served. One that gives up leaves at once, with its place,
  * its timer and its memory.
  */
-export class Waiters<S> {
+export class WaitQueue<S> {
   /** In the order they came. */
   readonly #queue = new List<Waiter<S>>();
   /** Taken off the queue, while a connection is being checked for them. */
@@ -72,7 +72,7 @@ export class Waiters<S> {
    * Starts the deadline and the watch over `signal`. The waiter does not stand in the queue yet; and it is settled by
    * now, if `signal` is aborted.
    */
-  admit(request: Request<S>, timeoutMs: number, signal: AbortSignal | undefined): Waiter<S> {
+  add(request: AcquireRequest<S>, timeoutMs: number, signal: AbortSignal | undefined): Waiter<S> {
     request.waits?.();
     const waiter = new Waiter<S>(++this.#turns, request, this.#clock.now(), timeoutMs, signal);
     waiter.cancelDeadline = deadline(this.#clock, timeoutMs, () => this.#giveUp(waiter, 'timeout'));
@@ -96,12 +96,12 @@ export class Waiters<S> {
   }
 
   /** Takes `waiter` out, and tells it nothing; it may have been settled already. */
-  withdraw(waiter: Waiter<S>): void {
+  cancel(waiter: Waiter<S>): void {
     if (!waiter.settled) this.#settle(waiter);
   }
 
   /** Takes the first off the queue, while a connection is being checked for it. */
-  setAside(waiter: Waiter<S>): void {
+  holdBack(waiter: Waiter<S>): void {
     if (waiter.settled) return;
     this.#queue.remove(waiter);
     this.#checking.push(waiter);

@@ -50,10 +50,10 @@ function readUrl(url: string): ClientOptions {
 const CLAIMED = new WeakSet<Redis>();
 
 /** Makes the client that `createClient` returned one of ours; throws, and ends it, if it cannot be. */
-export function claim(client: Redis, { connectionName }: RedisOptions, connectTimeoutMs: number): void {
+export function adoptClient(client: Redis, { connectionName }: RedisOptions, connectTimeoutMs: number): void {
   const refusal = whyRefused(client);
   if (refusal) {
-    abandon(client);
+    discardClient(client);
     throw new TypeError(
       `createClient must return an ioredis Redis that is not connecting yet, got ${refusal}`,
     );
@@ -64,7 +64,7 @@ export function claim(client: Redis, { connectionName }: RedisOptions, connectTi
 }
 
 /** Ends a client that will not be used. It may hold a socket, and those outside the pool have no bound. */
-export function abandon(client: Redis): void {
+export function discardClient(client: Redis): void {
   if (CLAIMED.has(client)) return; // or it is that of another connection
   client?.on?.('error', () => {}); // ioredis would print it
   client?.disconnect?.();

@@ -24,7 +24,7 @@ interface Internals {
  * nothing else, since with thousands of callers speed is what a command allocates. It knows no callback, no key
  * prefix and no friendly error stack; those take ioredis' own.
  */
-export class SharedCommand {
+export class LeanCommand {
   isResolved = false;
   isSettled = false;
   inTransaction = false;
@@ -98,18 +98,18 @@ export class SharedCommand {
   }
 }
 
-Object.setPrototypeOf(SharedCommand.prototype, Command.prototype);
+Object.setPrototypeOf(LeanCommand.prototype, Command.prototype);
 
 /**
  * Gives a command of ours methods of its own, as ioredis' have them: who watches commands calls them unbound, or puts his
  * own in their place.
  */
 export function unbind(command: object): void {
-  if (!(command instanceof SharedCommand) || Object.hasOwn(command, 'resolve')) return;
+  if (!(command instanceof LeanCommand) || Object.hasOwn(command, 'resolve')) return;
   for (const method of ['resolve', 'reject'] as const) {
     command[method] = (outcome) => {
       (command as unknown as Internals)._clearTimers();
-      SharedCommand.prototype[method].call(command, outcome);
+      LeanCommand.prototype[method].call(command, outcome);
     };
   }
 }

@@ -1,5 +1,5 @@
 import { type Command, Pipeline, Redis, type RedisOptions } from 'ioredis';
-import { called, type NodeCallback } from '../util/callback.ts';
+import { asCallback, type NodeCallback } from '../util/callback.ts';
 import { isTracing } from './tracing.ts';
 
 /** What a pipeline looks at on its client. */
@@ -80,7 +80,7 @@ class LeanTransaction extends LeanPipeline {
   exec(callback?: NodeCallback<never>): Promise<Result[] | null> {
     if (this._transactions > 0) void inherited.exec.call(this); // adds EXEC
     if (this.nodeifiedPromise) return inherited.exec.call(this);
-    return called(inherited.exec.call(this).then(unwrap), callback);
+    return asCallback(inherited.exec.call(this).then(unwrap), callback);
   }
 
   execBuffer(callback?: NodeCallback<never>): Promise<Result[] | null> {
@@ -103,7 +103,7 @@ function unwrap(results: Result[]): Result[] | null {
 }
 
 /** Whether this ioredis' pipelines are made as this file expects it. If not, its own have to do. */
-export const LEAN_PIPELINE = ((): boolean => {
+export const canUseLeanPipeline = ((): boolean => {
   const client = { options: {}, scriptsSet: {}, addedBuiltinSet: new Set<string>(), isCluster: false };
   const methods = [inherited.exec, inherited.execBuffer, inherited.multi, inherited.addBatch];
   try {
@@ -117,7 +117,7 @@ export const LEAN_PIPELINE = ((): boolean => {
 
 /** What `client.pipeline(commands)` returns. */
 export function pipelineOf(client: object, commands?: unknown[][]): object {
-  if (!LEAN_PIPELINE || isTracing()) return pipeline.call(client, commands);
+  if (!canUseLeanPipeline || isTracing()) return pipeline.call(client, commands);
   return filled(new LeanPipeline(client as PipelineClient), commands);
 }
 
@@ -125,7 +125,7 @@ export function pipelineOf(client: object, commands?: unknown[][]): object {
 export function multiOf(client: object, ...given: unknown[]): object {
   const [commands, options] = Array.isArray(given[0]) ? given : [undefined, ...given];
   const alone = (options as { pipeline?: boolean } | undefined)?.pipeline === false;
-  if (alone || !LEAN_PIPELINE || isTracing()) return multi.apply(client, given);
+  if (alone || !canUseLeanPipeline || isTracing()) return multi.apply(client, given);
   return filled(new LeanTransaction(client as PipelineClient), commands as unknown[][] | undefined);
 }
 

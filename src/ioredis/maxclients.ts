@@ -10,7 +10,7 @@ const MOST_LISTED = 1000;
  * is room for many such pools, and nothing more is asked. What is asked is sent before anyone has the connection, and
  * not waited for.
  */
-export function surveyOnce(pool: { name: string; maxActive: number }, clientName: string) {
+export function checkMaxClientsOnce(pool: { name: string; maxActive: number }, clientName: string) {
   let done = false;
   return (connection: Connection): void => {
     if (done) return;

@@ -3,7 +3,7 @@ import type { Connection } from '../core/dependencies.ts';
 import { type Clock, within } from '../util/clock.ts';
 
 /** Sends PING; rejects if there is no answer within `timeoutMs`. An error reply, as NOPERM, is an answer. */
-export function check({ client }: Connection, timeoutMs: number, clock: Clock): Promise<void> {
+export function ping({ client }: Connection, timeoutMs: number, clock: Clock): Promise<void> {
   const answered = client.ping().catch((error: unknown) => {
     if (!(error instanceof ReplyError)) throw error;
   });

@@ -27,7 +27,7 @@ export function isWrapped(client: Redis): boolean {
 }
 
 /** Whether the options of a client give its sendCommand nothing to do besides. */
-export function isPlain({ options }: Redis): boolean {
+export function hasPlainOptions({ options }: Redis): boolean {
   const { commandTimeout, socketTimeout, himportFieldsets } = options as Redis['options'] & {
     himportFieldsets?: unknown;
   };

@@ -1,5 +1,5 @@
-import type { House, PoolSlot } from '../core/context.ts';
-import { repliesOwed } from './reset-connection.ts';
+import type { PoolContext, PoolSlot } from '../core/context.ts';
+import { pendingReplies } from './reset-connection.ts';
 
 /** Leases younger than this are not watched, so that ordinary ones pay nothing for it. */
 const LOOK_MS = 1000;
@@ -21,8 +21,8 @@ interface Watched {
  * Finds leases that do not come back: held for longer than `leakThresholdMs`, or dropped without release, which
  * only the garbage collector can tell.
  */
-export class LeakWatch {
-  readonly #house: House;
+export class LeakDetector {
+  readonly #context: PoolContext;
   readonly #dropped: (slot: PoolSlot) => void;
   readonly #timed: boolean;
   readonly #watched = new Map<PoolSlot, Watched>();
@@ -32,10 +32,10 @@ export class LeakWatch {
   #cancelLook: (() => void) | undefined;
 
   /** `dropped` takes back the connection of a lease that nobody holds any more. */
-  constructor(house: House, dropped: (slot: PoolSlot) => void) {
-    this.#house = house;
+  constructor(context: PoolContext, dropped: (slot: PoolSlot) => void) {
+    this.#context = context;
     this.#dropped = dropped;
-    this.#timed = Number.isFinite(house.options.leakThresholdMs);
+    this.#timed = Number.isFinite(context.options.leakThresholdMs);
   }
 
   /** The stack of `acquire`'s caller, if anyone will want it. */
@@ -50,9 +50,9 @@ export class LeakWatch {
     slot.lease = lease;
     if (this.#cancelLook === undefined) this.#lookLater();
     if (!this.#timed) return;
-    const { hands, options } = this.#house;
+    const { deps, options } = this.#context;
     const late = (): void => this.#report(slot);
-    const cancel = hands.clock.after(options.leakThresholdMs, late, 'background');
+    const cancel = deps.clock.after(options.leakThresholdMs, late, 'background');
     this.#watched.set(slot, { stack, cancel, reported: false });
   }
 
@@ -62,7 +62,7 @@ export class LeakWatch {
     slot.lease = undefined;
     if (!this.#timed) return;
     const watched = this.#forget(slot);
-    if (watched?.reported && this.#house.events.heard('leak')) this.#tell(slot, watched.stack, true);
+    if (watched?.reported && this.#context.events.heard('leak')) this.#tell(slot, watched.stack, true);
   }
 
   stop(): void {
@@ -79,15 +79,15 @@ export class LeakWatch {
   }
 
   #lookLater(): void {
-    this.#cancelLook = this.#house.hands.clock.after(LOOK_MS, () => this.#look(), 'background');
+    this.#cancelLook = this.#context.deps.clock.after(LOOK_MS, () => this.#look(), 'background');
   }
 
   /** Lets go of leases that have been out for a while, and has the garbage collector tell of them. */
   #look(): void {
-    const { hands, ledger } = this.#house;
-    const now = hands.clock.now();
+    const { deps, slots } = this.#context;
+    const now = deps.clock.now();
     let young = false;
-    for (const slot of ledger.slots) {
+    for (const slot of slots.all) {
       if (slot.lease === undefined) continue;
       if (now - slot.since < LOOK_MS) {
         young = true;
@@ -106,7 +106,7 @@ export class LeakWatch {
   #collected(lease: Dropped): void {
     const { slot, uses } = lease;
     if (!slot.leased || slot.uses !== uses || slot.state !== 'inUse') return;
-    if (slot.connection?.alive && repliesOwed(slot.connection) > 0) {
+    if (slot.connection?.alive && pendingReplies(slot.connection) > 0) {
       // The lease is gone, but someone may still wait for a reply that was asked for through it.
       this.#owing.add(lease);
       if (this.#cancelLook === undefined) this.#lookLater();
@@ -120,12 +120,12 @@ export class LeakWatch {
   #report(slot: PoolSlot): void {
     const watched = this.#watched.get(slot);
     if (watched) watched.reported = true;
-    if (this.#house.events.count('leak')) this.#tell(slot, watched?.stack ?? '', false);
+    if (this.#context.events.count('leak')) this.#tell(slot, watched?.stack ?? '', false);
   }
 
   #tell(slot: PoolSlot, stack: string, returned: boolean): void {
-    const { events, hands } = this.#house;
-    const heldMs = hands.clock.now() - slot.since;
+    const { events, deps } = this.#context;
+    const heldMs = deps.clock.now() - slot.since;
     events.emit('leak', { connectionId: slot.id, heldMs, stack, returned });
   }
 }

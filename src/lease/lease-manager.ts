@@ -1,34 +1,34 @@
 import type { Redis } from 'ioredis';
 import type { PoolErrorCode } from '../api/errors.ts';
 import type { CloseReason, Lease } from '../api/redis-pool.ts';
-import { type House, type PoolSlot, poolError, whyLost } from '../core/context.ts';
+import { type PoolContext, type PoolSlot, poolError, whyLost } from '../core/context.ts';
 import type { Connection } from '../core/dependencies.ts';
 import { withoutSecrets } from '../ioredis/server-greeting.ts';
 import { Taint, undoFor } from '../ioredis/taint.ts';
-import { LeakWatch } from './leak-detector.ts';
+import { LeakDetector } from './leak-detector.ts';
 import type { LeaseOwner } from './lease.ts';
 import { leaseMaker } from './lease-class.ts';
-import { repliesOwed, settle } from './reset-connection.ts';
+import { pendingReplies, resetConnection } from './reset-connection.ts';
 
 /** Takes a connection whose lease is over; with a `reason`, to be closed. `tell` is called once it rests. */
 type CameBack = (slot: PoolSlot, reason?: CloseReason, tell?: () => void) => void;
 
 /** Hands out leases, and decides what a connection is worth that comes back. */
-export class Lending implements LeaseOwner {
-  readonly leaks: LeakWatch;
-  readonly #house: House;
+export class LeaseManager implements LeaseOwner {
+  readonly leaks: LeakDetector;
+  readonly #context: PoolContext;
   readonly #cameBack: CameBack;
   #make: ((slot: PoolSlot) => Lease) | undefined;
 
-  constructor(house: House, cameBack: CameBack) {
-    this.#house = house;
+  constructor(context: PoolContext, cameBack: CameBack) {
+    this.#context = context;
     this.#cameBack = cameBack;
-    this.leaks = new LeakWatch(house, (slot) => this.giveBack(slot, Taint.dirty, 'keep'));
+    this.leaks = new LeakDetector(context, (slot) => this.release(slot, Taint.dirty, 'keep'));
   }
 
   /** `stack`: where it was acquired; without one nobody watches whether it comes back. */
-  lend(slot: PoolSlot, waitedMs: number, stack: string | undefined): Lease {
-    const { events } = this.#house;
+  create(slot: PoolSlot, waitedMs: number, stack: string | undefined): Lease {
+    const { events } = this.#context;
     if (!slot.connection) throw new Error('bug: a slot without a connection was lent');
     const connected = slot.uses === 0;
     slot.uses++;
@@ -52,16 +52,17 @@ export class Lending implements LeaseOwner {
     }
   }
 
-  giveBack(slot: PoolSlot, taint: number, fate: 'keep' | 'destroy'): void {
+  release(slot: PoolSlot, taint: number, fate: 'keep' | 'destroy'): void {
     if (slot.state !== 'inUse') return; // cut off when the pool was closed
-    const { events, hands } = this.#house;
+    const { events, deps } = this.#context;
     const { connection, since, id: connectionId } = slot;
-    const now = hands.clock.now();
+    const now = deps.clock.now();
     this.leaks.end(slot);
     slot.leased = false;
     events.took('release', now - since);
     const reason = fate === 'destroy' ? 'destroyed' : connection?.alive ? undefined : 'broken';
-    const left = reason === undefined && connection && (taint !== Taint.none || repliesOwed(connection) > 0);
+    const left =
+      reason === undefined && connection && (taint !== Taint.none || pendingReplies(connection) > 0);
     const tell = events.count('release')
       ? () => events.emit('release', { connectionId, heldMs: now - since })
       : undefined;
@@ -74,7 +75,7 @@ export class Lending implements LeaseOwner {
   }
 
   error(code: PoolErrorCode, message: string): Error {
-    return poolError(this.#house, code, message);
+    return poolError(this.#context, code, message);
   }
 
   hush(error: Error, { options }: Redis): Error {
@@ -82,13 +83,13 @@ export class Lending implements LeaseOwner {
   }
 
   lost(slot: PoolSlot, consequence: string): Error {
-    return poolError(this.#house, 'POOL_CONNECTION_LOST', `connection lost: ${consequence}`, whyLost(slot));
+    return poolError(this.#context, 'POOL_CONNECTION_LOST', `connection lost: ${consequence}`, whyLost(slot));
   }
 
   /** The slow way back: only for a borrower that left something behind. */
   async #clean(slot: PoolSlot, connection: Connection, taint: number): Promise<void> {
     const undo = undoFor(taint, connection.db);
-    const clean = undo !== 'close' && (await settle(connection, undo, this.#house.hands.clock));
+    const clean = undo !== 'close' && (await resetConnection(connection, undo, this.#context.deps.clock));
     if (slot.state !== 'inUse') return;
     this.#cameBack(slot, clean ? undefined : connection.alive ? 'dirty' : 'broken');
   }

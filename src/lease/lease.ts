@@ -14,7 +14,7 @@ import { Messages } from './messages.ts';
 /** What a lease needs of its pool. */
 export interface LeaseOwner {
   /** The lease has ended. `taint` is what its commands left on the connection. Called once. */
-  giveBack(slot: PoolSlot, taint: number, fate: 'keep' | 'destroy'): void;
+  release(slot: PoolSlot, taint: number, fate: 'keep' | 'destroy'): void;
   error(code: PoolErrorCode, message: string): Error;
   /** The error without what may be a password, of a command that carries one. */
   hush(error: Error, client: Redis): Error;
@@ -255,7 +255,7 @@ export class LeaseHandle {
     try {
       for (const [event, forward] of this.#forwards ?? []) client?.off(event, forward);
     } finally {
-      this.#owner.giveBack(slot, this.#taint, fate); // whatever hears of listeners that go
+      this.#owner.release(slot, this.#taint, fate); // whatever hears of listeners that go
     }
     if (this.#forwards && !this.#endTold) this.#tellEnd();
   }

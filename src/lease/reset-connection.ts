@@ -7,7 +7,7 @@ import { type Clock, within } from '../util/clock.ts';
 const SETTLE_MS = 1000;
 
 /** Whether a command is waiting at the server for something to happen; its reply may never come. */
-function blocked({ client }: Connection): boolean {
+function hasBlockingCommand({ client }: Connection): boolean {
   for (let i = 0; i < client.commandQueue.length; i++) {
     const name = client.commandQueue.peekAt(i)?.command.name ?? '';
     if (/^(b[lrz]|wait|xread)/i.test(name)) return true;
@@ -16,7 +16,7 @@ function blocked({ client }: Connection): boolean {
 }
 
 /** Replies that a connection still owes. */
-export function repliesOwed({ client }: Connection): number {
+export function pendingReplies({ client }: Connection): number {
   return client.commandQueue.length;
 }
 
@@ -24,19 +24,19 @@ export function repliesOwed({ client }: Connection): number {
  * Sends what undoes a borrower's traces, and waits for it and for every reply that was still owed. Whether the
  * connection is clean afterwards.
  */
-export async function settle(
+export async function resetConnection(
   connection: Connection,
   undo: readonly (readonly [string, ...number[]])[],
   clock: Clock,
 ): Promise<boolean> {
-  if (blocked(connection)) return false;
+  if (hasBlockingCommand(connection)) return false;
   const { client } = connection;
   const undone = outside(() => undo.map(([name, ...args]) => client.call(name, ...args)));
   const last = client.commandQueue.peekBack()?.command as Command | undefined;
   const answered = Promise.resolve(last?.promise).catch(() => {});
   try {
     await within(clock, SETTLE_MS, Promise.all([answered, ...undone]));
-    return connection.alive && repliesOwed(connection) === 0;
+    return connection.alive && pendingReplies(connection) === 0;
   } catch {
     return false;
   }

@@ -1,34 +1,34 @@
 import type { Command } from 'ioredis';
 import type { PoolErrorCode } from '../api/errors.ts';
-import type { Exchange } from '../core/connection-pool.ts';
-import { type House, poolError } from '../core/context.ts';
-import { Group } from './command-group.ts';
-import type { Lanes } from './multiplexer.ts';
-import type { SharedOwner, SharedView } from './shared-owner.ts';
+import type { ConnectionPool } from '../core/connection-pool.ts';
+import { type PoolContext, poolError } from '../core/context.ts';
+import { CommandGroup } from './command-group.ts';
+import type { Multiplexer } from './multiplexer.ts';
+import type { Backend, ClientView } from './shared-owner.ts';
 
 /** How often a connection is asked for that nobody but listeners waits for. */
 const WARM_AGAIN_MS = 1000;
 
 /** What stands behind `pool.redis` and its duplicates: where their commands go, and what they hear. */
-export class Multiplex implements SharedOwner {
-  readonly #house: House;
-  readonly #exchange: Exchange;
-  readonly #lanes: Lanes;
+export class ClientBackend implements Backend {
+  readonly #context: PoolContext;
+  readonly #exchange: ConnectionPool;
+  readonly #lanes: Multiplexer;
   readonly #close: (graceMs?: number) => Promise<void>;
   /** A view that nobody holds any more goes, unless somebody listens on it. */
-  readonly #views = new Set<WeakRef<SharedView>>();
-  readonly #listened = new Set<SharedView>();
-  readonly #collected = new FinalizationRegistry<WeakRef<SharedView>>((ref) => this.#views.delete(ref));
+  readonly #views = new Set<WeakRef<ClientView>>();
+  readonly #listened = new Set<ClientView>();
+  readonly #collected = new FinalizationRegistry<WeakRef<ClientView>>((ref) => this.#views.delete(ref));
   #listening = false;
   #warming = false;
   #cancelWarm: () => void = () => {};
 
   constructor(
-    house: House,
-    parts: { exchange: Exchange; lanes: Lanes },
+    context: PoolContext,
+    parts: { exchange: ConnectionPool; lanes: Multiplexer },
     close: (graceMs?: number) => Promise<void>,
   ) {
-    this.#house = house;
+    this.#context = context;
     this.#exchange = parts.exchange;
     this.#lanes = parts.lanes;
     this.#close = close;
@@ -36,7 +36,7 @@ export class Multiplex implements SharedOwner {
   }
 
   get single(): boolean {
-    return this.#house.options.maxActive === 1;
+    return this.#context.options.maxActive === 1;
   }
 
   get watched(): boolean {
@@ -52,22 +52,22 @@ export class Multiplex implements SharedOwner {
   }
 
   sendAlone(command: Command): void {
-    const group = new Group(undefined, false);
+    const group = new CommandGroup(undefined, false);
     group.add(command);
     this.sendGroup(group);
     this.added(group);
   }
 
-  sendGroup(group: Group): void {
+  sendGroup(group: CommandGroup): void {
     this.#lanes.sendGroup(group);
   }
 
-  added(group: Group): void {
+  added(group: CommandGroup): void {
     this.#lanes.added(group);
   }
 
   error(code: PoolErrorCode, message: string): Error {
-    return poolError(this.#house, code, message);
+    return poolError(this.#context, code, message);
   }
 
   ready(): Promise<void> {
@@ -88,7 +88,7 @@ export class Multiplex implements SharedOwner {
           this.#warming = false;
           this.warm();
         };
-        this.#cancelWarm = this.#house.hands.clock.after(WARM_AGAIN_MS, again, 'background');
+        this.#cancelWarm = this.#context.deps.clock.after(WARM_AGAIN_MS, again, 'background');
       },
     );
   }
@@ -102,7 +102,7 @@ export class Multiplex implements SharedOwner {
     void this.#close(0);
   }
 
-  attach(view: SharedView): () => void {
+  attach(view: ClientView): () => void {
     this.#listen();
     const ref = new WeakRef(view);
     this.#views.add(ref);
@@ -110,7 +110,7 @@ export class Multiplex implements SharedOwner {
     return () => this.#views.delete(ref);
   }
 
-  hold(view: SharedView, listened: boolean): void {
+  hold(view: ClientView, listened: boolean): void {
     if (listened) this.#listened.add(view);
     else this.#listened.delete(view);
   }
@@ -119,7 +119,7 @@ export class Multiplex implements SharedOwner {
   #listen(): void {
     if (this.#listening) return;
     this.#listening = true;
-    const { events } = this.#house;
+    const { events } = this.#context;
     events.add('connect', () => this.#tell((view) => view.connected()));
     events.add('connectError', ({ error }) => this.#tell((view) => view.failed(error)));
     events.add('close', () => {
@@ -131,7 +131,7 @@ export class Multiplex implements SharedOwner {
     });
   }
 
-  #tell(what: (view: SharedView) => void): void {
+  #tell(what: (view: ClientView) => void): void {
     for (const ref of [...this.#views]) {
       const view = ref.deref();
       if (view) what(view);

@@ -1,5 +1,5 @@
 import { warnThrown } from '../util/warn.ts';
-import type { SharedOwner, SharedView } from './shared-owner.ts';
+import type { Backend, ClientView } from './shared-owner.ts';
 
 /** What it tells. */
 const TOLD = ['connect', 'ready', 'error', 'close', 'end'];
@@ -10,16 +10,16 @@ const TOLD = ['connect', 'ready', 'error', 'close', 'end'];
  * over. Single connections come and go without a word. Listeners come after those who wait for what is told, and what
  * one throws is its own matter.
  */
-export class Announcer implements SharedView {
+export class ClientEvents implements ClientView {
   /** The view was closed, or the pool. */
   over = false;
   readonly #emitter: NodeJS.EventEmitter;
-  readonly #owner: SharedOwner;
+  readonly #owner: Backend;
   readonly #detach: () => void;
   /** It was told that a connection stands. */
   #up = false;
 
-  constructor(emitter: NodeJS.EventEmitter, owner: SharedOwner) {
+  constructor(emitter: NodeJS.EventEmitter, owner: Backend) {
     this.#emitter = emitter;
     this.#owner = owner;
     this.#detach = owner.attach(this);

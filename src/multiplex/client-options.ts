@@ -21,7 +21,11 @@ export function checkOverride(override: RedisOptions, options: RedisOptions): vo
 }
 
 /** Whether commands need nothing that a {@link SharedCommand} has not. */
-export function isPlain({ keyPrefix, showFriendlyErrorStack, commandTimeout }: RedisOptions): boolean {
+export function canUseLeanCommands({
+  keyPrefix,
+  showFriendlyErrorStack,
+  commandTimeout,
+}: RedisOptions): boolean {
   return KNOWN_COMMAND && !keyPrefix && !showFriendlyErrorStack && commandTimeout === undefined;
 }
 
@@ -29,12 +33,12 @@ export function isPlain({ keyPrefix, showFriendlyErrorStack, commandTimeout }: R
 const SPOKEN = ['scripts', 'sentinels', 'Connector'] as const;
 
 /** Those of `given`. */
-export function spoken(given: RedisOptions): RedisOptions {
+export function visibleOptions(given: RedisOptions): RedisOptions {
   return Object.fromEntries(SPOKEN.flatMap((name) => (given[name] ? [[name, given[name]]] : [])));
 }
 
 /** The options of a client that neither connects nor sends by itself. */
-export function quiet(given: RedisOptions): RedisOptions {
+export function inertOptions(given: RedisOptions): RedisOptions {
   const { scripts, sentinels, Connector, ...rest } = given;
   return {
     ...rest,

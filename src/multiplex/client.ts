@@ -2,15 +2,15 @@ import { inspect } from 'node:util';
 import { type Command, Redis, type RedisOptions } from 'ioredis';
 import { isAlwaysShared, kindOf } from '../ioredis/command-kinds.ts';
 import { rejectSafely } from '../ioredis/internals.ts';
-import { keepBytes, SharedCommand } from '../ioredis/lean-command.ts';
+import { keepBytes, LeanCommand } from '../ioredis/lean-command.ts';
 import { multiOf, pipelineOf } from '../ioredis/lean-pipeline.ts';
 import { withForcedEval } from '../ioredis/script-eval.ts';
 import { areWatched, watch } from '../ioredis/watched-command.ts';
-import { called, type NodeCallback } from '../util/callback.ts';
-import { Announcer } from './client-events.ts';
-import { checkOverride, isPlain, quiet, spoken } from './client-options.ts';
-import { Group } from './command-group.ts';
-import type { SharedOwner } from './shared-owner.ts';
+import { asCallback, type NodeCallback } from '../util/callback.ts';
+import { ClientEvents } from './client-events.ts';
+import { canUseLeanCommands, checkOverride, inertOptions, visibleOptions } from './client-options.ts';
+import { CommandGroup } from './command-group.ts';
+import type { Backend } from './shared-owner.ts';
 
 /** As much of ioredis' client as is built upon; its own types vary from one major to the next. */
 interface Client extends NodeJS.EventEmitter {
@@ -34,56 +34,56 @@ const Base = Redis as unknown as new (options: RedisOptions) => Client;
  * `pool.redis`: an ioredis client to all who look, that never connects. Its commands are ioredis' own; all of them end
  * in `sendCommand`, which hands them to the pool. What others may still change on it is theirs alone.
  */
-class SharedRedis extends Base {
+class PoolRedis extends Base {
   /** What views inherit from that want nothing but plain commands: methods that make them plainer than ioredis does. */
-  static readonly #lean: object = Object.create(SharedRedis.prototype);
-  readonly #owner: SharedOwner;
+  static readonly #lean: object = Object.create(PoolRedis.prototype);
+  readonly #owner: Backend;
   readonly #given: RedisOptions;
   /** Ending it ends the pool; a duplicate ends alone. */
   readonly #first: boolean;
   /** The group that a pipeline is handing over. */
-  #group: Group | undefined;
-  readonly #announcer: Announcer;
+  #group: CommandGroup | undefined;
+  readonly #announcer: ClientEvents;
   /** It was closed through itself, as a client is. */
   #closed = false;
 
-  constructor(given: RedisOptions, owner: SharedOwner, first: boolean) {
-    super(quiet(given));
-    Object.assign(this.options, spoken(given)); // for those who look
+  constructor(given: RedisOptions, owner: Backend, first: boolean) {
+    super(inertOptions(given));
+    Object.assign(this.options, visibleOptions(given)); // for those who look
     this.#given = given;
     this.#owner = owner;
     this.#first = first;
-    if (isPlain(given)) Object.setPrototypeOf(this, SharedRedis.#lean);
+    if (canUseLeanCommands(given)) Object.setPrototypeOf(this, PoolRedis.#lean);
     for (const [name, script] of Object.entries(given.scripts ?? {})) this.defineCommand(name, script);
-    this.#announcer = new Announcer(this, owner);
+    this.#announcer = new ClientEvents(this, owner);
   }
 
   static {
     const { getBuiltinCommands } = Redis.prototype as unknown as { getBuiltinCommands?(): string[] };
     const names = getBuiltinCommands?.call(Redis.prototype) ?? []; // without them, all commands are ioredis' own
-    const { prototype } = SharedRedis;
+    const { prototype } = PoolRedis;
     const { sendCommand } = prototype;
     const methods = prototype as unknown as Record<string, (...args: unknown[]) => unknown>;
     for (const name of names.filter(isAlwaysShared)) {
       for (const [method, encoding] of [[name, 'utf8'] as const, [`${name}Buffer`, null] as const]) {
         const full = methods[method];
         if (full === undefined) continue;
-        const value = function (this: SharedRedis, ...args: unknown[]): unknown {
+        const value = function (this: PoolRedis, ...args: unknown[]): unknown {
           const called = typeof args[args.length - 1] === 'function';
           // Somebody may have put something in sendCommand's place, to see what is sent.
           if (called || this.sendCommand !== sendCommand || this.#watched) return full.apply(this, args);
-          const command = new SharedCommand(name, args, encoding);
+          const command = new LeanCommand(name, args, encoding);
           if (this.#closed) command.reject(this.#endedError());
           else if (!command.isSettled) this.#owner.send(command as unknown as Command);
           return command.promise;
         };
-        Object.defineProperty(SharedRedis.#lean, method, { value, writable: true, configurable: true });
+        Object.defineProperty(PoolRedis.#lean, method, { value, writable: true, configurable: true });
       }
     }
     // An accessor, where Redis has a property that its constructor sets.
     Object.defineProperty(prototype, 'status', {
       configurable: true,
-      get(this: SharedRedis) {
+      get(this: PoolRedis) {
         return this.#closed ? 'end' : this.#owner.status;
       },
       set() {},
@@ -125,22 +125,22 @@ class SharedRedis extends Base {
     withForcedEval(this.scriptsSet?.[name]);
   }
 
-  duplicate(override: RedisOptions = {}): SharedRedis {
+  duplicate(override: RedisOptions = {}): PoolRedis {
     checkOverride(override, this.options);
-    return new SharedRedis({ ...this.#given, ...override }, this.#owner, false);
+    return new PoolRedis({ ...this.#given, ...override }, this.#owner, false);
   }
 
   connect(callback?: Callback): Promise<void> {
     const ready = this.#owner.ready().catch((error: unknown) => {
       throw this.#closed ? this.#endedError() : error;
     });
-    return called(ready, callback);
+    return asCallback(ready, callback);
   }
 
   quit(callback?: Callback): Promise<'OK'> {
     this.#closed = true;
     const closed = this.#first ? this.#owner.quit() : this.#announcer.leave();
-    return called(
+    return asCallback(
       Promise.resolve(closed).then(() => 'OK' as const),
       callback,
     );
@@ -166,7 +166,7 @@ class SharedRedis extends Base {
   }
 
   monitor(callback?: Callback): Promise<never> {
-    return called(Promise.reject(this.#stateful('MONITOR')), callback);
+    return asCallback(Promise.reject(this.#stateful('MONITOR')), callback);
   }
 
   #send(command: Command): Promise<unknown> {
@@ -184,7 +184,7 @@ class SharedRedis extends Base {
   #addToGroup(command: Command, stream: Stream, broken: boolean): void {
     let group = this.#group;
     if (group === undefined || group.stream !== stream) {
-      group = new Group(stream, this.#watched);
+      group = new CommandGroup(stream, this.#watched);
       this.#group = group;
       this.#owner.sendGroup(group);
     }
@@ -203,7 +203,7 @@ class SharedRedis extends Base {
     pipeline.exec = (...args) => {
       this.#group = undefined;
       const result = exec.apply(pipeline, args);
-      const group = this.#group as Group | undefined;
+      const group = this.#group as CommandGroup | undefined;
       this.#group = undefined;
       if (group?.open) group.refuse(this.#stateful('MULTI without EXEC'));
       if (group?.refusal) pipeline.reject(group.refusal);
@@ -235,6 +235,6 @@ class SharedRedis extends Base {
 }
 
 /** Makes `pool.redis`, with the options of the pool's connections. */
-export function makeShared(options: RedisOptions, owner: SharedOwner): Redis {
-  return new SharedRedis(options, owner, true) as unknown as Redis;
+export function makePoolRedis(options: RedisOptions, owner: Backend): Redis {
+  return new PoolRedis(options, owner, true) as unknown as Redis;
 }

@@ -10,7 +10,7 @@ import { watchIn } from '../ioredis/watched-command.ts';
  * The commands of one pipeline or transaction: they go together, over one connection, or not at all. ioredis hands
  * them over one by one, in one go.
  */
-export class Group {
+export class CommandGroup {
   readonly commands: Command[] = [];
   /** It takes a connection of its own: one of its commands may wait, or nobody knows what it does. */
   own = false;
@@ -33,8 +33,8 @@ export class Group {
   }
 
   /** A group of what is left of another. */
-  static of(stream: unknown, commands: readonly Command[]): Group {
-    const group = new Group(stream, false);
+  static of(stream: unknown, commands: readonly Command[]): CommandGroup {
+    const group = new CommandGroup(stream, false);
     for (const command of commands) {
       group.commands.push(command);
       group.bytes += bytesOf(command);

@@ -1,7 +1,7 @@
 import { getKeyIndexes, hasFlag } from '@ioredis/commands';
 import type { Command } from 'ioredis';
 import { isListed, isReadOnly } from '../ioredis/command-kinds.ts';
-import { Group } from './command-group.ts';
+import { CommandGroup } from './command-group.ts';
 import type { Touch } from './command-order.ts';
 
 /** They touch no key, but may tell others, or the caller, that what was written before is there. */
@@ -23,8 +23,8 @@ const ALL: Touch = { reads: false, keys: [], scope: 'all' };
 const plain = new Map<string, boolean | undefined>();
 
 /** What a command, or a group of them, touches. */
-export function touchOf(unit: Command | Group): Touch {
-  if (!(unit instanceof Group)) return touchOfOne(unit);
+export function touchOf(unit: Command | CommandGroup): Touch {
+  if (!(unit instanceof CommandGroup)) return touchOfOne(unit);
   let reads = true;
   let scope: Touch['scope'] = 'keys';
   const keys: string[] = [];

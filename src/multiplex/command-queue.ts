@@ -2,12 +2,12 @@ import type { Command } from 'ioredis';
 import { another } from '../api/errors.ts';
 import { bytesOf } from '../ioredis/bytes.ts';
 import { rejectSafely } from '../ioredis/internals.ts';
-import { Group } from './command-group.ts';
-import type { Unit } from './lane.ts';
+import { CommandGroup } from './command-group.ts';
+import type { QueueEntry } from './lane.ts';
 
 /** What was handed over in one tick, as far as it is not sent. */
 export interface Batch {
-  units: readonly Unit[];
+  units: readonly QueueEntry[];
   /** When it was complete. */
   readonly at: number;
   /** How many units of it are sent. */
@@ -27,7 +27,7 @@ export class CommandQueue {
   owns = 0;
   /** Those of earlier ticks, in order. */
   batches: Batch[] = [];
-  #gathered: Unit[] = [];
+  #gathered: QueueEntry[] = [];
   /** What is among the gathered: commands in all, their weight, and groups. */
   #commands = 0;
   #bytes = 0;
@@ -40,12 +40,12 @@ export class CommandQueue {
   }
 
   /** Takes a group. Its commands come in the same go, and `addedTo` is told of each. */
-  addGroup(group: Group): void {
+  addGroup(group: CommandGroup): void {
     this.#groups++;
     this.#gathered.push(group);
   }
 
-  addedTo(group: Group, bytes: number): void {
+  addedTo(group: CommandGroup, bytes: number): void {
     group.bytes += bytes;
     this.#count(1, bytes);
   }
@@ -65,7 +65,7 @@ export class CommandQueue {
   }
 
   /** Puts what was sent in vain before all others. */
-  putFirst(units: readonly Unit[], at: number): void {
+  putFirst(units: readonly QueueEntry[], at: number): void {
     if (units.length === 0) return;
     const batch: Batch = { units, at, sent: 0, commands: 0, bytes: 0 };
     for (const unit of units) {
@@ -83,23 +83,23 @@ export class CommandQueue {
       this.#drop(batch);
       return;
     }
-    for (let i = batch.sent; i < sent; i++) this.take(batch, batch.units[i] as Unit);
+    for (let i = batch.sent; i < sent; i++) this.take(batch, batch.units[i] as QueueEntry);
     batch.sent = sent;
   }
 
   /** Counts a unit of `batch` no longer. */
-  take(batch: Batch, unit: Unit): void {
+  take(batch: Batch, unit: QueueEntry): void {
     const commands = commandsOf(unit);
     const bytes = weightOf(unit);
     batch.commands -= commands;
     batch.bytes -= bytes;
     this.length -= commands;
     this.bytes -= bytes;
-    if (unit instanceof Group && unit.own) this.owns--;
+    if (unit instanceof CommandGroup && unit.own) this.owns--;
   }
 
   /** Tells that `units` are all that is left of `batch`, after others were taken. */
-  leave(batch: Batch, units: readonly Unit[]): void {
+  leave(batch: Batch, units: readonly QueueEntry[]): void {
     batch.units = units;
     batch.sent = 0;
     if (units.length === 0) this.#drop(batch);
@@ -112,7 +112,7 @@ export class CommandQueue {
       const units = batch.units.slice(batch.sent);
       this.#drop(batch);
       for (const unit of units) {
-        if (!(unit instanceof Group)) rejectSafely(unit, another(error));
+        if (!(unit instanceof CommandGroup)) rejectSafely(unit, another(error));
         else {
           if (unit.own) this.owns--;
           unit.refuse(another(error));
@@ -135,8 +135,8 @@ export class CommandQueue {
   }
 
   /** Nothing of what was refused as it came is sent. */
-  #belongs(unit: Unit): boolean {
-    if (!(unit instanceof Group)) return true;
+  #belongs(unit: QueueEntry): boolean {
+    if (!(unit instanceof CommandGroup)) return true;
     if (!unit.refusal) {
       if (unit.own) this.owns++;
       return true;
@@ -147,11 +147,11 @@ export class CommandQueue {
 }
 
 /** How many commands a unit has. */
-export function commandsOf(unit: Unit): number {
-  return unit instanceof Group ? unit.commands.length : 1;
+export function commandsOf(unit: QueueEntry): number {
+  return unit instanceof CommandGroup ? unit.commands.length : 1;
 }
 
 /** What the arguments of a unit weigh. */
-export function weightOf(unit: Unit): number {
-  return unit instanceof Group ? unit.bytes : bytesOf(unit);
+export function weightOf(unit: QueueEntry): number {
+  return unit instanceof CommandGroup ? unit.bytes : bytesOf(unit);
 }

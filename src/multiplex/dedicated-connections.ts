@@ -2,14 +2,14 @@ import type { Socket } from 'node:net';
 import type { Command } from 'ioredis';
 import { another } from '../api/errors.ts';
 import type { Lease } from '../api/redis-pool.ts';
-import type { Exchange } from '../core/connection-pool.ts';
-import { type House, type PoolSlot, poolError } from '../core/context.ts';
-import { type Request, Waiters } from '../core/wait-queue.ts';
+import type { ConnectionPool } from '../core/connection-pool.ts';
+import { type PoolContext, type PoolSlot, poolError } from '../core/context.ts';
+import { type AcquireRequest, WaitQueue } from '../core/wait-queue.ts';
 import { bytesOf } from '../ioredis/bytes.ts';
 import { blocksForMs } from '../ioredis/command-kinds.ts';
 import { rejectSafely } from '../ioredis/internals.ts';
 import { handOver } from '../ioredis/watched-command.ts';
-import type { Lending } from '../lease/lease-manager.ts';
+import type { LeaseManager } from '../lease/lease-manager.ts';
 
 /** Commands that go together, over a connection that is theirs until all are answered. */
 class Errand {
@@ -42,25 +42,25 @@ class Errand {
  * Gives commands of `pool.redis` that may block, or that nobody knows, a connection of their own for their time. Those
  * that may block always leave one connection for others, so that what they wait for can come to pass.
  */
-export class OwnConnections {
-  readonly #house: House;
-  readonly #exchange: Exchange;
-  readonly #lending: Lending;
+export class DedicatedConnections {
+  readonly #context: PoolContext;
+  readonly #exchange: ConnectionPool;
+  readonly #lending: LeaseManager;
   readonly #most: number;
   /** Those who wait until fewer are at it. */
-  readonly #line: Waiters<undefined>;
+  readonly #line: WaitQueue<undefined>;
   #busy = 0;
   readonly #errands = new Set<Errand>();
   /** What the arguments of those weigh that are not answered. */
   bytes = 0;
 
-  constructor(house: House, exchange: Exchange, lending: Lending) {
-    this.#house = house;
+  constructor(context: PoolContext, exchange: ConnectionPool, lending: LeaseManager) {
+    this.#context = context;
     this.#exchange = exchange;
     this.#lending = lending;
-    this.#most = Math.max(1, house.options.maxActive - 1);
-    const { acquireTimeoutMs: timeoutMs } = house.options; // the time that was given, not what was left of it
-    this.#line = new Waiters(house.hands.clock, ({ since, signal }, why) =>
+    this.#most = Math.max(1, context.options.maxActive - 1);
+    const { acquireTimeoutMs: timeoutMs } = context.options; // the time that was given, not what was left of it
+    this.#line = new WaitQueue(context.deps.clock, ({ since, signal }, why) =>
       exchange.admission.gaveUp({ since, signal, timeoutMs }, why),
     );
   }
@@ -86,9 +86,9 @@ export class OwnConnections {
     const errand = new Errand(commands, mayBlock, over);
     this.bytes += errand.bytes;
     this.#errands.add(errand);
-    const { hands, options } = this.#house;
+    const { deps, options } = this.#context;
     const { maxWaiting, wait } = options;
-    const timeoutMs = Math.max(0, options.acquireTimeoutMs - (hands.clock.now() - since));
+    const timeoutMs = Math.max(0, options.acquireTimeoutMs - (deps.clock.now() - since));
     if (!mayBlock || this.#busy < this.#most) {
       this.#begin(errand, timeoutMs);
     } else if (this.#line.length >= (wait ? maxWaiting : 0)) {
@@ -98,8 +98,8 @@ export class OwnConnections {
       const served = (_: undefined, waitedMs: number): void =>
         this.#begin(errand, Math.max(0, timeoutMs - waitedMs));
       const failed = (error: unknown): void => this.#end(errand, error);
-      this.#line.enqueue(this.#line.admit({ served, failed }, timeoutMs, undefined), true);
-      const { events } = this.#house;
+      this.#line.enqueue(this.#line.add({ served, failed }, timeoutMs, undefined), true);
+      const { events } = this.#context;
       if (events.count('wait')) events.emit('wait', { waiting: events.stats().waiting });
     }
   }
@@ -115,8 +115,8 @@ export class OwnConnections {
       this.#end(errand, error);
       this.#leave(errand);
     };
-    const served: Request<PoolSlot>['served'] = (slot, waitedMs) => {
-      const lease = this.#lending.lend(slot, waitedMs, undefined);
+    const served: AcquireRequest<PoolSlot>['served'] = (slot, waitedMs) => {
+      const lease = this.#lending.create(slot, waitedMs, undefined);
       // A command that somebody has changed may never settle; its connection comes back all the same.
       slot.lane = { lost: () => this.#over(errand) };
       errand.slot = slot;
@@ -137,7 +137,7 @@ export class OwnConnections {
       this.#watch(errand);
     };
     try {
-      this.#exchange.request({ timeoutMs }, { served, failed });
+      this.#exchange.acquire({ timeoutMs }, { served, failed });
     } catch (error) {
       failed(error);
     }
@@ -165,16 +165,16 @@ export class OwnConnections {
   #watch(errand: Errand): void {
     const next = errand.commands[errand.answered];
     if (next === undefined) return;
-    const { hands, options } = this.#house;
+    const { deps, options } = this.#context;
     const mayBlockMs = blocksForMs(next.name, next.args);
-    errand.cancel = hands.clock.after(options.replyTimeoutMs + mayBlockMs, () => this.#giveUp(errand));
+    errand.cancel = deps.clock.after(options.replyTimeoutMs + mayBlockMs, () => this.#giveUp(errand));
   }
 
   /** No reply has come for too long. */
   #giveUp(errand: Errand): void {
-    const { replyTimeoutMs } = this.#house.options;
+    const { replyTimeoutMs } = this.#context.options;
     const why = `connection lost: no reply within ${replyTimeoutMs} ms (replyTimeoutMs); the command may have run`;
-    errand.fail(poolError(this.#house, 'POOL_CONNECTION_LOST', why));
+    errand.fail(poolError(this.#context, 'POOL_CONNECTION_LOST', why));
     if (errand.slot) errand.slot.lane = undefined;
     errand.lease?.destroy();
     this.#over(errand);

@@ -1,9 +1,9 @@
 import type { Command } from 'ioredis';
-import { Group } from './command-group.ts';
+import { CommandGroup } from './command-group.ts';
 import { touchOf } from './command-keys.ts';
 import { Order, type Run, type Touch } from './command-order.ts';
 import { type Batch, type CommandQueue, commandsOf, weightOf } from './command-queue.ts';
-import type { Lane, Unit } from './lane.ts';
+import type { Lane, QueueEntry } from './lane.ts';
 import { chooseLane } from './lane-choice.ts';
 import type { LargeReplies } from './large-replies.ts';
 
@@ -46,7 +46,7 @@ class OwnRun implements Run {
 /** What a lane is about to be sent. */
 interface Outgoing {
   readonly run: LaneRun;
-  units: Unit[];
+  units: QueueEntry[];
   commands: number;
   bytes: number;
 }
@@ -104,11 +104,11 @@ export class Dispatch {
     const { batches } = this.#queue;
     for (let next = 0; next < batches.length && passedBy < MOST_PASSED_BY; ) {
       const batch = batches[next] as Batch;
-      const left: Unit[] = [];
+      const left: QueueEntry[] = [];
       const { units, sent } = batch;
       let at = sent;
       for (; at < units.length && passedBy < MOST_PASSED_BY; at++) {
-        const unit = units[at] as Unit;
+        const unit = units[at] as QueueEntry;
         const touch = touchOf(unit);
         if (!waiting.before(touch) && this.#place(unit, touch, batch.at)) {
           this.#queue.take(batch, unit);
@@ -119,7 +119,7 @@ export class Dispatch {
         }
       }
       if (left.length < at - sent) {
-        for (; at < units.length; at++) left.push(units[at] as Unit);
+        for (; at < units.length; at++) left.push(units[at] as QueueEntry);
         this.#queue.leave(batch, left);
       }
       if (batches[next] === batch) next++;
@@ -134,16 +134,16 @@ export class Dispatch {
   }
 
   /** Puts `unit` where it goes; returns whether it need not wait. */
-  #place(unit: Unit, touch: Touch, since: number): boolean {
-    if (unit instanceof Group && unit.refusal) return true;
+  #place(unit: QueueEntry, touch: Touch, since: number): boolean {
+    if (unit instanceof CommandGroup && unit.refusal) return true;
     const before = this.#order.before(touch);
-    if (unit instanceof Group && unit.own) return this.#placeAlone(unit, touch, before, since);
+    if (unit instanceof CommandGroup && unit.own) return this.#placeAlone(unit, touch, before, since);
     if (before !== undefined) {
       const lane = this.#owner.open.find((one) => one === before);
       return lane !== undefined && this.#give(lane, unit, touch);
     }
     const reads = touch.reads && touch.scope === 'keys';
-    const large = reads && !(unit instanceof Group) && this.#large.expects(unit.name, unit.args);
+    const large = reads && !(unit instanceof CommandGroup) && this.#large.expects(unit.name, unit.args);
     const lane = large ? this.#laneFor(true) : reads ? this.#laneForReaders() : this.#laneForWriters();
     if (lane === undefined || !this.#give(lane, unit, touch)) return false;
     if (large) {
@@ -153,7 +153,7 @@ export class Dispatch {
     return true;
   }
 
-  #give(lane: Lane, unit: Unit, touch: Touch): boolean {
+  #give(lane: Lane, unit: QueueEntry, touch: Touch): boolean {
     if (!this.#takes(lane, commandsOf(unit))) {
       this.#full.add(lane);
       return false;
@@ -188,7 +188,12 @@ export class Dispatch {
     out.run.upTo = lane.sent;
   }
 
-  #placeAlone(group: Group, touch: Touch, before: object | string | undefined, since: number): boolean {
+  #placeAlone(
+    group: CommandGroup,
+    touch: Touch,
+    before: object | string | undefined,
+    since: number,
+  ): boolean {
     // Nobody waits for what may itself wait for others.
     if (group.blocking) {
       if (before !== undefined) return false;

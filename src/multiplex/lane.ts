@@ -2,22 +2,22 @@ import type { Command, Redis } from 'ioredis';
 import type { PoolSlot } from '../core/context.ts';
 import type { Connection } from '../core/dependencies.ts';
 import { rejectSafely } from '../ioredis/internals.ts';
-import { isPlain, isWrapped } from '../ioredis/tracing.ts';
+import { hasPlainOptions, isWrapped } from '../ioredis/tracing.ts';
 import { handOver, isUntold, isWatched } from '../ioredis/watched-command.ts';
 import type { Clock } from '../util/clock.ts';
-import { Group } from './command-group.ts';
+import { CommandGroup } from './command-group.ts';
 import { LaneMeter } from './lane-meter.ts';
 import type { LargeReplies } from './large-replies.ts';
-import { Outbox } from './write-buffer.ts';
+import { WriteBuffer } from './write-buffer.ts';
 
 /** What is sent in one piece. */
-export type Unit = Command | Group;
+export type QueueEntry = Command | CommandGroup;
 
 /** One that was sent, as ioredis keeps it until its reply comes. */
-export interface Sent {
+export interface InFlight {
   readonly command: Command;
   /** The group it belongs to. */
-  readonly stream: Group | undefined;
+  readonly stream: CommandGroup | undefined;
   /** Somebody may have replaced its methods: it is answered as ioredis does, with bytes. */
   readonly watched?: boolean;
 }
@@ -48,7 +48,7 @@ export class Lane {
   /** All it has ever sent, and when, in order; what is answered is forgotten with the next write. */
   #sent = 0;
   #writes: { readonly upTo: number; readonly at: number }[] = [];
-  readonly #outbox: Outbox;
+  readonly #outbox: WriteBuffer;
   /** Commands that were handed over, and did not go into ioredis' queue at once. */
   #late = 0;
   /** Someone wants to know when the socket has written all it was given. */
@@ -59,11 +59,11 @@ export class Lane {
     const { client, intake } = connection;
     this.#large = large;
     this.#client = client;
-    this.#outbox = new Outbox(client);
+    this.#outbox = new WriteBuffer(client);
     this.#clock = clock;
     this.#answered = answered;
     this.#intake = intake?.inFront ? intake : undefined;
-    this.#plain = this.#intake !== undefined && isPlain(client);
+    this.#plain = this.#intake !== undefined && hasPlainOptions(client);
   }
 
   /** Whether it may be given more, if `most` commands may be in flight. */
@@ -140,7 +140,7 @@ export class Lane {
    * Sends `units` from `from` on, in one write, while fewer than `most` commands are in flight and the socket takes
    * them, having `room`; returns where it stopped.
    */
-  send(units: readonly Unit[], from: number, most: number, room = this.room): number {
+  send(units: readonly QueueEntry[], from: number, most: number, room = this.room): number {
     const { commandQueue } = this.#client;
     const before = this.inFlight;
     const now = this.#clock.now();
@@ -150,7 +150,7 @@ export class Lane {
     for (let unit = units[next]; unit !== undefined; unit = units[++next]) {
       const { length } = commandQueue;
       if (this.#outbox.gathered >= room) break;
-      if (!(unit instanceof Group)) {
+      if (!(unit instanceof CommandGroup)) {
         if (length >= most) break;
         this.#put(unit, undefined, direct);
       } else if (unit.refusal === undefined) {
@@ -169,20 +169,20 @@ export class Lane {
   }
 
   /** Takes out what was sent and will not be answered, before ioredis rejects it. */
-  takeUnanswered(): Sent[] {
+  takeUnanswered(): InFlight[] {
     const { commandQueue } = this.#client;
-    const all: Sent[] = [];
+    const all: InFlight[] = [];
     for (let item = commandQueue.shift(); item; item = commandQueue.shift())
-      all.push(item as unknown as Sent);
+      all.push(item as unknown as InFlight);
     return all;
   }
 
-  #put(command: Command, group: Group | undefined, direct: boolean): void {
+  #put(command: Command, group: CommandGroup | undefined, direct: boolean): void {
     const client = this.#client;
     if (!direct || isUntold(command)) {
       this.#outbox.cork();
       handOver(command, client);
-      const last = client.commandQueue.peekBack() as unknown as Sent;
+      const last = client.commandQueue.peekBack() as unknown as InFlight;
       if (last?.command === command) Object.assign(last, { stream: group, watched: true });
       else if (client.stream !== undefined) this.#awaitLate(command);
       return;
@@ -190,7 +190,7 @@ export class Lane {
     try {
       const { condition, stream } = client;
       command.setReplyContext?.(condition);
-      this.#outbox.gather(command.toWritable(stream));
+      this.#outbox.append(command.toWritable(stream));
       this.#push(command, group);
     } catch (error) {
       rejectSafely(command, error); // it cannot be written, as a text that is too long
@@ -198,14 +198,14 @@ export class Lane {
   }
 
   /** Puts all of a group, or nothing: what is left of a transaction would pair its replies wrongly. */
-  #putWhole(group: Group): void {
+  #putWhole(group: CommandGroup): void {
     const { condition, stream } = this.#client;
     try {
       const written = group.commands.map((command) => {
         command.setReplyContext?.(condition);
         return command.toWritable(stream);
       });
-      for (const data of written) this.#outbox.gather(data);
+      for (const data of written) this.#outbox.append(data);
     } catch (error) {
       group.refuse(error as Error);
       return;
@@ -214,7 +214,7 @@ export class Lane {
   }
 
   /** As ioredis does, with what we need to know besides. */
-  #push(command: Command, group: Group | undefined): void {
+  #push(command: Command, group: CommandGroup | undefined): void {
     const { commandQueue, condition } = this.#client;
     const watched = isWatched(command);
     commandQueue.push({ command, stream: group, select: condition?.select, watched } as never);

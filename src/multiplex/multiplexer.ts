@@ -1,22 +1,22 @@
 import type { Command } from 'ioredis';
 import { another } from '../api/errors.ts';
 import { DEFAULTS } from '../api/options.ts';
-import type { Exchange } from '../core/connection-pool.ts';
-import { type House, type PoolSlot, poolError, whyLost } from '../core/context.ts';
+import type { ConnectionPool } from '../core/connection-pool.ts';
+import { type PoolContext, type PoolSlot, poolError, whyLost } from '../core/context.ts';
 import type { Connection } from '../core/dependencies.ts';
 import { whyExpired } from '../core/expiry.ts';
 import { bytesOf } from '../ioredis/bytes.ts';
 import { rejectSafely } from '../ioredis/internals.ts';
 import { Condition } from '../util/condition.ts';
-import type { Group } from './command-group.ts';
+import type { CommandGroup } from './command-group.ts';
 import { CommandQueue } from './command-queue.ts';
-import type { OwnConnections } from './dedicated-connections.ts';
+import type { DedicatedConnections } from './dedicated-connections.ts';
 import { Dispatch, type DispatchOwner } from './dispatcher.ts';
 import { Lane } from './lane.ts';
 import { isFree } from './lane-choice.ts';
 import { LargeReplies } from './large-replies.ts';
 import { toResend } from './resend.ts';
-import { Overdue } from './timeouts.ts';
+import { CommandTimeouts } from './timeouts.ts';
 
 /** For so long at least, book is kept of what is where. Milliseconds. */
 const DISPATCH_MS = 50;
@@ -25,11 +25,11 @@ const DISPATCH_MS = 50;
  * The multiplexed commands: gathered until the tick is over, and sent over as few connections as the load needs. A
  * lane holds a connection while it has commands in flight, and asks for it in the queue in which all others stand.
  */
-export class Lanes implements DispatchOwner {
-  readonly #house: House;
-  readonly #exchange: Exchange;
+export class Multiplexer implements DispatchOwner {
+  readonly #context: PoolContext;
+  readonly #exchange: ConnectionPool;
   /** Where commands go that need a connection of their own. */
-  readonly own: OwnConnections;
+  readonly own: DedicatedConnections;
   readonly queue = new CommandQueue();
   readonly #large = new LargeReplies();
   readonly open: Lane[] = [];
@@ -45,22 +45,22 @@ export class Lanes implements DispatchOwner {
   #flushing = false;
   /** Takes back the request for another connection that is under way. */
   #withdraw: (() => void) | undefined;
-  readonly #overdue: Overdue;
+  readonly #overdue: CommandTimeouts;
   #stopped = false;
   /** A client was seen with a sendCommand of its own; `undefined` while none was seen. */
   #watched: boolean | undefined;
   /** Nothing is waiting or in flight. */
   readonly #quiet: Condition;
 
-  constructor(house: House, exchange: Exchange, own: OwnConnections) {
-    this.#house = house;
+  constructor(context: PoolContext, exchange: ConnectionPool, own: DedicatedConnections) {
+    this.#context = context;
     this.#exchange = exchange;
     this.own = own;
     this.#quiet = new Condition(
-      house.hands.clock,
+      context.deps.clock,
       () => this.queue.length === 0 && this.open.every(({ inFlight }) => inFlight === 0),
     );
-    this.#overdue = new Overdue(house, this.queue, this.open, {
+    this.#overdue = new CommandTimeouts(context, this.queue, this.open, {
       expired: (moment, waited) => this.#reject(moment, exchange.admission.gaveUp(waited, 'timeout')),
       silent: (lane) => this.#giveUp(lane),
     });
@@ -68,7 +68,7 @@ export class Lanes implements DispatchOwner {
 
   /** Somebody may have put something around the sendCommand of single clients. */
   get watched(): boolean {
-    const { createClient, onConnect } = this.#house.options;
+    const { createClient, onConnect } = this.#context.options;
     return this.#watched ?? (createClient !== DEFAULTS.createClient || onConnect !== undefined);
   }
 
@@ -85,13 +85,13 @@ export class Lanes implements DispatchOwner {
   }
 
   /** Takes a group; its commands are added in the same go, and `added` is told of each. */
-  sendGroup(group: Group): void {
+  sendGroup(group: CommandGroup): void {
     this.queue.addGroup(group);
     this.#flushSoon();
   }
 
   /** Tells of one more command in `group`. One that comes alone may be as large as it likes. */
-  added(group: Group): void {
+  added(group: CommandGroup): void {
     const { commands } = group;
     const bytes = bytesOf(commands.at(-1) as Command);
     if (!group.refusal) {
@@ -130,20 +130,20 @@ export class Lanes implements DispatchOwner {
   readonly end = (): void => this.#overdue.stop();
 
   get maxLanes(): number {
-    return this.#house.options.maxLanes;
+    return this.#context.options.maxLanes;
   }
 
   get maxInFlight(): number {
-    return this.#house.options.maxInFlight;
+    return this.#context.options.maxInFlight;
   }
 
   get spare(): boolean {
-    return this.#exchange.line.spare;
+    return this.#exchange.queue.spare;
   }
 
   /** Why no more is taken: `length` commands and `others` bytes wait already, and `bytes` would come to them. */
   #whyNot(length: number, others: number, bytes: number): Error | undefined {
-    const { maxQueuedBytes, maxQueuedCommands } = this.#house.options;
+    const { maxQueuedBytes, maxQueuedCommands } = this.#context.options;
     const { admission } = this.#exchange;
     if (this.#stopped) return admission.closed();
     if (length >= maxQueuedCommands) {
@@ -170,12 +170,12 @@ export class Lanes implements DispatchOwner {
   #flushSoon(): void {
     if (this.#flushDue) return;
     this.#flushDue = true;
-    this.#house.hands.clock.soon(this.#flush);
+    this.#context.deps.clock.soon(this.#flush);
   }
 
   readonly #flush = (): void => {
     this.#flushDue = false;
-    const now = this.#house.hands.clock.now();
+    const now = this.#context.deps.clock.now();
     this.queue.endBatch(now);
     this.#flushing = true;
     for (const lane of [...this.open]) {
@@ -185,11 +185,11 @@ export class Lanes implements DispatchOwner {
     if (this.queue.batches.length > 0) this.#send(now);
     this.#flushing = false;
     this.#lookAtSockets();
-    this.makeRoom(this.#exchange.line.excess);
+    this.makeRoom(this.#exchange.queue.excess);
     for (const lane of [...this.open]) if (lane.inFlight === 0) this.#rest(lane);
     this.#dispatch?.sendAlone();
     this.#overdue.watch(now);
-    this.#quiet.look();
+    this.#quiet.notify();
   };
 
   #send(now: number): void {
@@ -247,7 +247,7 @@ export class Lanes implements DispatchOwner {
       this.#withdraw = undefined;
     };
     try {
-      const withdraw = this.#exchange.requestLane({
+      const withdraw = this.#exchange.acquireForLane({
         served: (slot) => {
           answered();
           this.#opened(slot);
@@ -265,7 +265,7 @@ export class Lanes implements DispatchOwner {
 
   #opened(slot: PoolSlot): void {
     const { connection } = slot;
-    const { clock } = this.#house.hands;
+    const { clock } = this.#context.deps;
     if (!connection) throw new Error('bug: a slot without a connection was lent');
     const lane =
       this.#known.get(connection) ?? new Lane(connection, clock, this.#large, (one) => this.#answered(one));
@@ -285,7 +285,7 @@ export class Lanes implements DispatchOwner {
   #answered(lane: Lane): void {
     if (lane.inFlight === 0 && (lane.draining || this.queue.length === 0)) this.#rest(lane);
     else if (this.queue.batches.length > 0) this.#flushSoon();
-    this.#quiet.look();
+    this.#quiet.notify();
   }
 
   /** Has a lane come to rest, as soon as all is answered. */
@@ -301,7 +301,7 @@ export class Lanes implements DispatchOwner {
     this.open.splice(this.open.indexOf(lane), 1);
     lane.close();
     slot.lane = undefined;
-    this.#exchange.rest(slot, slot.connection?.alive ? reason : 'broken');
+    this.#exchange.release(slot, slot.connection?.alive ? reason : 'broken');
     if (this.queue.batches.length > 0) this.#flushSoon();
   }
 
@@ -309,25 +309,25 @@ export class Lanes implements DispatchOwner {
   #lost(lane: Lane, cause: Error | undefined): void {
     const again = toResend(lane.takeUnanswered(), () =>
       poolError(
-        this.#house,
+        this.#context,
         'POOL_CONNECTION_LOST',
         'connection lost: the command may have run',
         cause ?? (lane.slot && whyLost(lane.slot)),
       ),
     );
-    this.queue.putFirst(again, this.#house.hands.clock.now());
+    this.queue.putFirst(again, this.#context.deps.clock.now());
     this.#rest(lane, 'broken');
   }
 
   #rejectAll(error: unknown): void {
-    this.queue.endBatch(this.#house.hands.clock.now());
+    this.queue.endBatch(this.#context.deps.clock.now());
     this.#reject(Number.POSITIVE_INFINITY, error);
   }
 
   /** Rejects what came at `moment` or before, and has no lane. */
   #reject(moment: number, error: unknown): void {
     this.queue.reject(moment, error as Error);
-    this.#quiet.look();
+    this.#quiet.notify();
     if (this.queue.length > 0) return;
     this.#withdraw?.();
     this.#withdraw = undefined;
@@ -335,10 +335,10 @@ export class Lanes implements DispatchOwner {
 
   /** No reply has come for too long. */
   #giveUp(lane: Lane): void {
-    const { replyTimeoutMs } = this.#house.options;
+    const { replyTimeoutMs } = this.#context.options;
     const silence = `no reply within ${replyTimeoutMs} ms (replyTimeoutMs)`;
     const error = poolError(
-      this.#house,
+      this.#context,
       'POOL_CONNECTION_LOST',
       `connection lost: ${silence}; the command may have run`,
       Object.assign(new Error(silence), { code: 'ETIMEDOUT' }),

@@ -2,8 +2,8 @@ import type { Command } from 'ioredis';
 import { another } from '../api/errors.ts';
 import { isReadOnly } from '../ioredis/command-kinds.ts';
 import { rejectSafely } from '../ioredis/internals.ts';
-import { Group } from './command-group.ts';
-import type { Sent, Unit } from './lane.ts';
+import { CommandGroup } from './command-group.ts';
+import type { InFlight, QueueEntry } from './lane.ts';
 
 /** Commands that were sent a second time, and will not be again. */
 const resent = new WeakSet<Command>();
@@ -12,13 +12,13 @@ const resent = new WeakSet<Command>();
  * What may be sent once more of what a dead lane has sent and got no answer for: commands that Redis itself says only
  * read, and groups of such. All else may have run, and is rejected with what `lost` makes.
  */
-export function toResend(unanswered: readonly Sent[], lost: () => Error): Unit[] {
-  const again: Unit[] = [];
+export function toResend(unanswered: readonly InFlight[], lost: () => Error): QueueEntry[] {
+  const again: QueueEntry[] = [];
   let error: Error | undefined;
   for (const { group, commands } of together(unanswered)) {
     if (commands.every((one) => isReadOnly(one.name, one.args) && !resent.has(one))) {
       for (const one of commands) resent.add(one);
-      again.push(...(group ? [Group.of(group.stream, commands)] : commands));
+      again.push(...(group ? [CommandGroup.of(group.stream, commands)] : commands));
     } else {
       error ??= lost();
       for (const one of commands) rejectSafely(one, another(error));
@@ -28,12 +28,12 @@ export function toResend(unanswered: readonly Sent[], lost: () => Error): Unit[]
 }
 
 interface Part {
-  readonly group: Group | undefined;
+  readonly group: CommandGroup | undefined;
   readonly commands: Command[];
 }
 
 /** Single commands, and those of one group together. */
-function together(sent: readonly Sent[]): Part[] {
+function together(sent: readonly InFlight[]): Part[] {
   const parts: Part[] = [];
   for (const { command, stream: group } of sent) {
     const last = parts.at(-1);

@@ -1,16 +1,16 @@
 import type { Command } from 'ioredis';
 import type { PoolErrorCode } from '../api/errors.ts';
-import type { Group } from './command-group.ts';
+import type { CommandGroup } from './command-group.ts';
 
 /** What `pool.redis` needs of its pool. */
-export interface SharedOwner {
+export interface Backend {
   /** Sends a command that may share a connection. */
   send(command: Command): void;
   /** Sends a command over a connection of its own. */
   sendAlone(command: Command): void;
   /** Sends a group. Its commands are added in the same go, and `added` is told of each. */
-  sendGroup(group: Group): void;
-  added(group: Group): void;
+  sendGroup(group: CommandGroup): void;
+  added(group: CommandGroup): void;
   error(code: PoolErrorCode, message: string): Error;
   /** There is but one connection, which a command that blocks must not have for itself. */
   readonly single: boolean;
@@ -24,13 +24,13 @@ export interface SharedOwner {
   quit(): Promise<void>;
   disconnect(): void;
   /** Has `view` told of the pool's connections, as long as somebody holds it; returns what ends that. */
-  attach(view: SharedView): () => void;
+  attach(view: ClientView): () => void;
   /** Holds `view` while somebody listens on it, or lets go of it. */
-  hold(view: SharedView, listened: boolean): void;
+  hold(view: ClientView, listened: boolean): void;
 }
 
 /** What a view is told. */
-export interface SharedView {
+export interface ClientView {
   /** A connection stands. */
   connected(): void;
   /** A dial failed. */

@@ -1,4 +1,4 @@
-import type { House } from '../core/context.ts';
+import type { PoolContext } from '../core/context.ts';
 import type { Waiter } from '../core/wait-queue.ts';
 import { deadline } from '../util/clock.ts';
 import type { CommandQueue } from './command-queue.ts';
@@ -13,8 +13,8 @@ export interface OverdueOwner {
 }
 
 /** Watches over the time of multiplexed commands, with a timer for all until they have a lane, and one for the replies. */
-export class Overdue {
-  readonly #house: House;
+export class CommandTimeouts {
+  readonly #context: PoolContext;
   readonly #queue: CommandQueue;
   readonly #lanes: readonly Lane[];
   readonly #owner: OverdueOwner;
@@ -22,8 +22,8 @@ export class Overdue {
   #cancelSent: (() => void) | undefined;
   #stopped = false;
 
-  constructor(house: House, queue: CommandQueue, lanes: readonly Lane[], owner: OverdueOwner) {
-    this.#house = house;
+  constructor(context: PoolContext, queue: CommandQueue, lanes: readonly Lane[], owner: OverdueOwner) {
+    this.#context = context;
     this.#queue = queue;
     this.#lanes = lanes;
     this.#owner = owner;
@@ -35,19 +35,19 @@ export class Overdue {
     if (this.#cancelQueued === undefined) this.#watchQueue(now);
     if (this.#cancelSent === undefined) {
       const since = this.#lanes.map(({ waitingSince }) => waitingSince);
-      this.#watchLanes(now, delay(now, since, this.#house.options.replyTimeoutMs));
+      this.#watchLanes(now, delay(now, since, this.#context.options.replyTimeoutMs));
     }
   }
 
   #watchQueue(now: number): void {
-    const { hands, options } = this.#house;
+    const { deps, options } = this.#context;
     const since = this.#queue.batches.map(({ at }) => at);
     const ms = delay(now, since, options.acquireTimeoutMs);
-    this.#cancelQueued = deadline(hands.clock, ms, () => this.#lookAtQueue(), 'background');
+    this.#cancelQueued = deadline(deps.clock, ms, () => this.#lookAtQueue(), 'background');
   }
 
   #watchLanes(now: number, ms: number): void {
-    const { clock } = this.#house.hands;
+    const { clock } = this.#context.deps;
     this.#cancelSent = clock.after(ms, () => this.#lookAtLanes(now + ms), 'background');
   }
 
@@ -60,8 +60,8 @@ export class Overdue {
   }
 
   #lookAtQueue(): void {
-    const { hands, options } = this.#house;
-    const now = hands.clock.now();
+    const { deps, options } = this.#context;
+    const now = deps.clock.now();
     this.#cancelQueued = undefined;
     const { acquireTimeoutMs: timeoutMs } = options;
     const oldest = Math.min(...this.#queue.batches.map(({ at }) => at));
@@ -73,9 +73,9 @@ export class Overdue {
 
   /** `due`: when it was to look. */
   #lookAtLanes(due: number): void {
-    const { hands, options } = this.#house;
+    const { deps, options } = this.#context;
     const { replyTimeoutMs } = options;
-    const now = hands.clock.now();
+    const now = deps.clock.now();
     this.#cancelSent = undefined;
     let talking = false;
     for (const lane of [...this.#lanes]) {

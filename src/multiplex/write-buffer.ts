@@ -4,7 +4,7 @@ import type { Redis } from 'ioredis';
 const MOST_TEXT = 1 << 20;
 
 /** What is gathered for a connection's next write. */
-export class Outbox {
+export class WriteBuffer {
   readonly #client: Redis;
   #text = '';
   #corked = false;
@@ -15,7 +15,7 @@ export class Outbox {
     this.#client = client;
   }
 
-  gather(data: string | Buffer): void {
+  append(data: string | Buffer): void {
     this.gathered += data.length;
     if (typeof data === 'string') {
       this.#text += data;

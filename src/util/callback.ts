@@ -6,7 +6,7 @@ export type NodeCallback<T = void> = (error?: unknown, result?: T) => void;
  * its own matter and not taken for a failure of the work. What is no function, as ioredis is given by some, is none.
  * Returns `work`.
  */
-export function called<T>(work: Promise<T>, callback: NodeCallback<never> | undefined): Promise<T> {
+export function asCallback<T>(work: Promise<T>, callback: NodeCallback<never> | undefined): Promise<T> {
   if (typeof callback === 'function') {
     work.then(
       (result) => process.nextTick(callback as NodeCallback<T>, null, result),

@@ -21,7 +21,7 @@ export class Condition {
   /** Resolves when it has come; rejects with what `late` makes after `timeoutMs`. */
   wait(timeoutMs: number, late: () => unknown): Promise<void> {
     this.#promise ??= new Promise((resolve, reject) => {
-      const cancel = deadline(this.#clock, timeoutMs, () => this.fail(late));
+      const cancel = deadline(this.#clock, timeoutMs, () => this.reject(late));
       this.#settle = (error) => {
         this.#settle = undefined;
         this.#promise = undefined;
@@ -31,17 +31,17 @@ export class Condition {
       };
     });
     const promise = this.#promise;
-    this.look();
+    this.notify();
     return promise;
   }
 
   /** Tells that something has changed. */
-  look(): void {
+  notify(): void {
     if (this.#settle && this.#met()) this.#settle();
   }
 
   /** Tells that it will not come; `error` makes what those are told who wait. */
-  fail(error: () => unknown): void {
+  reject(error: () => unknown): void {
     this.#settle?.(error());
   }
 }

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import type { Engine, Permit } from '../../src/core/permits.ts';
+import type { Permit, Permits } from '../../src/core/permits.ts';
 import { settled } from '../helpers/fake-clock.ts';
 import { FakeRedis } from '../helpers/fake-redis.ts';
 
 /** Counts what is asked of an engine, and what is given back. */
-class Watched implements Engine {
+class Watched implements Permits {
   /** Permits asked for and not yet given back; and the most there ever were. */
   out = 0;
   most = 0;
@@ -14,7 +14,7 @@ class Watched implements Engine {
   strange = 0;
   readonly #permits = new Set<Permit>();
 
-  constructor(readonly inner: Engine) {}
+  constructor(readonly inner: Permits) {}
 
   get size(): number {
     return this.inner.size;
@@ -40,14 +40,14 @@ class Watched implements Engine {
   }
 }
 
-const take = (engine: Engine, count: number): Promise<Permit[]> =>
+const take = (engine: Permits, count: number): Promise<Permit[]> =>
   Promise.all(Array.from({ length: count }, () => engine.acquire()));
 
 /**
  * What an engine owes the pool, and the pool an engine. Any engine must pass:
  * `engineContract('mine', (maxActive) => myEngine(maxActive))`.
  */
-export function engineContract(name: string, make: (maxActive: number) => Engine): void {
+export function engineContract(name: string, make: (maxActive: number) => Permits): void {
   describe(`${name} as an engine`, () => {
     test('starts with no permit out', () => {
       expect(make(3).size).toBe(0);
@@ -135,7 +135,7 @@ export function engineContract(name: string, make: (maxActive: number) => Engine
       const pool = redis.pool(
         { maxActive: 3, maxIdle: 1, idleTimeoutMs: 40, reapIntervalMs: 10 },
         {
-          engine: (maxActive) => {
+          permits: (maxActive) => {
             watched = new Watched(make(maxActive));
             return watched;
           },

@@ -1,4 +1,4 @@
-import { genericPoolEngine } from '../../src/core/generic-pool.ts';
+import { genericPoolPermits } from '../../src/core/generic-pool.ts';
 import { engineContract } from './permits-contract.ts';
 
-engineContract('generic-pool', genericPoolEngine);
+engineContract('generic-pool', genericPoolPermits);

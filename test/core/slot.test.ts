@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { Ledger, type Slot, type SlotState, STEPS } from '../../src/core/slot.ts';
+import { type Slot, type SlotState, Slots, STEPS } from '../../src/core/slot.ts';
 
 const STATES: readonly SlotState[] = ['connecting', 'inUse', 'idle', 'closing', 'gone'];
 
@@ -23,9 +23,9 @@ const WAY: Readonly<Record<SlotState, readonly SlotState[]>> = {
   gone: ['closing', 'gone'],
 };
 
-function slotIn(ledger: Ledger<object>, state: SlotState): Slot<object> {
-  const slot = ledger.open(0);
-  for (const step of WAY[state]) ledger.move(slot, step, 1);
+function slotIn(slots: Slots<object>, state: SlotState): Slot<object> {
+  const slot = slots.open(0);
+  for (const step of WAY[state]) slots.move(slot, step, 1);
   return slot;
 }
 
@@ -35,25 +35,25 @@ describe('every step between two states', () => {
       const step = `${from} -> ${to}`;
       if (LEGAL.has(step)) {
         test(`${step} is legal, and moves one count`, () => {
-          const ledger = new Ledger<object>(3);
-          const slot = slotIn(ledger, from);
-          const before: Record<string, number> = { ...ledger.count };
-          ledger.move(slot, to, 7);
+          const slots = new Slots<object>(3);
+          const slot = slotIn(slots, from);
+          const before: Record<string, number> = { ...slots.count };
+          slots.move(slot, to, 7);
           expect(slot).toMatchObject({ state: to, since: 7 });
           const moved = { ...before, [from]: (before[from] ?? 0) - 1 };
           if (to !== 'gone') moved[to] = (before[to] ?? 0) + 1;
-          expect(ledger.count).toEqual(moved);
+          expect(slots.count).toEqual(moved);
         });
       } else {
         test(`${step} is a bug: it throws, and changes nothing`, () => {
-          const ledger = new Ledger<object>(3);
-          const slot = slotIn(ledger, from);
+          const slots = new Slots<object>(3);
+          const slot = slotIn(slots, from);
           const { since } = slot;
-          const before = { ...ledger.count };
-          expect(() => ledger.move(slot, to, 7)).toThrow(`slot 1 may not go ${step}`);
+          const before = { ...slots.count };
+          expect(() => slots.move(slot, to, 7)).toThrow(`slot 1 may not go ${step}`);
           expect(slot).toMatchObject({ state: from, since });
-          expect(ledger.count).toEqual(before);
-          expect(ledger.total).toBe(from === 'gone' ? 0 : 1);
+          expect(slots.count).toEqual(before);
+          expect(slots.total).toBe(from === 'gone' ? 0 : 1);
         });
       }
     }
@@ -67,7 +67,7 @@ describe('every step between two states', () => {
 });
 
 test('a new slot is connecting since now, with nothing used or known of it', () => {
-  const slot = new Ledger<object>(1).open(42);
+  const slot = new Slots<object>(1).open(42);
   expect(slot).toMatchObject({
     id: 1,
     state: 'connecting',
@@ -81,48 +81,48 @@ test('a new slot is connecting since now, with nothing used or known of it', () 
 });
 
 test('slots are numbered from 1, and a number never comes back', () => {
-  const ledger = new Ledger<object>(2);
-  const a = ledger.open(0);
-  ledger.move(a, 'closing', 0);
-  ledger.move(a, 'gone', 0);
-  expect([a.id, ledger.open(0).id, ledger.open(0).id]).toEqual([1, 2, 3]);
+  const slots = new Slots<object>(2);
+  const a = slots.open(0);
+  slots.move(a, 'closing', 0);
+  slots.move(a, 'gone', 0);
+  expect([a.id, slots.open(0).id, slots.open(0).id]).toEqual([1, 2, 3]);
 });
 
 test('no slot opens beyond maxActive, whatever state the others are in', () => {
   for (const state of ['connecting', 'inUse', 'idle', 'closing'] as const) {
-    const ledger = new Ledger<object>(2);
-    slotIn(ledger, state);
-    slotIn(ledger, state);
-    expect(() => ledger.open(0)).toThrow('no place');
-    expect(ledger.total).toBe(2);
+    const slots = new Slots<object>(2);
+    slotIn(slots, state);
+    slotIn(slots, state);
+    expect(() => slots.open(0)).toThrow('no place');
+    expect(slots.total).toBe(2);
   }
 });
 
 test('a slot that is gone makes place for one more, and for one only', () => {
-  const ledger = new Ledger<object>(1);
-  const slot = slotIn(ledger, 'closing');
-  expect(() => ledger.open(0)).toThrow('no place');
-  ledger.move(slot, 'gone', 0);
-  expect(ledger.total).toBe(0);
-  ledger.open(0);
-  expect(() => ledger.open(0)).toThrow('no place');
+  const slots = new Slots<object>(1);
+  const slot = slotIn(slots, 'closing');
+  expect(() => slots.open(0)).toThrow('no place');
+  slots.move(slot, 'gone', 0);
+  expect(slots.total).toBe(0);
+  slots.open(0);
+  expect(() => slots.open(0)).toThrow('no place');
 });
 
 test('total is the sum of the counts, live those that stand, room what callers may still come by', () => {
-  const ledger = new Ledger<object>(7);
+  const slots = new Slots<object>(7);
   for (const state of ['connecting', 'idle', 'idle', 'inUse', 'closing', 'gone'] as const) {
-    slotIn(ledger, state);
+    slotIn(slots, state);
   }
-  expect(ledger.count).toEqual({ connecting: 1, idle: 2, inUse: 1, closing: 1 });
-  expect(ledger.total).toBe(5);
-  expect(ledger.live).toBe(3);
+  expect(slots.count).toEqual({ connecting: 1, idle: 2, inUse: 1, closing: 1 });
+  expect(slots.total).toBe(5);
+  expect(slots.openCount).toBe(3);
   // Two places are free, one is being dialled, and one is being closed.
-  expect(ledger.room).toBe(4);
-  expect([...ledger.slots].map(({ state }) => state)).not.toContain('gone');
+  expect(slots.freeCapacity).toBe(4);
+  expect([...slots.all].map(({ state }) => state)).not.toContain('gone');
 });
 
 test('closed has one count per reason, and starts from zero', () => {
-  expect(new Ledger<object>(1).closed).toEqual({
+  expect(new Slots<object>(1).closed).toEqual({
     idle: 0,
     lifetime: 0,
     broken: 0,

@@ -1,6 +1,6 @@
 import { type Command, Redis } from 'ioredis';
 import type { PoolOptions } from '../../src/api/options.ts';
-import type { Connection, ConnectionOwner, Hands } from '../../src/core/dependencies.ts';
+import type { Connection, ConnectionOwner, Dependencies } from '../../src/core/dependencies.ts';
 import { Pool } from '../../src/pool.ts';
 import { within } from '../../src/util/clock.ts';
 import { FakeClock } from './fake-clock.ts';
@@ -141,17 +141,17 @@ export class FakeRedis {
     return this.dials.filter((one) => one.state === 'open').length;
   }
 
-  readonly hands: Partial<Hands> = {
+  readonly deps: Partial<Dependencies> = {
     clock: this.clock,
     random: () => 0,
     connect: (owner) => this.#connect(owner),
-    check: (connection, timeoutMs) => (connection as FakeConnection).ping(timeoutMs),
+    ping: (connection, timeoutMs) => (connection as FakeConnection).ping(timeoutMs),
   };
 
   /** A pool on this Redis; `hands` replace its own. */
-  pool(options: PoolOptions = {}, hands: Partial<Hands> = {}): Pool {
-    const all = { ...this.hands, ...hands };
-    return new (Pool as new (options: PoolOptions, hands: Partial<Hands>) => Pool)(options, all);
+  pool(options: PoolOptions = {}, deps: Partial<Dependencies> = {}): Pool {
+    const all = { ...this.deps, ...deps };
+    return new (Pool as new (options: PoolOptions, deps: Partial<Dependencies>) => Pool)(options, all);
   }
 
   #connect(owner: ConnectionOwner): FakeConnection {

@@ -2,8 +2,8 @@ import { isPoolError } from '../../src/api/errors.ts';
 import type { BorrowContext, PoolOptions } from '../../src/api/options.ts';
 import type { Lease, PoolEvents } from '../../src/api/redis-pool.ts';
 import type { Connection } from '../../src/core/dependencies.ts';
-import { genericPoolEngine } from '../../src/core/generic-pool.ts';
-import type { Engine } from '../../src/core/permits.ts';
+import { genericPoolPermits } from '../../src/core/generic-pool.ts';
+import type { Permits } from '../../src/core/permits.ts';
 import type { Pool } from '../../src/pool.ts';
 import { settled } from './fake-clock.ts';
 import { behind, type FakeConnection, FakeRedis } from './fake-redis.ts';
@@ -50,7 +50,7 @@ export class World {
   downSince: number | undefined;
   /** Until when dials may be held back since a connection died that nobody had used. */
   doubtUntil = 0;
-  engine: Engine = genericPoolEngine(1);
+  engine: Permits = genericPoolPermits(1);
   /** No connection with this number or below may be lent any more: `clear()` was called. */
   staleUpTo = 0;
   #lastDial = 0;
@@ -70,9 +70,9 @@ export class World {
       },
       {
         random: () => draw.jitter,
-        check: (connection, timeoutMs) => this.#check(connection, timeoutMs),
-        engine: (maxActive) => {
-          this.engine = genericPoolEngine(maxActive);
+        ping: (connection, timeoutMs) => this.#check(connection, timeoutMs),
+        permits: (maxActive) => {
+          this.engine = genericPoolPermits(maxActive);
           return this.engine;
         },
       },
@@ -259,7 +259,7 @@ export class World {
   }
 
   async #check(connection: Connection, timeoutMs: number): Promise<void> {
-    await this.#checking(() => this.redis.hands.check?.(connection, timeoutMs));
+    await this.#checking(() => this.redis.deps.ping?.(connection, timeoutMs));
   }
 
   async #ownTest(ms: number, signal: AbortSignal): Promise<void> {

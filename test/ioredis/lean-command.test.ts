@@ -2,20 +2,20 @@ import fc from 'fast-check';
 import { Command } from 'ioredis';
 import { expect, test } from 'vitest';
 import { KNOWN_COMMAND } from '../../src/ioredis/internals.ts';
-import { SharedCommand } from '../../src/ioredis/lean-command.ts';
+import { LeanCommand } from '../../src/ioredis/lean-command.ts';
 
 type Encoding = 'utf8' | null;
 
 /** The same command as we make it, and as ioredis does. */
-function both(name: string, args: unknown[], replyEncoding: Encoding = 'utf8'): [SharedCommand, Command] {
+function both(name: string, args: unknown[], replyEncoding: Encoding = 'utf8'): [LeanCommand, Command] {
   const copy = args.slice();
-  return [new SharedCommand(name, args, replyEncoding), new Command(name, copy as never, { replyEncoding })];
+  return [new LeanCommand(name, args, replyEncoding), new Command(name, copy as never, { replyEncoding })];
 }
 
-const written = (command: SharedCommand | Command): Buffer =>
+const written = (command: LeanCommand | Command): Buffer =>
   Buffer.from((command as Command).toWritable({} as never) as string);
 
-async function outcome(command: SharedCommand | Command, reply: unknown): Promise<unknown> {
+async function outcome(command: LeanCommand | Command, reply: unknown): Promise<unknown> {
   (command.resolve as (reply: unknown) => void)(reply);
   return command.promise.then(
     (value) => ({ value }),
@@ -80,11 +80,11 @@ test.each<[string, unknown]>([
 });
 
 test('a reply with its strings as they are wanted goes through the transformers alone', async () => {
-  const plain = new SharedCommand('mget', ['a'], 'utf8');
+  const plain = new LeanCommand('mget', ['a'], 'utf8');
   const reply = ['x'];
   plain.answer(reply);
   expect(await plain.promise).toBe(reply);
-  const hash = new SharedCommand('hgetall', ['h'], 'utf8');
+  const hash = new LeanCommand('hgetall', ['h'], 'utf8');
   hash.answer(['f', 'v']);
   expect(await hash.promise).toEqual({ f: 'v' });
 });
@@ -98,9 +98,9 @@ test('transformers that somebody has set are used, and what they throw is the re
   const [ours, theirs] = both('lolwut', ['x']);
   expect(written(ours)).toEqual(written(theirs));
   expect(await outcome(ours, Buffer.from('good'))).toEqual({ value: ['good'] });
-  const raw = new SharedCommand('lolwut', [], 'utf8');
+  const raw = new LeanCommand('lolwut', [], 'utf8');
   expect(await outcome(raw, Buffer.from('bad'))).toEqual({ error: new Error('no such reply') });
-  const read = new SharedCommand('lolwut', [], 'utf8');
+  const read = new LeanCommand('lolwut', [], 'utf8');
   read.answer('bad');
   await expect(read.promise).rejects.toThrow('no such reply');
 });

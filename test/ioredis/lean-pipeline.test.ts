@@ -1,13 +1,13 @@
 import { channel } from 'node:diagnostics_channel';
 import { Pipeline, type Redis } from 'ioredis';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { LEAN_PIPELINE } from '../../src/ioredis/lean-pipeline.ts';
+import { canUseLeanPipeline } from '../../src/ioredis/lean-pipeline.ts';
 import { useServer } from '../helpers/redis.ts';
 
 const server = useServer();
 
 test('this ioredis is made as expected', () => {
-  expect(LEAN_PIPELINE).toBe(true);
+  expect(canUseLeanPipeline).toBe(true);
 });
 
 /** Who makes pipelines. */

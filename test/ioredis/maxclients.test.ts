@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
 import type { Connection } from '../../src/core/dependencies.ts';
 import { Pool, type PoolOptions } from '../../src/index.ts';
-import { surveyOnce } from '../../src/ioredis/maxclients.ts';
+import { checkMaxClientsOnce } from '../../src/ioredis/maxclients.ts';
 import { settled } from '../helpers/fake-clock.ts';
 import { FakeRedis } from '../helpers/fake-redis.ts';
 import { take } from '../helpers/outcomes.ts';
@@ -94,7 +94,7 @@ test.each<[string, unknown, number]>([
     const config = vi.fn(async () => (reply instanceof Error ? Promise.reject(reply) : reply));
     const client = vi.fn(async () => 'id=1 addr=10.0.0.1:1 name=p age=0');
     const connection = { client: { config, client }, clients: { connected: 3 } } as unknown as Connection;
-    surveyOnce({ name: 'p', maxActive: 25 }, 'p')(connection);
+    checkMaxClientsOnce({ name: 'p', maxActive: 25 }, 'p')(connection);
     expect(config).toHaveBeenCalledWith('GET', 'maxclients');
     await settled();
     expect(warnings().length).toBe(count);
@@ -104,7 +104,7 @@ test.each<[string, unknown, number]>([
 test('a list that would be long is not asked for', async () => {
   const client = vi.fn(async () => '');
   const clients = { connected: 1001, max: 1010 };
-  const survey = surveyOnce({ name: 'p', maxActive: 25 }, 'p');
+  const survey = checkMaxClientsOnce({ name: 'p', maxActive: 25 }, 'p');
   survey({ client: { client }, clients } as unknown as Connection);
   await settled();
   expect(client).not.toHaveBeenCalled();
@@ -113,10 +113,10 @@ test('a list that would be long is not asked for', async () => {
 
 test('hands that look at nothing switch it off', async () => {
   const looked: unknown[] = [];
-  const hands = { survey: (connection: unknown) => void looked.push(connection) };
-  const pool = new (Pool as new (options: PoolOptions, hands: object) => Pool)(
+  const deps = { checkMaxClients: (connection: unknown) => void looked.push(connection) };
+  const pool = new (Pool as new (options: PoolOptions, deps: object) => Pool)(
     { redis: small.url, maxActive: 25 },
-    hands,
+    deps,
   );
   await pool.use((redis) => redis.ping());
   await until('it is idle', () => pool.stats().idle === 1);

@@ -1,7 +1,7 @@
 import { Command } from 'ioredis';
 import { expect, test } from 'vitest';
 import { bytesOf } from '../../src/ioredis/bytes.ts';
-import { Group } from '../../src/multiplex/command-group.ts';
+import { CommandGroup } from '../../src/multiplex/command-group.ts';
 import { CommandQueue } from '../../src/multiplex/command-queue.ts';
 
 const command = (line: string): Command => {
@@ -11,8 +11,8 @@ const command = (line: string): Command => {
   return made;
 };
 
-function groupOf(...lines: string[]): { group: Group; said: unknown[] } {
-  const group = new Group({}, false);
+function groupOf(...lines: string[]): { group: CommandGroup; said: unknown[] } {
+  const group = new CommandGroup({}, false);
   return { group, said: lines.map((line) => group.add(command(line))) };
 }
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import type { Redis } from 'ioredis';
 import { expect, test } from 'vitest';
-import type { Connection, ConnectionOwner, Hands } from '../../src/core/dependencies.ts';
+import type { Connection, ConnectionOwner, Dependencies } from '../../src/core/dependencies.ts';
 import { settled } from '../helpers/fake-clock.ts';
 import { type FakeClient, FakeRedis } from '../helpers/fake-redis.ts';
 
@@ -133,7 +133,7 @@ class World {
 
   /** Replies are held from the first. */
   #connect(owner: ConnectionOwner): Connection {
-    const connection = (this.server.hands.connect as Hands['connect'])(owner);
+    const connection = (this.server.deps.connect as Dependencies['connect'])(owner);
     (connection.client as FakeClient).holdReplies = true;
     return connection;
   }

@@ -1,14 +1,14 @@
-import type { Dials } from './dials.ts';
+import type { DialScript } from './dials.ts';
 import type { MemorySocket } from './socket.ts';
 
 /** What ioredis asks for a socket. It opens one in memory. */
 export class Connector {
-  readonly #dials: Dials;
+  readonly #dials: DialScript;
   readonly #open: () => MemorySocket;
   #socket: MemorySocket | undefined;
   #giveUp: () => void = () => {};
 
-  constructor(dials: Dials, open: () => MemorySocket) {
+  constructor(dials: DialScript, open: () => MemorySocket) {
     this.#dials = dials;
     this.#open = open;
   }

@@ -1,7 +1,7 @@
 import type { Clock } from '../../util/clock.ts';
 
 /** What becomes of dials, as a test has decided. */
-export class Dials {
+export class DialScript {
   /** How long each takes. Milliseconds. */
   delayMs = 0;
   #error: Error | undefined;

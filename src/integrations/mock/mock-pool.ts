@@ -3,7 +3,7 @@ import { invalidOption } from '../../api/errors.ts';
 import { DEFAULTS, type PoolOptions } from '../../api/options.ts';
 import type { AcquireOptions, CloseOptions, Lease } from '../../api/redis-pool.ts';
 import { readArguments } from '../../core/constructor-arguments.ts';
-import { check } from '../../ioredis/ping.ts';
+import { ping } from '../../ioredis/ping.ts';
 import { Pool } from '../../pool.ts';
 import { reallyAfter } from '../../util/clock.ts';
 import { warn } from '../../util/warn.ts';
@@ -53,7 +53,7 @@ export class MockPool extends Pool {
       {
         clock,
         random: () => 0, // so that back-off and lifetimes are exact
-        check: (connection, timeoutMs) => server.asPool(() => check(connection, timeoutMs, clock)),
+        ping: (connection, timeoutMs) => server.asPool(() => ping(connection, timeoutMs, clock)),
       },
     );
     this.#clock = clock;

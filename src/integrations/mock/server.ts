@@ -1,11 +1,11 @@
 import type { Clock } from '../../util/clock.ts';
 import { Answers } from './answers.ts';
 import type { Context } from './command.ts';
-import { Dials } from './dials.ts';
+import { DialScript } from './dials.ts';
 import { Keyspace } from './keyspace.ts';
 import type { Reply } from './reply.ts';
 import { Scripts } from './scripts.ts';
-import { Session } from './session.ts';
+import { MockConnection } from './session.ts';
 
 /** How many dbs there are, as Redis has them by default. */
 const DBS = 16;
@@ -23,7 +23,7 @@ export interface MockCommand {
 }
 
 interface Blocked {
-  readonly session: Session;
+  readonly session: MockConnection;
   readonly retry: () => boolean;
   readonly end: () => void;
 }
@@ -31,11 +31,11 @@ interface Blocked {
 /** A Redis in memory: its keys, its connections, and what a test has it do. */
 export class MockServer {
   readonly clock: Clock;
-  readonly dials: Dials;
+  readonly dials: DialScript;
   readonly answers = new Answers();
   readonly commands: MockCommand[] = [];
   /** The connections that are open, by the pool's own numbers. */
-  readonly sessions = new Map<number, Session>();
+  readonly sessions = new Map<number, MockConnection>();
   /** Replies are held back. */
   holding = false;
   /** The pool is looking whether a connection is alive. */
@@ -46,7 +46,7 @@ export class MockServer {
 
   constructor(clock: Clock) {
     this.clock = clock;
-    this.dials = new Dials(clock);
+    this.dials = new DialScript(clock);
     this.#dbs = Array.from({ length: DBS }, () => new Keyspace(() => clock.now()));
   }
 
@@ -66,14 +66,14 @@ export class MockServer {
   }
 
   /** Opens connection `id`. */
-  open(id: number): Session {
-    const session = new Session(id, this);
+  open(id: number): MockConnection {
+    const session = new MockConnection(id, this);
     this.sessions.set(id, session);
     return session;
   }
 
   /** What a command of `session` may use. */
-  contextOf(session: Session): Context {
+  contextOf(session: MockConnection): Context {
     const db = this.#dbs[session.dbIndex];
     if (db === undefined) throw new Error(`bug: there is no db ${session.dbIndex}`);
     return {
@@ -86,7 +86,7 @@ export class MockServer {
     };
   }
 
-  note(session: Session, name: string, args: readonly string[]): void {
+  note(session: MockConnection, name: string, args: readonly string[]): void {
     const lease = session.leased ? session.id : undefined;
     this.commands.push(Object.freeze({ name, args: Object.freeze(args), lease, at: this.clock.now() }));
   }
@@ -116,13 +116,13 @@ export class MockServer {
     for (const session of this.sessions.values()) session.flush();
   }
 
-  forget(session: Session): void {
+  forget(session: MockConnection): void {
     this.sessions.delete(session.id);
     for (const one of this.#blocked) if (one.session === session) one.end();
     this.#blocked = this.#blocked.filter((one) => one.session !== session);
   }
 
-  #block(session: Session, ms: number, make: () => Reply | undefined): Reply | Promise<Reply> {
+  #block(session: MockConnection, ms: number, make: () => Reply | undefined): Reply | Promise<Reply> {
     const now = make();
     if (now !== undefined) return now;
     if (session.inTransaction) return null;

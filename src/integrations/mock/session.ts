@@ -15,7 +15,7 @@ const UNDOING: ReadonlySet<string> = new Set(['discard', 'unwatch', 'select']);
 type Outcome = Reply | undefined | Promise<Reply | undefined>;
 
 /** One connection, as the server sees it: it does one command after the other, and answers in that order. */
-export class Session implements Client, Peer {
+export class MockConnection implements Client, Peer {
   readonly socket = new MemorySocket(this);
   name = '';
   dbIndex = 0;

@@ -4,7 +4,7 @@ import { invalidOption } from '../../api/errors.ts';
 import { checkRule, type PoolOptions, truth } from '../../api/options.ts';
 import type { RedisPool } from '../../api/redis-pool.ts';
 import { Pool } from '../../pool.ts';
-import { called, mayFailUnheard, type NodeCallback } from '../../util/callback.ts';
+import { asCallback, mayFailUnheard, type NodeCallback } from '../../util/callback.ts';
 import { warnThrown } from '../../util/warn.ts';
 import { ExpressSessions, type SessionRequest } from './express-sessions.ts';
 import { FailOpen } from './fail-open.ts';
@@ -177,7 +177,7 @@ function warnOf(work: Promise<void>): void {
 }
 
 function told<T>(work: Promise<T>, callback: NodeCallback<never> | undefined): Promise<T> {
-  return called(mayFailUnheard(work), callback);
+  return asCallback(mayFailUnheard(work), callback);
 }
 
 /**
