@@ -23,6 +23,7 @@ import type { PoolContext, PoolSlot } from './core/context.ts';
 import type { Connection, Dependencies } from './core/dependencies.ts';
 import { Events } from './core/events.ts';
 import { Health } from './core/health.ts';
+import { PoolErrors } from './core/pool-errors.ts';
 import { Slots } from './core/slot.ts';
 import { describe } from './core/stats.ts';
 import { clientOptions } from './ioredis/client-options.ts';
@@ -39,7 +40,7 @@ const GRACE_MS = 5000;
 export class Pool implements RedisPool {
   readonly #context: PoolContext;
   readonly #clientOptions: ClientOptions;
-  readonly #exchange: ConnectionPool;
+  readonly #connections: ConnectionPool;
   readonly #lending: LeaseManager;
   readonly #own: DedicatedConnections;
   readonly #lanes: Multiplexer;
@@ -59,19 +60,21 @@ export class Pool implements RedisPool {
     const [given, deps] = readArguments(first, second);
     const options = resolveOptions(given);
     this.#clientOptions = clientOptions(options);
-    this.#context = {
+    const context = {
       options,
       deps: { ...defaultDependencies(options, this.#clientOptions, deps.clock), ...deps },
       slots: new Slots<Connection>(options.maxActive),
       events: new Events(options, () => this.stats()),
     };
-    this.#exchange = new ConnectionPool(this.#context, (waiting) => this.#lanes.makeRoom(waiting));
+    const errors = new PoolErrors(context, () => this.#connections.lastConnectError);
+    this.#context = { ...context, errors };
+    this.#connections = new ConnectionPool(this.#context, (waiting) => this.#lanes.makeRoom(waiting));
     this.#lending = new LeaseManager(this.#context, (slot, reason, tell) =>
-      this.#exchange.release(slot, reason, tell),
+      this.#connections.release(slot, reason, tell),
     );
-    this.#own = new DedicatedConnections(this.#context, this.#exchange, this.#lending);
-    this.#lanes = new Multiplexer(this.#context, this.#exchange, this.#own);
-    this.#health = new Health(this.#context, this.#exchange, this.#lanes);
+    this.#own = new DedicatedConnections(this.#context, this.#connections, this.#lending);
+    this.#lanes = new Multiplexer(this.#context, this.#connections, this.#own);
+    this.#health = new Health(this.#context, this.#connections, this.#lanes);
   }
 
   get name(): string {
@@ -80,7 +83,7 @@ export class Pool implements RedisPool {
 
   get redis(): Redis {
     if (this.#redis) return this.#redis;
-    const parts = { exchange: this.#exchange, lanes: this.#lanes };
+    const parts = { connections: this.#connections, lanes: this.#lanes };
     const multiplex = new ClientBackend(this.#context, parts, (graceMs) => this.close({ graceMs }));
     this.#redis = makePoolRedis(copyPlain(this.#clientOptions), multiplex);
     return this.#redis;
@@ -101,12 +104,12 @@ export class Pool implements RedisPool {
     return new Promise((resolve, failed) => {
       const served = (slot: PoolSlot, waitedMs: number): void =>
         resolve(this.#lending.create(slot, waitedMs, stack));
-      this.#exchange.acquire(options, bindAsyncContext({ served, failed }, this.#context.events));
+      this.#connections.acquire(options, bindAsyncContext({ served, failed }, this.#context.events));
     });
   }
 
   ready(): Promise<void> {
-    return this.#exchange.ready();
+    return this.#connections.ready();
   }
 
   health(options?: HealthOptions): Promise<PoolHealth> {
@@ -114,11 +117,11 @@ export class Pool implements RedisPool {
   }
 
   stats(): PoolStats {
-    return this.#exchange.stats(this.#lanes);
+    return this.#connections.stats(this.#lanes);
   }
 
   clear(): void {
-    this.#exchange.clear();
+    this.#connections.clear();
   }
 
   /** @internal */
@@ -128,7 +131,7 @@ export class Pool implements RedisPool {
 
   /** One line for logs and the console. */
   [inspect.custom](): string {
-    const closed = this.#exchange.status === 'end' ? ', closed' : '';
+    const closed = this.#connections.status === 'end' ? ', closed' : '';
     return `Pool '${this.name}' (${describe(this.stats())}${closed})`;
   }
 
@@ -138,7 +141,7 @@ export class Pool implements RedisPool {
     checkTime('graceMs', graceMs);
     this.#lanes.stop();
     this.#own.stop();
-    await this.#exchange.close(graceMs);
+    await this.#connections.close(graceMs);
     this.#lanes.end();
     this.#lending.leaks.stop();
   }

@@ -1,7 +1,7 @@
-import { PoolError, type PoolErrorCode } from '../api/errors.ts';
 import type { ResolvedOptions } from '../api/options.ts';
 import type { Connection, Dependencies } from './dependencies.ts';
 import type { Events } from './events.ts';
+import type { PoolErrors } from './pool-errors.ts';
 import type { Slot, Slots } from './slot.ts';
 
 /** A place for one connection. */
@@ -13,25 +13,11 @@ export interface PoolContext {
   readonly deps: Dependencies;
   readonly slots: Slots<Connection>;
   readonly events: Events;
+  readonly errors: PoolErrors;
 }
 
 /** Why the connection of `slot` is lost, for the error of a command that was lost with it. */
 export function whyLost({ connection, closedAs }: PoolSlot): Error {
   if (closedAs && closedAs !== 'broken') return new Error(`the pool closed the connection: ${closedAs}`);
   return connection?.error ?? new Error('the server closed the connection');
-}
-
-/** An error of this pool, with its numbers. */
-export function poolError(
-  { events }: PoolContext,
-  code: PoolErrorCode,
-  message: string,
-  cause?: unknown,
-): PoolError {
-  if (code !== 'POOL_INVALID_OPTION') events.countError(code);
-  return new PoolError(code, `${message} [${events.pool}]`, {
-    pool: events.pool,
-    stats: events.stats(),
-    cause,
-  });
 }

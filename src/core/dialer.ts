@@ -1,14 +1,10 @@
 import type { CloseReason } from '../api/redis-pool.ts';
 import { Backoff, STOOD_MS } from './backoff.ts';
-import { type PoolContext, type PoolSlot, poolError, whyLost } from './context.ts';
+import { type PoolContext, type PoolSlot, whyLost } from './context.ts';
 import type { Permits } from './permits.ts';
 
 /** What the pool is told of its connections. */
 export interface DialerOwner {
-  /** How many dials, those under way included, someone has a use for. */
-  wanted(): number;
-  /** Whether any of them is waited for, rather than wanted for `minIdle`. */
-  urgent(): boolean;
   /** A dial ended in a connection, idle now. */
   arrived(slot: PoolSlot): void;
   /** A dial failed. */
@@ -20,13 +16,13 @@ export interface DialerOwner {
 }
 
 /**
- * Births and deaths: dials connections within `maxActive`, `maxConnecting` and the back-off, and closes them.
- * A dial belongs to nobody: who asked for it may be served otherwise, or give up, and it goes to the next.
+ * Opens and closes connections, and says when the next dial may start. It asks nothing, and reports what came of it. A
+ * dial belongs to nobody: who asked for it may be served otherwise, or give up, and it goes to the next.
  */
 export class Dialer {
   readonly #context: PoolContext;
   readonly #owner: DialerOwner;
-  readonly #engine: Permits;
+  readonly #permits: Permits;
   readonly #backoff = new Backoff();
   /** The number of the last dial that was begun. */
   #latest = 0;
@@ -35,7 +31,7 @@ export class Dialer {
   constructor(context: PoolContext, owner: DialerOwner) {
     this.#context = context;
     this.#owner = owner;
-    this.#engine = context.deps.permits(context.options.maxActive);
+    this.#permits = context.deps.permits(context.options.maxActive);
   }
 
   /** The error of the last dial, unless one has succeeded since. */
@@ -43,17 +39,17 @@ export class Dialer {
     return this.#backoff.lastError;
   }
 
-  /** Redis is down for all we know: no connection stands, and no dial may start yet. */
-  get down(): boolean {
+  /** Redis is away for all we know: no connection is open, and no dial may start yet. */
+  get isDown(): boolean {
     return this.#backoff.refuses(this.#context.deps.clock.now()) && !this.hasOpen;
   }
 
-  /** No connection stands, and the last dial failed. */
-  get failing(): boolean {
+  /** No connection is open, and the last dial failed. */
+  get isFailing(): boolean {
     return this.lastError !== undefined && !this.hasOpen;
   }
 
-  /** Whether a connection stands. One in use may have died, and counts until its borrower gives it back. */
+  /** Whether a connection is open. One in use may have died, and counts until its borrower gives it back. */
   get hasOpen(): boolean {
     for (const { state, connection } of this.#context.slots.all) {
       if ((state === 'inUse' || state === 'idle') && connection?.alive) return true;
@@ -61,21 +57,21 @@ export class Dialer {
     return false;
   }
 
-  /** Starts as many dials as are wanted and allowed; those that the back-off delays start later by themselves. */
-  dialMore(): void {
-    const { slots, options, deps } = this.#context;
-    this.#stopRetry();
-    if (this.#backoff.doubtful) this.#lookForProof(deps.clock.now());
-    const most = this.#backoff.limit(options.maxConnecting);
-    while (slots.count.connecting < Math.min(this.#owner.wanted(), most) && slots.total < options.maxActive) {
-      const delay = this.#backoff.remaining(deps.clock.now());
-      if (delay > 0) {
-        const hold = this.#owner.urgent() ? undefined : 'background';
-        this.#cancelRetry = deps.clock.after(Math.ceil(delay), () => this.dialMore(), hold);
-        return;
-      }
-      this.#dial();
-    }
+  /** Milliseconds until the next dial may start; 0 or less: now. */
+  get delay(): number {
+    return this.#backoff.remaining(this.#context.deps.clock.now());
+  }
+
+  /** Begins a round of dials: no later one is due any more. Returns how many may be under way at once. */
+  begin(): number {
+    this.stop();
+    if (this.#backoff.doubtful) this.#lookForProof(this.#context.deps.clock.now());
+    return this.#backoff.limit(this.#context.options.maxConnecting);
+  }
+
+  /** Has `dialMore` called when the next dial may start. */
+  retryAfter(delayMs: number, dialMore: () => void, background: 'background' | undefined): void {
+    this.#cancelRetry = this.#context.deps.clock.after(Math.ceil(delayMs), dialMore, background);
   }
 
   /** Closes the connection of `slot`. Its place is free again when the socket is really gone. */
@@ -100,21 +96,23 @@ export class Dialer {
     if (this.#backoff.doubtful) this.#backoff.succeeded();
   }
 
-  /** No more dials. */
+  /** No later dial is due. */
   stop(): void {
-    this.#stopRetry();
+    this.#cancelRetry?.();
+    this.#cancelRetry = undefined;
   }
 
   /** Ends the engine, once every slot is gone. */
   end(): Promise<void> {
-    return this.#engine.close();
+    return this.#permits.close();
   }
 
-  #dial(): void {
+  /** Starts one. */
+  dial(): void {
     const { slots, events, deps } = this.#context;
     const slot = slots.open(deps.clock.now());
     this.#latest = slot.id;
-    slot.permit = this.#engine.acquire();
+    slot.permit = this.#permits.acquire();
     if (events.count('connecting')) events.emit('connecting', { connectionId: slot.id });
     slot.permit
       .then(() => {
@@ -125,8 +123,7 @@ export class Dialer {
             this.#owner.lost(slot, cause);
           },
           lostError: () =>
-            poolError(
-              this.#context,
+            this.#context.errors.make(
               'POOL_CONNECTION_LOST',
               'connection lost: the command may have run',
               whyLost(slot),
@@ -196,15 +193,10 @@ export class Dialer {
     slots.move(slot, 'closing', now);
     void slot.permit?.then(async (permit) => {
       await slot.connection?.close();
-      this.#engine.destroy(permit);
+      this.#permits.destroy(permit);
       slots.move(slot, 'gone', deps.clock.now());
       this.#owner.gone();
     });
-  }
-
-  #stopRetry(): void {
-    this.#cancelRetry?.();
-    this.#cancelRetry = undefined;
   }
 }
 

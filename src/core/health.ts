@@ -16,12 +16,12 @@ const TIMEOUT_MS = 1000;
  */
 export class Health {
   readonly #context: PoolContext;
-  readonly #exchange: ConnectionPool;
+  readonly #connections: ConnectionPool;
   readonly #lanes: LaneLoad;
 
-  constructor(context: PoolContext, exchange: ConnectionPool, lanes: LaneLoad) {
+  constructor(context: PoolContext, connections: ConnectionPool, lanes: LaneLoad) {
     this.#context = context;
-    this.#exchange = exchange;
+    this.#connections = connections;
     this.#lanes = lanes;
   }
 
@@ -41,11 +41,11 @@ export class Health {
 
   /** Resolves with whether anyone was asked; rejects if there is no answer. */
   async #ask(timeoutMs: number): Promise<boolean> {
-    if (this.#exchange.status === 'end') throw new Error('the pool is closed');
+    if (this.#connections.status === 'end') throw new Error('the pool is closed');
     const lane = this.#quietestLane();
-    const { top } = this.#exchange.idle;
+    const { topIdle } = this.#connections;
     if (lane?.connection) await this.#context.deps.ping(lane.connection, timeoutMs);
-    else if (top) await this.#askIdle(top, timeoutMs);
+    else if (topIdle) await this.#askIdle(topIdle, timeoutMs);
     else return this.#connect(timeoutMs);
     return true;
   }
@@ -65,19 +65,19 @@ export class Health {
       await deps.ping(connection, timeoutMs);
     } catch (error) {
       const untouched = slot.state === 'idle' && slot.since === since;
-      if (untouched && timeoutMs >= pingLimit(options)) this.#exchange.idle.close(slot, 'broken');
+      if (untouched && timeoutMs >= pingLimit(options)) this.#connections.closeIdle(slot, 'broken');
       throw error;
     }
   }
 
   /** Nothing is open that could be asked. To connect is an answer, too. */
   async #connect(timeoutMs: number): Promise<boolean> {
-    const { admission, readiness } = this.#exchange;
+    const { unreachable } = this.#connections;
     const { deps, slots } = this.#context;
-    if (admission.down) throw new Error(whyNoConnection(admission.down));
+    if (unreachable) throw new Error(whyNoConnection(unreachable));
     if (slots.count.inUse === slots.maxActive) return this.#judge(timeoutMs);
     try {
-      await within(deps.clock, timeoutMs, readiness.oneRests());
+      await within(deps.clock, timeoutMs, this.#connections.oneIdle());
       return true;
     } catch (error) {
       if (slots.count.inUse === slots.maxActive) return this.#judge(timeoutMs);
@@ -87,10 +87,10 @@ export class Health {
 
   /** All connections are in use: only those who wait can tell whether they come back. */
   #judge(timeoutMs: number): false {
-    const { queue: line } = this.#exchange;
+    const { waitingSince } = this.#connections;
     const { events, deps } = this.#context;
-    const waitedMs = deps.clock.now() - (line.waitingSince ?? Number.POSITIVE_INFINITY);
-    if (waitedMs < timeoutMs || line.waitingSince === undefined) return false;
+    const waitedMs = deps.clock.now() - (waitingSince ?? Number.POSITIVE_INFINITY);
+    if (waitedMs < timeoutMs || waitingSince === undefined) return false;
     throw new Error(
       `no connection has come free for ${Math.round(waitedMs)} ms (${describe(events.stats())})`,
     );

@@ -10,15 +10,15 @@ import { whyClose } from './expiry.ts';
  */
 export class IdleConnections {
   readonly #context: PoolContext;
-  readonly #retire: (slot: PoolSlot, reason: CloseReason) => void;
+  readonly #close: (slot: PoolSlot, reason: CloseReason) => void;
   /** The last is the one that came to rest last. */
   readonly #stack = new List<PoolSlot>();
   #cancelReaper: (() => void) | undefined;
 
-  /** `retire` closes those that have to go. */
-  constructor(context: PoolContext, retire: (slot: PoolSlot, reason: CloseReason) => void) {
+  /** `close` closes those that have to go. */
+  constructor(context: PoolContext, close: (slot: PoolSlot, reason: CloseReason) => void) {
     this.#context = context;
-    this.#retire = retire;
+    this.#close = close;
   }
 
   /** How many rest here. */
@@ -74,15 +74,15 @@ export class IdleConnections {
 
   /** Closes `slot`, if it still rests here. */
   close(slot: PoolSlot, reason: CloseReason): void {
-    if (this.#stack.remove(slot)) this.#retire(slot, reason);
+    if (this.#stack.remove(slot)) this.#close(slot, reason);
   }
 
   closeAll(reason: CloseReason): void {
     for (const slot of this.#stack.members()) this.close(slot, reason);
   }
 
-  /** Those that have rested since `moment` or longer. */
-  restingSince(moment: number): PoolSlot[] {
+  /** Those that have been idle since `moment` or longer. */
+  idleSince(moment: number): PoolSlot[] {
     return this.#stack.members().filter((slot) => slot.since <= moment);
   }
 

@@ -2,8 +2,6 @@ import type { ResolvedOptions } from '../api/options.ts';
 import { within } from '../util/clock.ts';
 import type { PoolContext, PoolSlot } from './context.ts';
 import type { Connection } from './dependencies.ts';
-import type { Dialer } from './dialer.ts';
-import type { IdleConnections } from './idle-connections.ts';
 
 /** The longest that a PING before lending may take; where a dial may take less, so may a PING. */
 const LONGEST_PING_MS = 1000;
@@ -22,51 +20,40 @@ function testLimit({ connectTimeoutMs, acquireTimeoutMs }: ResolvedOptions): num
   return Math.min(acquireTimeoutMs, LONGEST_TEST_MS);
 }
 
-/** Looks at connections that were idle before they are lent. A fresh one needs no look. */
+/** What a validation found. `silent`: PING was not answered, and those that were idle as long are suspect. */
+export type Verdict = 'valid' | 'invalid' | 'silent';
+
+/** Validates connections that were idle before they are lent. It decides nothing: it returns what it found. */
 export class Validator {
   readonly #context: PoolContext;
-  readonly #connections: Dialer;
-  readonly #idle: IdleConnections;
   /** Runs of `testOnBorrow` under way. */
   readonly #tests = new Set<AbortController>();
   #stopped = false;
-  #doubted = 0;
-  readonly #passed: (slot: PoolSlot, restedSince: number) => void;
 
-  /** `passed` takes a connection that was doubted, and has passed its check. */
-  constructor(
-    context: PoolContext,
-    connections: Dialer,
-    idle: IdleConnections,
-    passed: (slot: PoolSlot, restedSince: number) => void,
-  ) {
+  constructor(context: PoolContext) {
     this.#context = context;
-    this.#connections = connections;
-    this.#idle = idle;
-    this.#passed = passed;
   }
 
-  /** How many are being looked at for nobody in particular. */
-  get suspects(): number {
-    return this.#doubted;
-  }
-
-  /** Whether `slot`, just taken from the idle ones, must be looked at before it is lent. */
+  /** Whether `slot`, just taken from the idle ones, must be validated before it is lent. A fresh one needs none. */
   isDue(slot: PoolSlot): boolean {
     // Your own test is for what somebody has used; and so an acquire ends, even if it always fails.
-    return this.#old(slot) || (slot.uses > 0 && this.#context.options.testOnBorrow !== undefined);
+    return this.#isOld(slot) || (slot.uses > 0 && this.#context.options.testOnBorrow !== undefined);
   }
 
-  /** Whether `slot` may be lent; if not, it is closed. Never rejects, and never takes long. */
-  async run(slot: PoolSlot): Promise<boolean> {
-    const restedSince = slot.since - slot.idleMs;
-    const verdict = slot.connection ? await this.#look(slot, slot.connection) : 'refused';
-    if (slot.state !== 'inUse') return false; // cut off when the pool was closed
-    const fit = verdict === 'passed' && slot.connection?.alive;
-    if (fit && !slot.stale) return true;
-    this.#connections.close(slot, this.#stopped ? 'poolClosed' : fit ? 'cleared' : 'broken');
-    if (verdict === 'silent') this.#doubt(restedSince);
-    return false;
+  /** Never rejects, and never takes long. */
+  async validate(slot: PoolSlot): Promise<Verdict> {
+    const { connection } = slot;
+    if (connection === undefined) return 'invalid';
+    const { deps, options } = this.#context;
+    if (this.#isOld(slot)) {
+      const answered = await deps.ping(connection, pingLimit(options)).then(
+        () => true,
+        () => false,
+      );
+      if (!answered) return 'silent';
+    }
+    if (this.#stopped) return 'invalid';
+    return (await this.#passesOwnTest(slot, connection)) && connection.alive ? 'valid' : 'invalid';
   }
 
   /** Ends your own tests that still run; the pool is being closed, and nobody waits for them. */
@@ -75,32 +62,7 @@ export class Validator {
     for (const test of this.#tests) test.abort(new Error('the pool is closed'));
   }
 
-  /** What fell silent was not alone: everything that rested as long is looked at now, in the background. */
-  #doubt(restedSince: number): void {
-    for (const suspect of this.#idle.restingSince(restedSince)) {
-      const { since } = this.#idle.borrow(suspect, this.#context.deps.clock.now());
-      this.#doubted++;
-      void this.run(suspect).then((passed) => {
-        this.#doubted--;
-        if (passed) this.#passed(suspect, since - suspect.idleMs);
-      });
-    }
-  }
-
-  async #look(slot: PoolSlot, connection: Connection): Promise<'passed' | 'refused' | 'silent'> {
-    const { deps, options } = this.#context;
-    if (this.#old(slot)) {
-      const answered = await deps.ping(connection, pingLimit(options)).then(
-        () => true,
-        () => false,
-      );
-      if (!answered) return 'silent';
-    }
-    if (this.#stopped) return 'refused';
-    return (await this.#passesOwnTest(slot, connection)) ? 'passed' : 'refused';
-  }
-
-  #old(slot: PoolSlot): boolean {
+  #isOld(slot: PoolSlot): boolean {
     return slot.idleMs >= this.#context.options.checkAfterIdleMs;
   }
 

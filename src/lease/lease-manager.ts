@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
 import type { PoolErrorCode } from '../api/errors.ts';
 import type { CloseReason, Lease } from '../api/redis-pool.ts';
-import { type PoolContext, type PoolSlot, poolError, whyLost } from '../core/context.ts';
+import { type PoolContext, type PoolSlot, whyLost } from '../core/context.ts';
 import type { Connection } from '../core/dependencies.ts';
 import { withoutSecrets } from '../ioredis/server-greeting.ts';
 import { Taint, undoFor } from '../ioredis/taint.ts';
@@ -75,7 +75,7 @@ export class LeaseManager implements LeaseOwner {
   }
 
   error(code: PoolErrorCode, message: string): Error {
-    return poolError(this.#context, code, message);
+    return this.#context.errors.make(code, message);
   }
 
   hush(error: Error, { options }: Redis): Error {
@@ -83,7 +83,11 @@ export class LeaseManager implements LeaseOwner {
   }
 
   lost(slot: PoolSlot, consequence: string): Error {
-    return poolError(this.#context, 'POOL_CONNECTION_LOST', `connection lost: ${consequence}`, whyLost(slot));
+    return this.#context.errors.make(
+      'POOL_CONNECTION_LOST',
+      `connection lost: ${consequence}`,
+      whyLost(slot),
+    );
   }
 
   /** The slow way back: only for a borrower that left something behind. */

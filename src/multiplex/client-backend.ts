@@ -1,7 +1,7 @@
 import type { Command } from 'ioredis';
 import type { PoolErrorCode } from '../api/errors.ts';
 import type { ConnectionPool } from '../core/connection-pool.ts';
-import { type PoolContext, poolError } from '../core/context.ts';
+import type { PoolContext } from '../core/context.ts';
 import { CommandGroup } from './command-group.ts';
 import type { Multiplexer } from './multiplexer.ts';
 import type { Backend, ClientView } from './shared-owner.ts';
@@ -12,7 +12,7 @@ const WARM_AGAIN_MS = 1000;
 /** What stands behind `pool.redis` and its duplicates: where their commands go, and what they hear. */
 export class ClientBackend implements Backend {
   readonly #context: PoolContext;
-  readonly #exchange: ConnectionPool;
+  readonly #connections: ConnectionPool;
   readonly #lanes: Multiplexer;
   readonly #close: (graceMs?: number) => Promise<void>;
   /** A view that nobody holds any more goes, unless somebody listens on it. */
@@ -25,14 +25,14 @@ export class ClientBackend implements Backend {
 
   constructor(
     context: PoolContext,
-    parts: { exchange: ConnectionPool; lanes: Multiplexer },
+    parts: { connections: ConnectionPool; lanes: Multiplexer },
     close: (graceMs?: number) => Promise<void>,
   ) {
     this.#context = context;
-    this.#exchange = parts.exchange;
+    this.#connections = parts.connections;
     this.#lanes = parts.lanes;
     this.#close = close;
-    this.#exchange.keepTrying();
+    this.#connections.keepTrying();
   }
 
   get single(): boolean {
@@ -44,7 +44,7 @@ export class ClientBackend implements Backend {
   }
 
   get status(): 'ready' | 'connecting' | 'end' {
-    return this.#exchange.status;
+    return this.#connections.status;
   }
 
   send(command: Command): void {
@@ -67,17 +67,17 @@ export class ClientBackend implements Backend {
   }
 
   error(code: PoolErrorCode, message: string): Error {
-    return poolError(this.#context, code, message);
+    return this.#context.errors.make(code, message);
   }
 
   ready(): Promise<void> {
-    return this.#exchange.ready();
+    return this.#connections.ready();
   }
 
   warm(): void {
     if (this.#warming || this.status === 'end') return;
     this.#warming = true;
-    this.#exchange.ready().then(
+    this.#connections.ready().then(
       () => {
         this.#warming = false;
         this.#tell((view) => view.connected());

@@ -3,7 +3,7 @@ import type { Command } from 'ioredis';
 import { another } from '../api/errors.ts';
 import type { Lease } from '../api/redis-pool.ts';
 import type { ConnectionPool } from '../core/connection-pool.ts';
-import { type PoolContext, type PoolSlot, poolError } from '../core/context.ts';
+import type { PoolContext, PoolSlot } from '../core/context.ts';
 import { type AcquireRequest, WaitQueue } from '../core/wait-queue.ts';
 import { bytesOf } from '../ioredis/bytes.ts';
 import { blocksForMs } from '../ioredis/command-kinds.ts';
@@ -44,7 +44,7 @@ class Errand {
  */
 export class DedicatedConnections {
   readonly #context: PoolContext;
-  readonly #exchange: ConnectionPool;
+  readonly #connections: ConnectionPool;
   readonly #lending: LeaseManager;
   readonly #most: number;
   /** Those who wait until fewer are at it. */
@@ -54,14 +54,14 @@ export class DedicatedConnections {
   /** What the arguments of those weigh that are not answered. */
   bytes = 0;
 
-  constructor(context: PoolContext, exchange: ConnectionPool, lending: LeaseManager) {
+  constructor(context: PoolContext, connections: ConnectionPool, lending: LeaseManager) {
     this.#context = context;
-    this.#exchange = exchange;
+    this.#connections = connections;
     this.#lending = lending;
     this.#most = Math.max(1, context.options.maxActive - 1);
     const { acquireTimeoutMs: timeoutMs } = context.options; // the time that was given, not what was left of it
     this.#line = new WaitQueue(context.deps.clock, ({ since, signal }, why) =>
-      exchange.admission.gaveUp({ since, signal, timeoutMs }, why),
+      context.errors.gaveUp({ since, signal, timeoutMs }, why),
     );
   }
 
@@ -93,7 +93,7 @@ export class DedicatedConnections {
       this.#begin(errand, timeoutMs);
     } else if (this.#line.length >= (wait ? maxWaiting : 0)) {
       const why = `${this.#most} connections run commands that may block, and ${this.#line.length} wait for one`;
-      this.#end(errand, this.#exchange.admission.exhausted(why));
+      this.#end(errand, this.#context.errors.exhausted(why));
     } else {
       const served = (_: undefined, waitedMs: number): void =>
         this.#begin(errand, Math.max(0, timeoutMs - waitedMs));
@@ -106,7 +106,7 @@ export class DedicatedConnections {
 
   /** Refuses those who wait; the pool is closed. */
   stop(): void {
-    this.#line.failAll(() => this.#exchange.admission.closed());
+    this.#line.failAll(() => this.#context.errors.closed());
   }
 
   #begin(errand: Errand, timeoutMs: number): void {
@@ -137,7 +137,7 @@ export class DedicatedConnections {
       this.#watch(errand);
     };
     try {
-      this.#exchange.acquire({ timeoutMs }, { served, failed });
+      this.#connections.acquire({ timeoutMs }, { served, failed });
     } catch (error) {
       failed(error);
     }
@@ -174,7 +174,7 @@ export class DedicatedConnections {
   #giveUp(errand: Errand): void {
     const { replyTimeoutMs } = this.#context.options;
     const why = `connection lost: no reply within ${replyTimeoutMs} ms (replyTimeoutMs); the command may have run`;
-    errand.fail(poolError(this.#context, 'POOL_CONNECTION_LOST', why));
+    errand.fail(this.#context.errors.make('POOL_CONNECTION_LOST', why));
     if (errand.slot) errand.slot.lane = undefined;
     errand.lease?.destroy();
     this.#over(errand);

@@ -2,7 +2,7 @@ import type { Command } from 'ioredis';
 import { another } from '../api/errors.ts';
 import { DEFAULTS } from '../api/options.ts';
 import type { ConnectionPool } from '../core/connection-pool.ts';
-import { type PoolContext, type PoolSlot, poolError, whyLost } from '../core/context.ts';
+import { type PoolContext, type PoolSlot, whyLost } from '../core/context.ts';
 import type { Connection } from '../core/dependencies.ts';
 import { whyExpired } from '../core/expiry.ts';
 import { bytesOf } from '../ioredis/bytes.ts';
@@ -27,7 +27,7 @@ const DISPATCH_MS = 50;
  */
 export class Multiplexer implements DispatchOwner {
   readonly #context: PoolContext;
-  readonly #exchange: ConnectionPool;
+  readonly #connections: ConnectionPool;
   /** Where commands go that need a connection of their own. */
   readonly own: DedicatedConnections;
   readonly queue = new CommandQueue();
@@ -52,16 +52,16 @@ export class Multiplexer implements DispatchOwner {
   /** Nothing is waiting or in flight. */
   readonly #quiet: Condition;
 
-  constructor(context: PoolContext, exchange: ConnectionPool, own: DedicatedConnections) {
+  constructor(context: PoolContext, connections: ConnectionPool, own: DedicatedConnections) {
     this.#context = context;
-    this.#exchange = exchange;
+    this.#connections = connections;
     this.own = own;
     this.#quiet = new Condition(
       context.deps.clock,
       () => this.queue.length === 0 && this.open.every(({ inFlight }) => inFlight === 0),
     );
     this.#overdue = new CommandTimeouts(context, this.queue, this.open, {
-      expired: (moment, waited) => this.#reject(moment, exchange.admission.gaveUp(waited, 'timeout')),
+      expired: (moment, waited) => this.#reject(moment, context.errors.gaveUp(waited, 'timeout')),
       silent: (lane) => this.#giveUp(lane),
     });
   }
@@ -122,7 +122,7 @@ export class Multiplexer implements DispatchOwner {
     if (this.#stopped) return;
     this.#flush();
     this.#stopped = true;
-    this.#rejectAll(this.queue.length > 0 ? this.#exchange.admission.closed() : undefined);
+    this.#rejectAll(this.queue.length > 0 ? this.#context.errors.closed() : undefined);
     for (const lane of [...this.open]) this.#drain(lane);
   }
 
@@ -138,22 +138,22 @@ export class Multiplexer implements DispatchOwner {
   }
 
   get spare(): boolean {
-    return this.#exchange.queue.spare;
+    return this.#connections.hasSpare;
   }
 
   /** Why no more is taken: `length` commands and `others` bytes wait already, and `bytes` would come to them. */
   #whyNot(length: number, others: number, bytes: number): Error | undefined {
     const { maxQueuedBytes, maxQueuedCommands } = this.#context.options;
-    const { admission } = this.#exchange;
-    if (this.#stopped) return admission.closed();
+    const { errors } = this.#context;
+    if (this.#stopped) return errors.closed();
     if (length >= maxQueuedCommands) {
-      return admission.exhausted(`${maxQueuedCommands} commands wait for a lane already (maxQueuedCommands)`);
+      return errors.exhausted(`${maxQueuedCommands} commands wait for a lane already (maxQueuedCommands)`);
     }
     if (others + this.#unwritten + this.own.bytes + bytes <= maxQueuedBytes) return undefined;
     this.#lookAtSockets(); // they may have written since
     const held = others + this.#unwritten + this.own.unwritten;
     if (held === 0 || held + bytes <= maxQueuedBytes) return undefined; // alone it may be as large as it likes
-    return admission.exhausted(
+    return errors.exhausted(
       `${held} bytes of arguments are queued already (maxQueuedBytes ${maxQueuedBytes})`,
     );
   }
@@ -185,7 +185,7 @@ export class Multiplexer implements DispatchOwner {
     if (this.queue.batches.length > 0) this.#send(now);
     this.#flushing = false;
     this.#lookAtSockets();
-    this.makeRoom(this.#exchange.queue.excess);
+    this.makeRoom(this.#connections.excess);
     for (const lane of [...this.open]) if (lane.inFlight === 0) this.#rest(lane);
     this.#dispatch?.sendAlone();
     this.#overdue.watch(now);
@@ -247,7 +247,7 @@ export class Multiplexer implements DispatchOwner {
       this.#withdraw = undefined;
     };
     try {
-      const withdraw = this.#exchange.acquireForLane({
+      const withdraw = this.#connections.acquireForLane({
         served: (slot) => {
           answered();
           this.#opened(slot);
@@ -301,15 +301,14 @@ export class Multiplexer implements DispatchOwner {
     this.open.splice(this.open.indexOf(lane), 1);
     lane.close();
     slot.lane = undefined;
-    this.#exchange.release(slot, slot.connection?.alive ? reason : 'broken');
+    this.#connections.release(slot, slot.connection?.alive ? reason : 'broken');
     if (this.queue.batches.length > 0) this.#flushSoon();
   }
 
   /** A lane's connection died. */
   #lost(lane: Lane, cause: Error | undefined): void {
     const again = toResend(lane.takeUnanswered(), () =>
-      poolError(
-        this.#context,
+      this.#context.errors.make(
         'POOL_CONNECTION_LOST',
         'connection lost: the command may have run',
         cause ?? (lane.slot && whyLost(lane.slot)),
@@ -337,8 +336,7 @@ export class Multiplexer implements DispatchOwner {
   #giveUp(lane: Lane): void {
     const { replyTimeoutMs } = this.#context.options;
     const silence = `no reply within ${replyTimeoutMs} ms (replyTimeoutMs)`;
-    const error = poolError(
-      this.#context,
+    const error = this.#context.errors.make(
       'POOL_CONNECTION_LOST',
       `connection lost: ${silence}; the command may have run`,
       Object.assign(new Error(silence), { code: 'ETIMEDOUT' }),

@@ -1,0 +1,13 @@
+import { checkTime } from '../api/options.ts';
+import type { AcquireOptions } from '../api/redis-pool.ts';
+import { checkKeys } from '../api/spelling.ts';
+import { checkSignal } from './abort-signals.ts';
+
+/** What an acquire was given, read once; throws `POOL_INVALID_OPTION`. */
+export function readAcquireOptions(options: AcquireOptions = {}): AcquireOptions {
+  checkKeys('option', options, ['signal', 'timeoutMs']);
+  const { signal, timeoutMs } = options;
+  if (timeoutMs !== undefined) checkTime('timeoutMs', timeoutMs);
+  if (signal !== undefined) checkSignal(signal);
+  return { signal, timeoutMs };
+}
