@@ -1,8 +1,11 @@
 const FIRST_MS = 50;
 const LONGEST_MS = 2000;
 
-/** A connection that has stood for longer than any delay has been of use, though nobody may have wanted it. */
+/** A connection that was open for longer than any delay has been of use, though nobody may have wanted it. */
 export const STOOD_MS = LONGEST_MS;
+
+/** Doubt ends when nothing has died for longer than two delays can take. */
+const DOUBT_MS = 2 * LONGEST_MS;
 
 /**
  * When may the next dial start? After a failed one not before a delay that doubles from 50 ms to 2 s, less a
@@ -20,6 +23,7 @@ export class Backoff {
   #refused = false;
   /** The last dial that was begun before there was doubt, if there is. */
   #doubtedUpTo: number | undefined;
+  #doubtedAt = 0;
 
   /** Tells that the dial begun at `startedAt` failed `now`. `random`, from 0 to 1, is the jitter. */
   failed(error: Error, startedAt: number, now: number, random: number): void {
@@ -31,7 +35,8 @@ export class Backoff {
 
   /** Tells that the connection of dial number `dial` died before it was of any use. `latest` is the last one begun. */
   died(error: Error, dial: number, latest: number, now: number, random: number): void {
-    const again = this.#doubtedUpTo !== undefined && dial > this.#doubtedUpTo;
+    const again = this.isDoubtful(now) && dial > (this.#doubtedUpTo ?? dial);
+    this.#doubtedAt = now;
     // One may die of anything, and those beside it of the same.
     if (this.#doubtedUpTo === undefined || again) this.#doubtedUpTo = latest;
     if (!again) return;
@@ -47,7 +52,13 @@ export class Backoff {
     if (dial > (this.#doubtedUpTo ?? dial)) this.#wait(now, random);
   }
 
-  /** Tells that a dial succeeded; in doubt, that a new connection was of use. */
+  /** Tells that a connection was of use, which ends all doubt. What made the last dial fail may be there still. */
+  proved(): void {
+    if (this.#refused) this.#doubtedUpTo = undefined;
+    else this.succeeded();
+  }
+
+  /** Tells that a dial succeeded. */
   succeeded(): void {
     this.lastError = undefined;
     this.#refused = false;
@@ -58,12 +69,13 @@ export class Backoff {
   }
 
   /** How many dials may be under way at once: all of `most`, or one that finds out whether Redis is back. */
-  limit(most: number): number {
-    return this.#failures === 0 && !this.doubtful ? most : 1;
+  limit(most: number, now: number): number {
+    return this.#failures === 0 && !this.isDoubtful(now) ? most : 1;
   }
 
   /** Whether a connection has to prove itself. */
-  get doubtful(): boolean {
+  isDoubtful(now: number): boolean {
+    if (this.#doubtedUpTo !== undefined && now - this.#doubtedAt >= DOUBT_MS) this.proved();
     return this.#doubtedUpTo !== undefined;
   }
 

@@ -297,6 +297,7 @@ export class ConnectionPool {
     } else if (waiter) {
       slot.since = this.#now();
       this.#waiters.serve(waiter, slot);
+      this.#dialMore(); // a later dial may be wanted for minIdle alone now
     } else {
       this.#idle.putBack(slot, idleSince);
       this.#becameIdle();

@@ -65,8 +65,9 @@ export class Dialer {
   /** Begins a round of dials: no later one is due any more. Returns how many may be under way at once. */
   begin(): number {
     this.stop();
-    if (this.#backoff.doubtful) this.#lookForProof(this.#context.deps.clock.now());
-    return this.#backoff.limit(this.#context.options.maxConnecting);
+    const now = this.#context.deps.clock.now();
+    if (this.#backoff.isDoubtful(now)) this.#lookForProof(now);
+    return this.#backoff.limit(this.#context.options.maxConnecting, now);
   }
 
   /** Has `dialMore` called when the next dial may start. */
@@ -91,9 +92,10 @@ export class Dialer {
 
   /** A connection that somebody had came back alive. */
   cameBack(slot: PoolSlot): void {
-    if (slot.judged || !wasOfUse(slot, this.#context.deps.clock.now())) return;
+    const now = this.#context.deps.clock.now();
+    if (slot.judged || !wasOfUse(slot, now)) return;
     slot.judged = true;
-    if (this.#backoff.doubtful) this.#backoff.succeeded();
+    if (this.#backoff.isDoubtful(now)) this.#backoff.proved();
   }
 
   /** No later dial is due. */
@@ -142,7 +144,7 @@ export class Dialer {
     const { slots, events, deps, options } = this.#context;
     const now = deps.clock.now();
     const durationMs = now - slot.since;
-    if (this.#backoff.doubtful) this.#backoff.connected(slot.id, now, deps.random());
+    if (this.#backoff.isDoubtful(now)) this.#backoff.connected(slot.id, now, deps.random());
     else this.#backoff.succeeded();
     slot.connectedAt = now;
     // Connections dialled together must not all expire together.
@@ -170,7 +172,7 @@ export class Dialer {
     for (const slot of this.#context.slots.all) {
       if (slot.judged || !slot.connection?.alive || !wasOfUse(slot, now)) continue;
       slot.judged = true;
-      this.#backoff.succeeded();
+      this.#backoff.proved();
     }
   }
 

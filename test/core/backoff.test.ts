@@ -19,7 +19,7 @@ test('before anything has failed, a dial may start at any time, and as many as t
   const backoff = new Backoff();
   expect(backoff.remaining(0)).toBeLessThanOrEqual(0);
   expect(backoff.remaining(-1e9)).toBeLessThanOrEqual(0);
-  expect(backoff.limit(4)).toBe(4);
+  expect(backoff.limit(4, 1000)).toBe(4);
   expect(backoff.lastError).toBeUndefined();
 });
 
@@ -73,9 +73,9 @@ test('the last error is the newest, even of dials that failed together', () => {
 test('after a failure one dial at a time finds out whether Redis is back, also when the delay is over', () => {
   const backoff = new Backoff();
   backoff.failed(refused, 0, 0, 0);
-  expect(backoff.limit(4)).toBe(1);
+  expect(backoff.limit(4, 1000)).toBe(1);
   expect(backoff.remaining(1e9)).toBeLessThan(0);
-  expect(backoff.limit(4)).toBe(1);
+  expect(backoff.limit(4, 1000)).toBe(1);
 });
 
 test('a success forgets everything: error, delay, limit, and how often dials had failed', () => {
@@ -84,7 +84,7 @@ test('a success forgets everything: error, delay, limit, and how often dials had
   backoff.succeeded();
   expect(backoff.lastError).toBeUndefined();
   expect(backoff.remaining(0)).toBeLessThanOrEqual(0);
-  expect(backoff.limit(4)).toBe(4);
+  expect(backoff.limit(4, 1000)).toBe(4);
   backoff.failed(refused, 0, 0, 0);
   expect(backoff.remaining(0)).toBe(50);
 });
@@ -96,8 +96,9 @@ test('one connection that dies unused delays nothing, but has the next dials go 
   backoff.died(died, 1, 3, 1000, 0);
   backoff.died(died, 2, 3, 1001, 0); // it stood beside the first
   expect(backoff.remaining(1001)).toBeLessThanOrEqual(0);
-  expect(backoff).toMatchObject({ doubtful: true, lastError: undefined });
-  expect(backoff.limit(4)).toBe(1);
+  expect(backoff.isDoubtful(1001)).toBe(true);
+  expect(backoff.lastError).toBeUndefined();
+  expect(backoff.limit(4, 1000)).toBe(1);
 });
 
 test('the next that dies unused is a failed dial, and the delay doubles from there; nobody is refused for it', () => {
@@ -130,10 +131,30 @@ test('a new connection that was of use ends the doubt', () => {
   const backoff = new Backoff();
   backoff.died(died, 1, 1, 0, 0);
   backoff.died(died, 2, 2, 1, 0);
-  backoff.succeeded();
-  expect(backoff).toMatchObject({ doubtful: false, lastError: undefined });
+  backoff.proved();
+  expect(backoff.isDoubtful(2)).toBe(false);
+  expect(backoff.lastError).toBeUndefined();
   expect(backoff.remaining(2)).toBeLessThanOrEqual(0);
-  expect(backoff.limit(4)).toBe(4);
+  expect(backoff.limit(4, 1000)).toBe(4);
+});
+
+test('doubt ends by itself, when nothing has died for longer than two delays can take', () => {
+  const backoff = new Backoff();
+  backoff.died(died, 1, 1, 1000, 0);
+  expect(backoff.limit(4, 4999)).toBe(1);
+  expect(backoff.limit(4, 5000)).toBe(4);
+  backoff.died(died, 2, 2, 5000, 0);
+  expect(backoff.remaining(5000)).toBeLessThanOrEqual(0); // the first of its kind again
+});
+
+test('a new connection that is of use does not forgive a dial that failed meanwhile', () => {
+  const backoff = new Backoff();
+  backoff.died(died, 1, 1, 0, 0);
+  backoff.failed(refused, 1, 2, 0);
+  backoff.proved();
+  expect(backoff.remaining(2)).toBe(50);
+  expect(backoff.lastError).toBe(refused);
+  expect(backoff.isDoubtful(2)).toBe(false);
 });
 
 test('a dial that fails refuses everybody until the next, in doubt too', () => {

@@ -143,6 +143,8 @@ const nature = {
     else one?.fail();
   }),
   die: step('die', index, (world, i) => {
+    // One that is being validated closes only when that is over, and may die before anybody has used it.
+    if (world.checks > 0) world.doubt();
     world.deeds.add('broke');
     pick(
       world.redis.dials.filter(({ id, state }) => state === 'open' && world.known.has(id)),

@@ -199,10 +199,9 @@ export class World {
       connect: ({ connectionId }) => {
         this.known.set(connectionId, this.now);
         this.downSince = undefined;
-        if (this.doubtUntil > this.now) this.doubtUntil = this.now + LONGEST_BACKOFF_MS;
       },
       close: ({ reason, uses }) => {
-        if (reason === 'broken' && uses === 0) this.doubtUntil = Number.POSITIVE_INFINITY;
+        if (reason === 'broken' && uses === 0) this.doubt();
       },
       connectError: ({ stats }) => {
         this.downSince ??= this.now;
@@ -248,6 +247,11 @@ export class World {
       this.bugs.push(`connection ${connectionId} was lent after clear()`);
     if (!behind(this.redis, { connectionId }).alive)
       this.bugs.push(`connection ${connectionId} was lent dead`);
+  }
+
+  /** A connection died that nobody may have used. */
+  doubt(): void {
+    this.doubtUntil = this.now + 2 * LONGEST_BACKOFF_MS;
   }
 
   /** With Redis down, one dial at a time, and not before the shortest back-off is over. */

@@ -232,7 +232,7 @@ test('a client that throws when it is to send costs its own command an error, an
   const pool = server.pool({ maxActive: 2, createClient: (options) => new Mine(options as object) });
   const [lease, other] = await Promise.all([pool.acquire(), pool.acquire()]);
   const blocking = pool.redis.blpop('empty', 0).catch((error: Error) => error.message);
-  expect(pool.stats().waiting).toBe(1);
+  await until('it waits', () => pool.stats().waiting === 1);
   expect(() => lease.release()).not.toThrow();
   expect(await blocking).toBe('mine');
   other.release();

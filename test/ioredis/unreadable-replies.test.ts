@@ -158,7 +158,7 @@ for (const hook of ['resolve', 'reject'] as const) {
         throw new Error('of mine');
       };
       pool.redis.sendCommand(command);
-      await until('it has gone', () => pool.stats().connected > i);
+      await until('its connection is closed', () => pool.stats().closed.broken > i);
       await until('it came back', () => pool.stats().inUse === 0);
     }
     expect(await Promise.all([pool.redis.get('k'), pool.use((redis) => redis.get('k'))])).toEqual(['v', 'v']);
