@@ -1,19 +1,8 @@
-export { isPoolError, PoolError, type PoolErrorCode } from './api/errors.ts';
+export type { PoolErrorCode } from './api/error-codes.ts';
+export { isPoolError, PoolError } from './api/errors.ts';
+export type { ConnectionEvent, PoolEvent, PoolEventName, PoolEvents, PoolListener } from './api/events.ts';
+export type { Lease, LeaseMessage } from './api/lease.ts';
 export { type BorrowContext, type ClientOptions, DEFAULTS, type PoolOptions } from './api/options.ts';
-export type {
-  AcquireOptions,
-  CloseOptions,
-  CloseReason,
-  ConnectionEvent,
-  HealthOptions,
-  Lease,
-  LeaseMessage,
-  PoolEvent,
-  PoolEventName,
-  PoolEvents,
-  PoolHealth,
-  PoolListener,
-  PoolStats,
-  RedisPool,
-} from './api/redis-pool.ts';
+export type { AcquireOptions, CloseOptions, RedisPool } from './api/redis-pool.ts';
+export type { CloseReason, HealthOptions, PoolHealth, PoolStats } from './api/stats.ts';
 export { Pool } from './pool.ts';

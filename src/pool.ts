@@ -2,20 +2,13 @@ import { inspect } from 'node:util';
 import type { Redis } from 'ioredis';
 import { DURATIONS, type DurationListener } from './api/durations.ts';
 import { invalidOption } from './api/errors.ts';
+import type { PoolEventName, PoolListener } from './api/events.ts';
+import type { Lease } from './api/lease.ts';
 import { type ClientOptions, checkTime, type PoolOptions, resolveOptions } from './api/options.ts';
 import { copyPlain } from './api/plain.ts';
-import type {
-  AcquireOptions,
-  CloseOptions,
-  HealthOptions,
-  Lease,
-  PoolEventName,
-  PoolHealth,
-  PoolListener,
-  PoolStats,
-  RedisPool,
-} from './api/redis-pool.ts';
+import type { AcquireOptions, CloseOptions, RedisPool } from './api/redis-pool.ts';
 import { checkKeys } from './api/spelling.ts';
+import type { HealthOptions, PoolHealth, PoolStats } from './api/stats.ts';
 import { bindAsyncContext } from './core/async-context.ts';
 import { ConnectionPool } from './core/connection-pool.ts';
 import { readArguments } from './core/constructor-arguments.ts';
@@ -69,9 +62,7 @@ export class Pool implements RedisPool {
     const errors = new PoolErrors(context, () => this.#connections.lastConnectError);
     this.#context = { ...context, errors };
     this.#connections = new ConnectionPool(this.#context, (waiting) => this.#lanes.makeRoom(waiting));
-    this.#lending = new LeaseManager(this.#context, (slot, reason, tell) =>
-      this.#connections.release(slot, reason, tell),
-    );
+    this.#lending = new LeaseManager(this.#context, this.#connections);
     this.#own = new DedicatedConnections(this.#context, this.#connections, this.#lending);
     this.#lanes = new Multiplexer(this.#context, this.#connections, this.#own);
     this.#health = new Health(this.#context, this.#connections, this.#lanes);

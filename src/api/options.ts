@@ -2,10 +2,10 @@ import { inspect } from 'node:util';
 import { Redis, type RedisOptions } from 'ioredis';
 import { LONGEST_TIMER_MS } from '../util/clock.ts';
 import { invalidOption } from './errors.ts';
+import type { PoolEventName, PoolListener } from './events.ts';
 import { inOurWords } from './other-words.ts';
 import { isTagged, kindOf, readAll } from './plain.ts';
 import { readClientOptions } from './redis-options.ts';
-import type { PoolEventName, PoolListener } from './redis-pool.ts';
 import { checkKeys } from './spelling.ts';
 
 /** What `createClient` is given. ioredis 6 types a client by its reply mapping, so that is narrowed to the default. */
@@ -64,7 +64,7 @@ export interface PoolOptions {
    * before they are lent. Default 60 000.
    */
   readonly idleTimeoutMs?: number | undefined;
-  /** A connection is closed, at its next rest, after this age less a random 0 to 10 %. From 1; default 30 minutes. */
+  /** A connection is closed, when it is idle next, after this age less a random 0 to 10 %. From 1; default 30 minutes. */
   readonly maxLifetimeMs?: number | undefined;
   /** How often the reaper looks. From 1; default 10 000. */
   readonly reapIntervalMs?: number | undefined;

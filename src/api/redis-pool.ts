@@ -1,60 +1,7 @@
 import type { Redis } from 'ioredis';
-import type { CloseReason, HealthOptions, PoolHealth, PoolStats } from './stats.ts';
-
-export type { CloseReason, HealthOptions, PoolHealth, PoolStats };
-
-/** What every event carries. */
-export interface PoolEvent {
-  /** The pool's name. */
-  readonly pool: string;
-  /** The pool just after what the event tells. */
-  readonly stats: PoolStats;
-}
-
-/** What an event about one connection carries besides. */
-export interface ConnectionEvent extends PoolEvent {
-  /** Which of the pool's connections, numbered from 1 in order of dialling. Failed dials use numbers too. */
-  readonly connectionId: number;
-}
-
-/** The events by name, with what each carries. Times are milliseconds. */
-export interface PoolEvents {
-  /** A lease was handed out. `connected`: over a connection that nobody had used before. */
-  acquire: ConnectionEvent & { readonly waitedMs: number; readonly connected: boolean };
-  /** A lease came back. */
-  release: ConnectionEvent & { readonly heldMs: number };
-  /** A caller found no free slot and queues. */
-  wait: PoolEvent & { readonly waiting: number };
-  /** A caller ran into its deadline. */
-  timeout: PoolEvent & { readonly waitedMs: number };
-  /** A caller's signal was aborted while it waited. */
-  abort: PoolEvent & { readonly waitedMs: number };
-  /** A caller was refused: nothing free, and it must not wait. */
-  exhausted: PoolEvent & { readonly waiting: number };
-  /** A dial starts. */
-  connecting: ConnectionEvent;
-  /** A dial ended in a connection. */
-  connect: ConnectionEvent & { readonly durationMs: number };
-  /** A dial failed. */
-  connectError: ConnectionEvent & { readonly error: Error; readonly durationMs: number };
-  /** A connection is being closed. `uses`: how many times it was lent. */
-  close: ConnectionEvent & { readonly reason: CloseReason; readonly ageMs: number; readonly uses: number };
-  /**
-   * A lease is held for longer than `leakThresholdMs`, or was dropped without release. `stack`: where it was
-   * acquired, if `leakThresholdMs` is on. Told once more, and not counted, if it comes back after all: `returned`.
-   */
-  leak: ConnectionEvent & { readonly heldMs: number; readonly stack: string; readonly returned: boolean };
-  /** `clear()` was called. */
-  clear: PoolEvent;
-  /** The whole pool is closed; its last event. */
-  drain: PoolEvent;
-}
-
-/** The name of an event. */
-export type PoolEventName = keyof PoolEvents;
-
-/** A listener for one event. A throw is reported with `process.emitWarning` and hurts nobody. */
-export type PoolListener<E extends PoolEventName> = (event: PoolEvents[E]) => void;
+import type { PoolEventName, PoolListener } from './events.ts';
+import type { Lease } from './lease.ts';
+import type { HealthOptions, PoolHealth, PoolStats } from './stats.ts';
 
 /** Options of one `acquire()` or `use()`. */
 export interface AcquireOptions {
@@ -70,43 +17,6 @@ export interface CloseOptions {
   readonly graceMs?: number | undefined;
 }
 
-/** What a subscribed lease hears. */
-export interface LeaseMessage {
-  /** By which kind of subscription: SUBSCRIBE, PSUBSCRIBE or SSUBSCRIBE. */
-  readonly kind: 'message' | 'pmessage' | 'smessage';
-  readonly channel: string;
-  readonly message: string;
-  /** The pattern, for `pmessage`. */
-  readonly pattern?: string;
-}
-
-/**
- * One connection for yourself, until `release()`. It has ioredis' whole command surface. After release
- * every command on it rejects with `POOL_LEASE_RELEASED`; it can never reach the next borrower.
- */
-export interface Lease extends Redis {
-  /** Which of the pool's connections this is, numbered from 1 in order of dialling; for logs. */
-  readonly connectionId: number;
-  /** Gives the connection back. Idempotent, never throws. */
-  release(): void;
-  /** Ends the lease and closes the connection instead of keeping it. Idempotent, never throws. */
-  destroy(): void;
-  /**
-   * The raw ioredis client, for libraries that need one. Once touched, the pool cannot vouch for the connection
-   * any more, and closes it on release. (`client` is the command CLIENT.)
-   */
-  readonly raw: Redis;
-  /**
-   * What this lease is subscribed to, as an async iterator: ends with the lease, throws the reason of an aborted
-   * `signal`, and `POOL_CONNECTION_LOST` when the connection dies.
-   */
-  messages(options?: { signal?: AbortSignal }): AsyncIterableIterator<LeaseMessage>;
-  /** `release()`, for `using redis = await pool.acquire()`. */
-  [Symbol.dispose](): void;
-  /** `release()`, for `await using`. */
-  [Symbol.asyncDispose](): Promise<void>;
-}
-
 /**
  * A bounded pool of Redis connections. User code should depend on this interface, so that it can be
  * tested with another implementation.
@@ -116,9 +26,10 @@ export interface RedisPool extends AsyncDisposable {
   readonly name: string;
   /**
    * Ordinary commands, multiplexed over as few of the pool's connections as the load needs: it goes where an ioredis
-   * client goes. What one tick sends arrives in that order; beyond that, order holds as long as one lane is open
-   * (always, with `maxLanes: 1`). Commands that leave state on their connection reject with `POOL_STATEFUL_COMMAND`:
-   * `use()` is for those. Blocking ones take a connection of their own for their time.
+   * client goes. Commands with a key in common take effect in the order in which they were given, and one that is not
+   * read-only and whose keys are not known keeps its order with all (`maxLanes: 1`: total order). Commands that leave
+   * state on their connection reject with `POOL_STATEFUL_COMMAND`: `use()` is for those. Blocking ones take a connection
+   * of their own for their time.
    */
   readonly redis: Redis;
   /**
@@ -137,7 +48,7 @@ export interface RedisPool extends AsyncDisposable {
   stats(): PoolStats;
   /**
    * Whether Redis answers, for a readiness endpoint. Asks over a connection that is open anyway, without taking it
-   * from anyone, or dials one that then belongs to all; never stands in line, and never rejects.
+   * from anyone, or dials one that then belongs to all; never waits in the queue, and never rejects.
    *
    * @throws {PoolError} `POOL_INVALID_OPTION`
    */
@@ -148,7 +59,7 @@ export interface RedisPool extends AsyncDisposable {
    */
   clear(): void;
   /**
-   * Dials until `minIdle` connections (at least one) stand, or rejects with the connect error: fail fast at
+   * Dials until `minIdle` connections (at least one) are open, or rejects with the connect error: fail fast at
    * start-up.
    */
   ready(): Promise<void>;

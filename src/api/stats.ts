@@ -1,4 +1,4 @@
-import type { PoolErrorCode } from './errors.ts';
+import type { PoolErrorCode } from './error-codes.ts';
 
 /** Why a connection was closed. A closed set: safe as a metric label. */
 export type CloseReason =
@@ -19,7 +19,7 @@ export type CloseReason =
   /** The pool was closed. */
   | 'poolClosed';
 
-/** The codes of errors that a pool makes once it stands. */
+/** The codes of errors that a pool makes once it is made. */
 export type CountedErrorCode = Exclude<PoolErrorCode, 'POOL_INVALID_OPTION'>;
 
 /**
@@ -45,7 +45,7 @@ export interface PoolStats {
   readonly inFlight: number;
   /** Commands of `pool.redis` that wait for a lane. Those of the present tick count. */
   readonly queuedCommands: number;
-  /** At rest, ready to be lent. */
+  /** Idle, ready to be lent. */
   readonly idle: number;
   /** Dials under way. */
   readonly connecting: number;
@@ -89,7 +89,7 @@ export interface HealthOptions {
 /** What `health()` found: a plain, frozen object. */
 export interface PoolHealth {
   /**
-   * Redis answered in time; or all connections are in use, so that nobody was asked, and the first in line has not
+   * Redis answered in time; or all connections are in use, so that nobody was asked, and the first in the queue has not
    * waited for longer than the time given.
    */
   readonly ok: boolean;

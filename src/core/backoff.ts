@@ -45,7 +45,7 @@ export class Backoff {
     this.#fail(now, random);
   }
 
-  /** Tells that dial number `dial` ended in a connection. In doubt, it has to stand for a while before the next dial. */
+  /** Tells that dial number `dial` ended in a connection. In doubt, it has to stay open for a while before the next dial. */
   connected(dial: number, now: number, random: number): void {
     this.lastError = undefined;
     this.#refused = false;

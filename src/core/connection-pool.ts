@@ -1,4 +1,5 @@
-import type { AcquireOptions, CloseReason, PoolStats } from '../api/redis-pool.ts';
+import type { AcquireOptions } from '../api/redis-pool.ts';
+import type { CloseReason, PoolStats } from '../api/stats.ts';
 import { Condition } from '../util/condition.ts';
 import { readAcquireOptions } from './acquire-options.ts';
 import type { PoolContext, PoolSlot } from './context.ts';
@@ -113,7 +114,7 @@ export class ConnectionPool {
   acquire(options: AcquireOptions | undefined, request: AcquireRequest<PoolSlot>): void {
     this.#refuseIfClosed();
     const { acquireTimeoutMs, maxWaiting } = this.#context.options;
-    const { timeoutMs = acquireTimeoutMs, signal } = options ? readAcquireOptions(options) : {};
+    const { timeoutMs = acquireTimeoutMs, signal } = options === undefined ? {} : readAcquireOptions(options);
     if (signal?.aborted) throw this.#context.errors.aborted(0, signal);
     this.#enter(request, { timeoutMs, signal, maxWaiting });
   }
@@ -130,25 +131,31 @@ export class ConnectionPool {
   }
 
   /**
-   * Takes back a connection that nobody uses any more; with a `reason`, it is closed. `released` is called when it is
-   * idle, and before it moves on.
+   * Takes back a connection that nobody uses any more; with a `reason`, it is closed. `heldMs`: a lease held it for so
+   * long, which is emitted when it is idle, and before it moves on.
    */
-  release(slot: PoolSlot, reason?: CloseReason, released?: () => void): void {
+  release(slot: PoolSlot, reason?: CloseReason, heldMs?: number): void {
     if (slot.state === 'closing' || slot.state === 'gone') return; // cut off when the pool was closed
     if (slot.state !== 'idle') this.#context.slots.move(slot, 'idle', this.#now());
     if (!slot.judged && slot.connection?.alive) this.#dialer.cameBack(slot);
     const why = reason ?? this.#whyUnfit(slot) ?? whyExpired(slot, slot.since);
     if (why) {
-      released?.();
+      if (heldMs !== undefined) this.emitRelease(slot, heldMs);
       this.#dialer.close(slot, why);
       this.#failIfUnreachable();
     } else {
       this.#idle.put(slot);
-      released?.();
+      if (heldMs !== undefined) this.emitRelease(slot, heldMs);
       // As of then, or it might have idled for too long, with idleTimeoutMs 0.
       if (this.#waiters.length > 0) this.#processWaitQueue(slot.since);
       this.#becameIdle();
     }
+  }
+
+  /** A lease has ended. */
+  emitRelease({ id: connectionId }: PoolSlot, heldMs: number): void {
+    const { events } = this.#context;
+    if (events.count('release')) events.emit('release', { connectionId, heldMs });
   }
 
   /** Resolves when `minIdle` connections are idle, or as many as the borrowers leave, and at least one is open. */

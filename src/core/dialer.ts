@@ -1,4 +1,4 @@
-import type { CloseReason } from '../api/redis-pool.ts';
+import type { CloseReason } from '../api/stats.ts';
 import { Backoff, STOOD_MS } from './backoff.ts';
 import { type PoolContext, type PoolSlot, whyLost } from './context.ts';
 import type { Permits } from './permits.ts';
@@ -195,7 +195,7 @@ export class Dialer {
     slots.move(slot, 'closing', now);
     void slot.permit?.then(async (permit) => {
       await slot.connection?.close();
-      this.#permits.destroy(permit);
+      this.#permits.giveBack(permit);
       slots.move(slot, 'gone', deps.clock.now());
       this.#owner.gone();
     });

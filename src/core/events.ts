@@ -1,10 +1,10 @@
 import { type Channel, channel } from 'node:diagnostics_channel';
 import type { DurationListener, TimedEvent } from '../api/durations.ts';
 import { invalidOption } from '../api/errors.ts';
+import type { PoolEventName, PoolEvents, PoolListener } from '../api/events.ts';
 import { EVENT_NAMES, type ResolvedOptions } from '../api/options.ts';
-import type { PoolEventName, PoolEvents, PoolListener, PoolStats } from '../api/redis-pool.ts';
 import { checkKeys } from '../api/spelling.ts';
-import type { CountedErrorCode } from '../api/stats.ts';
+import type { CountedErrorCode, PoolStats } from '../api/stats.ts';
 import { warnThrown } from '../util/warn.ts';
 
 type Listener = (event: never) => unknown;

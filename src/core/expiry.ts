@@ -1,7 +1,7 @@
-import type { CloseReason } from '../api/redis-pool.ts';
+import type { CloseReason } from '../api/stats.ts';
 import type { Slot } from './slot.ts';
 
-/** Why a connection that comes to rest has to go, whatever its condition. */
+/** Why a connection that becomes idle has to go, whatever its condition. */
 export function whyExpired(slot: Slot<unknown>, now: number): CloseReason | undefined {
   if (slot.stale) return 'cleared';
   return now >= slot.expiresAt ? 'lifetime' : undefined;

@@ -18,7 +18,7 @@ export function genericPoolPermits(maxActive: number): Permits {
       return pool.size;
     },
     acquire: () => Promise.resolve(pool.acquire()),
-    destroy: (permit) => void pool.destroy(permit),
+    giveBack: (permit) => void pool.destroy(permit),
     async close() {
       await pool.drain();
       await pool.clear();

@@ -1,6 +1,6 @@
 import { checkTime } from '../api/options.ts';
-import type { HealthOptions, PoolHealth } from '../api/redis-pool.ts';
 import { checkKeys } from '../api/spelling.ts';
+import type { HealthOptions, PoolHealth } from '../api/stats.ts';
 import { within } from '../util/clock.ts';
 import type { ConnectionPool } from './connection-pool.ts';
 import type { PoolContext, PoolSlot } from './context.ts';

@@ -1,17 +1,17 @@
-import type { CloseReason } from '../api/redis-pool.ts';
+import type { CloseReason } from '../api/stats.ts';
 import { List } from '../util/list.ts';
 import { warnThrown } from '../util/warn.ts';
 import type { PoolContext, PoolSlot } from './context.ts';
 import { whyClose } from './expiry.ts';
 
 /**
- * Connections at rest, and the reaper over them. Last in, first out: those at the bottom can grow old, so that
+ * Idle connections, and the reaper over them. Last in, first out: those at the bottom can grow old, so that
  * the pool shrinks to what its load needs.
  */
 export class IdleConnections {
   readonly #context: PoolContext;
   readonly #close: (slot: PoolSlot, reason: CloseReason) => void;
-  /** The last is the one that came to rest last. */
+  /** The last is the one that became idle last. */
   readonly #stack = new List<PoolSlot>();
   #cancelReaper: (() => void) | undefined;
 
@@ -21,26 +21,26 @@ export class IdleConnections {
     this.#close = close;
   }
 
-  /** How many rest here. */
+  /** How many there are. */
   get length(): number {
     return this.#stack.length;
   }
 
-  /** The one that came to rest last. */
+  /** The one that became idle last. */
   get top(): PoolSlot | undefined {
     return this.#stack.last;
   }
 
-  /** Puts a connection on top that has just come to rest. */
+  /** Puts a connection on top that has just become idle. */
   put(slot: PoolSlot): void {
     this.#stack.push(slot);
     if (this.#cancelReaper === undefined) this.#startReaper();
   }
 
-  /** Puts a connection back to its place that was only looked at: it has rested all the while. */
-  putBack(slot: PoolSlot, restedSince: number): void {
-    this.#context.slots.move(slot, 'idle', restedSince);
-    const next = this.#stack.find((other) => other.since > restedSince);
+  /** Puts a connection back to its place that was only validated: it has been idle all the while. */
+  putBack(slot: PoolSlot, idleSince: number): void {
+    this.#context.slots.move(slot, 'idle', idleSince);
+    const next = this.#stack.find((other) => other.since > idleSince);
     this.#stack.insert(slot, next);
     if (this.#cancelReaper === undefined) this.#startReaper();
   }
@@ -72,7 +72,7 @@ export class IdleConnections {
     }
   }
 
-  /** Closes `slot`, if it still rests here. */
+  /** Closes `slot`, if it is still idle. */
   close(slot: PoolSlot, reason: CloseReason): void {
     if (this.#stack.remove(slot)) this.#close(slot, reason);
   }
@@ -91,7 +91,7 @@ export class IdleConnections {
     this.#cancelReaper = undefined;
   }
 
-  /** Runs while something rests here; it must not keep the process alive, nor die of anything. */
+  /** Runs while there is one; it must not keep the process alive, nor die of anything. */
   #startReaper(): void {
     const { deps, options } = this.#context;
     this.#cancelReaper = deps.clock.after(

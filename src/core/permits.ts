@@ -12,7 +12,7 @@ export interface Permits {
   /** Takes a permit. */
   acquire(): Promise<Permit>;
   /** Gives a permit back; its place is free at once. */
-  destroy(permit: Permit): void;
+  giveBack(permit: Permit): void;
   /** Ends the engine, once all permits are back. */
   close(): Promise<void>;
 }

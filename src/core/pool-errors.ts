@@ -1,4 +1,5 @@
-import { PoolError, type PoolErrorCode } from '../api/errors.ts';
+import type { PoolErrorCode } from '../api/error-codes.ts';
+import { PoolError } from '../api/errors.ts';
 import { reasonOf } from './abort-signals.ts';
 import type { PoolContext } from './context.ts';
 import { describe } from './stats.ts';

@@ -1,4 +1,4 @@
-import type { CloseReason } from '../api/redis-pool.ts';
+import type { CloseReason } from '../api/stats.ts';
 import type { List, Listed } from '../util/list.ts';
 
 /** The life of a slot, and with it of one connection. */
@@ -31,7 +31,7 @@ export class Slot<C> implements Listed<Slot<C>> {
   permit: Promise<object> | undefined;
   /** When its connection became ready; before that, there is nothing to count or to lend. */
   connectedAt: number | undefined;
-  /** When its life is over; it is closed at its next rest. */
+  /** When its life is over; it is closed when it is idle next. */
   expiresAt = Number.POSITIVE_INFINITY;
   /** Why the pool closes its connection, once it does. */
   closedAs: CloseReason | undefined;

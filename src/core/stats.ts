@@ -1,4 +1,4 @@
-import type { PoolStats } from '../api/redis-pool.ts';
+import type { PoolStats } from '../api/stats.ts';
 import type { PoolContext, PoolSlot } from './context.ts';
 
 /** What `pool.redis` is doing. */

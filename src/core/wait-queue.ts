@@ -69,7 +69,7 @@ export class WaitQueue<S> {
   }
 
   /**
-   * Starts the deadline and the watch over `signal`. The waiter does not stand in the queue yet; and it is settled by
+   * Starts the deadline and the watch over `signal`. The waiter is not in the queue yet; and it is settled by
    * now, if `signal` is aborted.
    */
   add(request: AcquireRequest<S>, timeoutMs: number, signal: AbortSignal | undefined): Waiter<S> {

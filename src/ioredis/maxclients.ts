@@ -15,14 +15,14 @@ export function checkMaxClientsOnce(pool: { name: string; maxActive: number }, c
   return (connection: Connection): void => {
     if (done) return;
     done = true;
-    look(connection, pool, clientName).then(
+    inspect(connection, pool, clientName).then(
       (why) => why && warn(`pool ${pool.name}: ${why}`),
       () => {}, // it may not ask, or the connection is gone: then nobody knows
     );
   };
 }
 
-async function look(
+async function inspect(
   { client, clients }: Connection,
   { maxActive }: { maxActive: number },
   clientName: string,

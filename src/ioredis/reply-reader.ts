@@ -178,7 +178,7 @@ export class ReplyScanner {
         this.#blob -= step;
         at += step;
       } else {
-        this.#look(chunk[at] as number);
+        this.#take(chunk[at] as number);
         at++;
       }
     }
@@ -186,7 +186,7 @@ export class ReplyScanner {
   }
 
   /** Takes the next byte of a line. */
-  #look(byte: number): void {
+  #take(byte: number): void {
     if (this.#type === 0) {
       this.#type = byte;
       this.#number = 0;

@@ -2,7 +2,7 @@ import type { PoolContext, PoolSlot } from '../core/context.ts';
 import { pendingReplies } from './reset-connection.ts';
 
 /** Leases younger than this are not watched, so that ordinary ones pay nothing for it. */
-const LOOK_MS = 1000;
+const SWEEP_MS = 1000;
 
 /** A lease that was garbage-collected: the connection, and which of its uses it was. */
 interface Dropped {
@@ -29,7 +29,7 @@ export class LeakDetector {
   readonly #registry = new FinalizationRegistry<Dropped>((lease) => this.#collected(lease));
   /** Collected ones whose connections still owe replies. */
   readonly #owing = new Set<Dropped>();
-  #cancelLook: (() => void) | undefined;
+  #cancelSweep: (() => void) | undefined;
 
   /** `dropped` takes back the connection of a lease that nobody holds any more. */
   constructor(context: PoolContext, dropped: (slot: PoolSlot) => void) {
@@ -48,7 +48,7 @@ export class LeakDetector {
 
   begin(slot: PoolSlot, lease: object, stack: string): void {
     slot.lease = lease;
-    if (this.#cancelLook === undefined) this.#lookLater();
+    if (this.#cancelSweep === undefined) this.#lookLater();
     if (!this.#timed) return;
     const { deps, options } = this.#context;
     const late = (): void => this.#report(slot);
@@ -66,8 +66,8 @@ export class LeakDetector {
   }
 
   stop(): void {
-    this.#cancelLook?.();
-    this.#cancelLook = undefined;
+    this.#cancelSweep?.();
+    this.#cancelSweep = undefined;
     for (const slot of this.#watched.keys()) this.#forget(slot);
   }
 
@@ -79,28 +79,28 @@ export class LeakDetector {
   }
 
   #lookLater(): void {
-    this.#cancelLook = this.#context.deps.clock.after(LOOK_MS, () => this.#look(), 'background');
+    this.#cancelSweep = this.#context.deps.clock.after(SWEEP_MS, () => this.#sweep(), 'background');
   }
 
   /** Lets go of leases that have been out for a while, and has the garbage collector tell of them. */
-  #look(): void {
+  #sweep(): void {
     const { deps, slots } = this.#context;
     const now = deps.clock.now();
     let young = false;
     for (const slot of slots.all) {
       if (slot.lease === undefined) continue;
-      if (now - slot.since < LOOK_MS) {
+      if (now - slot.since < SWEEP_MS) {
         young = true;
       } else {
         this.#registry.register(slot.lease, { slot, uses: slot.uses }, slot);
         slot.lease = undefined;
       }
     }
-    this.#cancelLook = undefined;
+    this.#cancelSweep = undefined;
     const owing = [...this.#owing];
     this.#owing.clear();
     for (const lease of owing) this.#collected(lease);
-    if (young && this.#cancelLook === undefined) this.#lookLater();
+    if (young && this.#cancelSweep === undefined) this.#lookLater();
   }
 
   #collected(lease: Dropped): void {
@@ -109,7 +109,7 @@ export class LeakDetector {
     if (slot.connection?.alive && pendingReplies(slot.connection) > 0) {
       // The lease is gone, but someone may still wait for a reply that was asked for through it.
       this.#owing.add(lease);
-      if (this.#cancelLook === undefined) this.#lookLater();
+      if (this.#cancelSweep === undefined) this.#lookLater();
       return;
     }
     if (!this.#watched.get(slot)?.reported) this.#report(slot);

@@ -1,5 +1,5 @@
 import { Redis } from 'ioredis';
-import type { Lease } from '../api/redis-pool.ts';
+import type { Lease } from '../api/lease.ts';
 import type { PoolSlot } from '../core/context.ts';
 import { LeaseHandle, type LeaseOwner } from './lease.ts';
 

@@ -1,8 +1,9 @@
 import type { Redis } from 'ioredis';
-import type { PoolErrorCode } from '../api/errors.ts';
-import type { CloseReason, Lease } from '../api/redis-pool.ts';
+import type { Lease } from '../api/lease.ts';
+import type { ConnectionPool } from '../core/connection-pool.ts';
 import { type PoolContext, type PoolSlot, whyLost } from '../core/context.ts';
 import type { Connection } from '../core/dependencies.ts';
+import type { PoolErrors } from '../core/pool-errors.ts';
 import { withoutSecrets } from '../ioredis/server-greeting.ts';
 import { Taint, undoFor } from '../ioredis/taint.ts';
 import { LeakDetector } from './leak-detector.ts';
@@ -10,19 +11,16 @@ import type { LeaseOwner } from './lease.ts';
 import { leaseMaker } from './lease-class.ts';
 import { pendingReplies, resetConnection } from './reset-connection.ts';
 
-/** Takes a connection whose lease is over; with a `reason`, to be closed. `tell` is called once it rests. */
-type CameBack = (slot: PoolSlot, reason?: CloseReason, tell?: () => void) => void;
-
 /** Hands out leases, and decides what a connection is worth that comes back. */
 export class LeaseManager implements LeaseOwner {
   readonly leaks: LeakDetector;
   readonly #context: PoolContext;
-  readonly #cameBack: CameBack;
+  readonly #connections: ConnectionPool;
   #make: ((slot: PoolSlot) => Lease) | undefined;
 
-  constructor(context: PoolContext, cameBack: CameBack) {
+  constructor(context: PoolContext, connections: ConnectionPool) {
     this.#context = context;
-    this.#cameBack = cameBack;
+    this.#connections = connections;
     this.leaks = new LeakDetector(context, (slot) => this.release(slot, Taint.dirty, 'keep'));
   }
 
@@ -47,7 +45,7 @@ export class LeaseManager implements LeaseOwner {
       return this.#make(slot);
     } catch (error) {
       slot.leased = false;
-      this.#cameBack(slot, 'broken');
+      this.#connections.release(slot, 'broken');
       throw error;
     }
   }
@@ -55,27 +53,24 @@ export class LeaseManager implements LeaseOwner {
   release(slot: PoolSlot, taint: number, fate: 'keep' | 'destroy'): void {
     if (slot.state !== 'inUse') return; // cut off when the pool was closed
     const { events, deps } = this.#context;
-    const { connection, since, id: connectionId } = slot;
-    const now = deps.clock.now();
+    const { connection, since } = slot;
+    const heldMs = deps.clock.now() - since;
     this.leaks.end(slot);
     slot.leased = false;
-    events.took('release', now - since);
+    events.took('release', heldMs);
     const reason = fate === 'destroy' ? 'destroyed' : connection?.alive ? undefined : 'broken';
     const left =
       reason === undefined && connection && (taint !== Taint.none || pendingReplies(connection) > 0);
-    const tell = events.count('release')
-      ? () => events.emit('release', { connectionId, heldMs: now - since })
-      : undefined;
     if (left) {
-      tell?.();
+      this.#connections.emitRelease(slot, heldMs);
       void this.#clean(slot, connection, taint);
     } else {
-      this.#cameBack(slot, reason, tell);
+      this.#connections.release(slot, reason, heldMs);
     }
   }
 
-  error(code: PoolErrorCode, message: string): Error {
-    return this.#context.errors.make(code, message);
+  get errors(): PoolErrors {
+    return this.#context.errors;
   }
 
   hush(error: Error, { options }: Redis): Error {
@@ -95,6 +90,6 @@ export class LeaseManager implements LeaseOwner {
     const undo = undoFor(taint, connection.db);
     const clean = undo !== 'close' && (await resetConnection(connection, undo, this.#context.deps.clock));
     if (slot.state !== 'inUse') return;
-    this.#cameBack(slot, clean ? undefined : connection.alive ? 'dirty' : 'broken');
+    this.#connections.release(slot, clean ? undefined : connection.alive ? 'dirty' : 'broken');
   }
 }

@@ -1,9 +1,9 @@
 import { inspect } from 'node:util';
 import { type Command, Redis } from 'ioredis';
-import type { PoolErrorCode } from '../api/errors.ts';
-import type { LeaseMessage } from '../api/redis-pool.ts';
+import type { LeaseMessage } from '../api/lease.ts';
 import { checkSignal } from '../core/abort-signals.ts';
 import type { PoolSlot } from '../core/context.ts';
+import type { PoolErrors } from '../core/pool-errors.ts';
 import { rejectSafely } from '../ioredis/internals.ts';
 import { multiOf, pipelineOf } from '../ioredis/lean-pipeline.ts';
 import { Taint, taintAfter } from '../ioredis/taint.ts';
@@ -15,7 +15,7 @@ import { Messages } from './messages.ts';
 export interface LeaseOwner {
   /** The lease has ended. `taint` is what its commands left on the connection. Called once. */
   release(slot: PoolSlot, taint: number, fate: 'keep' | 'destroy'): void;
-  error(code: PoolErrorCode, message: string): Error;
+  readonly errors: Pick<PoolErrors, 'make'>;
   /** The error without what may be a password, of a command that carries one. */
   hush(error: Error, client: Redis): Error;
   /** Its connection is lost. */
@@ -281,7 +281,7 @@ export class LeaseHandle {
   }
 
   #released(consequence: string): Error {
-    return this.#owner.error('POOL_LEASE_RELEASED', `the lease was released: ${consequence}`);
+    return this.#owner.errors.make('POOL_LEASE_RELEASED', `the lease was released: ${consequence}`);
   }
 }
 

@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import type { LeaseMessage } from '../api/redis-pool.ts';
+import type { LeaseMessage } from '../api/lease.ts';
 import { onAbort, reasonOf } from '../core/abort-signals.ts';
 
 /** From here on the socket is paused, and Redis keeps the messages, until half of them are read. */

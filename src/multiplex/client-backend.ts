@@ -1,7 +1,7 @@
 import type { Command } from 'ioredis';
-import type { PoolErrorCode } from '../api/errors.ts';
 import type { ConnectionPool } from '../core/connection-pool.ts';
 import type { PoolContext } from '../core/context.ts';
+import type { PoolErrors } from '../core/pool-errors.ts';
 import { CommandGroup } from './command-group.ts';
 import type { Multiplexer } from './multiplexer.ts';
 import type { Backend, ClientView } from './shared-owner.ts';
@@ -9,7 +9,7 @@ import type { Backend, ClientView } from './shared-owner.ts';
 /** How often a connection is asked for that nobody but listeners waits for. */
 const WARM_AGAIN_MS = 1000;
 
-/** What stands behind `pool.redis` and its duplicates: where their commands go, and what they hear. */
+/** What `pool.redis` and its duplicates work on: where their commands go, and what they hear. */
 export class ClientBackend implements Backend {
   readonly #context: PoolContext;
   readonly #connections: ConnectionPool;
@@ -66,8 +66,8 @@ export class ClientBackend implements Backend {
     this.#lanes.added(group);
   }
 
-  error(code: PoolErrorCode, message: string): Error {
-    return this.#context.errors.make(code, message);
+  get errors(): PoolErrors {
+    return this.#context.errors;
   }
 
   ready(): Promise<void> {

@@ -5,8 +5,8 @@ import type { Backend, ClientView } from './shared-owner.ts';
 const TOLD = ['connect', 'ready', 'error', 'close', 'end'];
 
 /**
- * Tells those who listen on a view of the pool what concerns them: `connect` and `ready` when a connection stands, and
- * again when one stands after none could be made; `error` for a dial that failed; `close` and `end` once, when all is
+ * Tells those who listen on a view of the pool what concerns them: `connect` and `ready` when a connection is open, and
+ * again when one is open after none could be made; `error` for a dial that failed; `close` and `end` once, when all is
  * over. Single connections come and go without a word. Listeners come after those who wait for what is told, and what
  * one throws is its own matter.
  */
@@ -16,7 +16,7 @@ export class ClientEvents implements ClientView {
   readonly #emitter: NodeJS.EventEmitter;
   readonly #owner: Backend;
   readonly #detach: () => void;
-  /** It was told that a connection stands. */
+  /** It was told that a connection is open. */
   #up = false;
 
   constructor(emitter: NodeJS.EventEmitter, owner: Backend) {

@@ -214,14 +214,14 @@ class PoolRedis extends Base {
   }
 
   #stateful(what: string): Error {
-    return this.#owner.error(
+    return this.#owner.errors.make(
       'POOL_STATEFUL_COMMAND',
       `${what} belongs to one connection, and pool.redis shares its connections: use pool.use() or pool.acquire()`,
     );
   }
 
   #blocking(name: string): Error {
-    return this.#owner.error(
+    return this.#owner.errors.make(
       'POOL_STATEFUL_COMMAND',
       `${name.toUpperCase()} may block the only connection (maxActive is 1): raise maxActive, or use pool.use()`,
     );
@@ -229,7 +229,10 @@ class PoolRedis extends Base {
 
   /** As ioredis says it, for those who look at the message. */
   #endedError(): Error {
-    const cause = this.#owner.error('POOL_CLOSED', 'this client was closed with quit() or disconnect()');
+    const cause = this.#owner.errors.make(
+      'POOL_CLOSED',
+      'this client was closed with quit() or disconnect()',
+    );
     return new Error('Connection is closed.', { cause });
   }
 }

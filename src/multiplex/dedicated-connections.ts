@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import type { Command } from 'ioredis';
 import { another } from '../api/errors.ts';
-import type { Lease } from '../api/redis-pool.ts';
+import type { Lease } from '../api/lease.ts';
 import type { ConnectionPool } from '../core/connection-pool.ts';
 import type { PoolContext, PoolSlot } from '../core/context.ts';
 import { type AcquireRequest, WaitQueue } from '../core/wait-queue.ts';

@@ -128,7 +128,7 @@ export class Dispatch {
     this.#full.clear();
   }
 
-  /** Sends what a pass left for connections of their own, now that lanes may have come to rest. */
+  /** Sends what a pass left for connections of their own, now that lanes may have become idle. */
   sendAlone(): void {
     for (const errand of this.#errands.splice(0)) errand();
   }

@@ -40,7 +40,7 @@ export class Lane {
   readonly #client: Redis;
   readonly #large: LargeReplies;
   readonly #answered: (lane: Lane) => void;
-  /** What stands before ioredis' own decoder, where something can. */
+  /** What reads before ioredis' own decoder, where something can. */
   readonly #intake: Connection['intake'];
   /** ioredis' sendCommand has nothing to do besides, so that it need not be called for each command. */
   readonly #plain: boolean;

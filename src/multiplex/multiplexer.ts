@@ -23,7 +23,7 @@ const DISPATCH_MS = 50;
 
 /**
  * The multiplexed commands: gathered until the tick is over, and sent over as few connections as the load needs. A
- * lane holds a connection while it has commands in flight, and asks for it in the queue in which all others stand.
+ * lane holds a connection while it has commands in flight, and waits for it in the queue of all others.
  */
 export class Multiplexer implements DispatchOwner {
   readonly #context: PoolContext;
@@ -103,7 +103,7 @@ export class Multiplexer implements DispatchOwner {
     this.queue.addedTo(group, bytes);
   }
 
-  /** `waiting` callers are in line for a connection: as many lanes must come to rest. */
+  /** `waiting` callers wait for a connection: as many lanes must give theirs back. */
   makeRoom(waiting: number): void {
     if (waiting <= 0) return;
     const busy = this.open.filter(({ draining }) => !draining).sort((a, b) => a.inFlight - b.inFlight);
@@ -186,7 +186,7 @@ export class Multiplexer implements DispatchOwner {
     this.#flushing = false;
     this.#lookAtSockets();
     this.makeRoom(this.#connections.excess);
-    for (const lane of [...this.open]) if (lane.inFlight === 0) this.#rest(lane);
+    for (const lane of [...this.open]) if (lane.inFlight === 0) this.#release(lane);
     this.#dispatch?.sendAlone();
     this.#overdue.watch(now);
     this.#quiet.notify();
@@ -283,19 +283,19 @@ export class Multiplexer implements DispatchOwner {
   }
 
   #answered(lane: Lane): void {
-    if (lane.inFlight === 0 && (lane.draining || this.queue.length === 0)) this.#rest(lane);
+    if (lane.inFlight === 0 && (lane.draining || this.queue.length === 0)) this.#release(lane);
     else if (this.queue.batches.length > 0) this.#flushSoon();
     this.#quiet.notify();
   }
 
-  /** Has a lane come to rest, as soon as all is answered. */
+  /** Has a lane give its connection back, as soon as all is answered. */
   #drain(lane: Lane): void {
     lane.draining = true;
-    if (lane.inFlight === 0) this.#rest(lane);
+    if (lane.inFlight === 0) this.#release(lane);
   }
 
   /** Gives a lane's connection back. */
-  #rest(lane: Lane, reason?: 'broken'): void {
+  #release(lane: Lane, reason?: 'broken'): void {
     const { slot } = lane;
     if (slot === undefined) return;
     this.open.splice(this.open.indexOf(lane), 1);
@@ -315,7 +315,7 @@ export class Multiplexer implements DispatchOwner {
       ),
     );
     this.queue.putFirst(again, this.#context.deps.clock.now());
-    this.#rest(lane, 'broken');
+    this.#release(lane, 'broken');
   }
 
   #rejectAll(error: unknown): void {
@@ -342,6 +342,6 @@ export class Multiplexer implements DispatchOwner {
       Object.assign(new Error(silence), { code: 'ETIMEDOUT' }),
     );
     for (const { command } of lane.takeUnanswered()) rejectSafely(command, another(error));
-    this.#rest(lane, 'broken');
+    this.#release(lane, 'broken');
   }
 }

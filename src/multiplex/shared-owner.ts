@@ -1,5 +1,5 @@
 import type { Command } from 'ioredis';
-import type { PoolErrorCode } from '../api/errors.ts';
+import type { PoolErrors } from '../core/pool-errors.ts';
 import type { CommandGroup } from './command-group.ts';
 
 /** What `pool.redis` needs of its pool. */
@@ -11,16 +11,16 @@ export interface Backend {
   /** Sends a group. Its commands are added in the same go, and `added` is told of each. */
   sendGroup(group: CommandGroup): void;
   added(group: CommandGroup): void;
-  error(code: PoolErrorCode, message: string): Error;
+  readonly errors: Pick<PoolErrors, 'make'>;
   /** There is but one connection, which a command that blocks must not have for itself. */
   readonly single: boolean;
   /** What its connections do with commands may not be what ioredis does. */
   readonly watched: boolean;
   readonly status: 'ready' | 'connecting' | 'end';
   ready(): Promise<void>;
-  /** Someone listens for a connection: has one dialled, again and again until it stands. */
+  /** Someone listens for a connection: has one dialled, again and again until it is open. */
   warm(): void;
-  /** Ends the pool: as it comes to rest, or now. */
+  /** Ends the pool: as soon as it is idle, or now. */
   quit(): Promise<void>;
   disconnect(): void;
   /** Has `view` told of the pool's connections, as long as somebody holds it; returns what ends that. */
@@ -31,7 +31,7 @@ export interface Backend {
 
 /** What a view is told. */
 export interface ClientView {
-  /** A connection stands. */
+  /** A connection is open. */
   connected(): void;
   /** A dial failed. */
   failed(error: Error): void;

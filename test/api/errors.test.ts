@@ -2,7 +2,7 @@ import { inspect } from 'node:util';
 import { runInNewContext } from 'node:vm';
 import { expect, test, vi } from 'vitest';
 import { another, isPoolError, PoolError } from '../../src/api/errors.ts';
-import type { PoolStats } from '../../src/api/redis-pool.ts';
+import type { PoolStats } from '../../src/api/stats.ts';
 import { FakeRedis } from '../helpers/fake-redis.ts';
 
 /** Another copy of the library, as CJS beside ESM is one, or another version in the same process. */

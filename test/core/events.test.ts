@@ -2,7 +2,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { isPoolError } from '../../src/api/errors.ts';
 import { EVENT_NAMES, resolveOptions } from '../../src/api/options.ts';
-import type { PoolStats } from '../../src/api/redis-pool.ts';
+import type { PoolStats } from '../../src/api/stats.ts';
 import { Events } from '../../src/core/events.ts';
 import { settled } from '../helpers/fake-clock.ts';
 import { FakeRedis } from '../helpers/fake-redis.ts';

@@ -28,10 +28,10 @@ class Watched implements Permits {
     return permit;
   }
 
-  destroy(permit: Permit): void {
+  giveBack(permit: Permit): void {
     if (!this.#permits.delete(permit)) this.strange++;
     this.out--;
-    this.inner.destroy(permit);
+    this.inner.giveBack(permit);
   }
 
   close(): Promise<void> {
@@ -82,11 +82,11 @@ export function engineContract(name: string, make: (maxActive: number) => Permit
       for (let round = 0; round < 5; round++) {
         const permit = await engine.acquire();
         expect(engine.size).toBe(1);
-        engine.destroy(permit);
+        engine.giveBack(permit);
         expect(engine.size).toBe(0);
         const next = await engine.acquire();
         expect(next).not.toBe(permit);
-        engine.destroy(next);
+        engine.giveBack(next);
       }
     });
 
@@ -100,7 +100,7 @@ export function engineContract(name: string, make: (maxActive: number) => Permit
         [1, 0],
       ] as const) {
         const permit = permits[i];
-        if (permit) engine.destroy(permit);
+        if (permit) engine.giveBack(permit);
         expect(engine.size).toBe(size);
       }
     });
@@ -111,7 +111,7 @@ export function engineContract(name: string, make: (maxActive: number) => Permit
 
     test('closes when all permits are back, also when they come back in the same tick', async () => {
       const engine = make(3);
-      for (const permit of await take(engine, 3)) engine.destroy(permit);
+      for (const permit of await take(engine, 3)) engine.giveBack(permit);
       await engine.close();
       expect(engine.size).toBe(0);
     });
@@ -120,7 +120,7 @@ export function engineContract(name: string, make: (maxActive: number) => Permit
       const timers = (): number => process.getActiveResourcesInfo().filter((one) => one === 'Timeout').length;
       const before = timers();
       const engine = make(2);
-      for (const permit of await take(engine, 2)) engine.destroy(permit);
+      for (const permit of await take(engine, 2)) engine.giveBack(permit);
       expect(timers()).toBe(before);
       await engine.close();
       expect(timers()).toBe(before);

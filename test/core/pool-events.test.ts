@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { PoolStats } from '../../src/api/redis-pool.ts';
+import type { PoolStats } from '../../src/api/stats.ts';
 import type { Pool } from '../../src/pool.ts';
 import { settled } from '../helpers/fake-clock.ts';
 import { behind, FakeRedis } from '../helpers/fake-redis.ts';

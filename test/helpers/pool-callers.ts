@@ -1,5 +1,6 @@
+import type { PoolEventName } from '../../src/api/events.ts';
+import type { Lease } from '../../src/api/lease.ts';
 import type { PoolOptions } from '../../src/api/options.ts';
-import type { Lease, PoolEventName } from '../../src/api/redis-pool.ts';
 
 /** What a run of the model is about: the pool's options, and how its Redis and its callers are. */
 export interface Draw {

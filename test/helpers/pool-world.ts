@@ -1,6 +1,7 @@
 import { isPoolError } from '../../src/api/errors.ts';
+import type { PoolEvents } from '../../src/api/events.ts';
+import type { Lease } from '../../src/api/lease.ts';
 import type { BorrowContext, PoolOptions } from '../../src/api/options.ts';
-import type { Lease, PoolEvents } from '../../src/api/redis-pool.ts';
 import type { Connection } from '../../src/core/dependencies.ts';
 import { genericPoolPermits } from '../../src/core/generic-pool.ts';
 import type { Permits } from '../../src/core/permits.ts';

@@ -25,7 +25,7 @@ test('a lease that is held for too long is reported once, with the place that ac
   await redis.clock.advance(1);
   expect(leaks).toMatchObject([{ connectionId: 1, heldMs: 1000, returned: false }]);
   expect(leaks[0]?.stack).toContain('forgetful');
-  expect(leaks[0]?.stack).toContain('leak.test.ts');
+  expect(leaks[0]?.stack).toContain('leak-detector.test.ts');
   expect(leaks[0]?.stack.split('\n')[1]).toContain('forgetful'); // begins with the caller
   await redis.clock.advance(60_000);
   expect(leaks.length).toBe(1);

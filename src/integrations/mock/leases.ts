@@ -1,4 +1,4 @@
-import type { Lease } from '../../api/redis-pool.ts';
+import type { Lease } from '../../api/lease.ts';
 
 /** A lease that is out. */
 export interface MockLease {

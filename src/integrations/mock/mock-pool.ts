@@ -1,7 +1,8 @@
 import type { Redis } from 'ioredis';
 import { invalidOption } from '../../api/errors.ts';
+import type { Lease } from '../../api/lease.ts';
 import { DEFAULTS, type PoolOptions } from '../../api/options.ts';
-import type { AcquireOptions, CloseOptions, Lease } from '../../api/redis-pool.ts';
+import type { AcquireOptions, CloseOptions } from '../../api/redis-pool.ts';
 import { readArguments } from '../../core/constructor-arguments.ts';
 import { ping } from '../../ioredis/ping.ts';
 import { Pool } from '../../pool.ts';

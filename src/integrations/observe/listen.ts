@@ -1,4 +1,5 @@
-import type { PoolEventName, PoolListener, RedisPool } from '../../api/redis-pool.ts';
+import type { PoolEventName, PoolListener } from '../../api/events.ts';
+import type { RedisPool } from '../../api/redis-pool.ts';
 
 /** Listeners by event name. */
 export type Listeners = { readonly [E in PoolEventName]?: PoolListener<E> };

@@ -1,5 +1,6 @@
 import type { Attributes, BatchObservableCallback, Meter, Observable } from '@opentelemetry/api';
-import type { PoolStats, RedisPool } from '../../api/redis-pool.ts';
+import type { RedisPool } from '../../api/redis-pool.ts';
+import type { PoolStats } from '../../api/stats.ts';
 import { BUCKETS_S } from './buckets.ts';
 import { type Flow, flow } from './durations.ts';
 

@@ -1,5 +1,5 @@
 import type { TimedEvent } from '../../api/durations.ts';
-import type { PoolStats } from '../../api/redis-pool.ts';
+import type { PoolStats } from '../../api/stats.ts';
 
 /** A number of one pool, or several by the value of a label. */
 export type Reading = number | Readonly<Record<string, number>>;

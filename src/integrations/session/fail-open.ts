@@ -22,12 +22,12 @@ export class FailOpen {
   constructor(redis: Redis, store: EventEmitter) {
     this.#redis = redis;
     this.#store = store;
-    redis.on('error', this.#look).once('end', this.stop);
+    redis.on('error', this.#check).once('end', this.stop);
     store.on('newListener', (event) => {
       // Once it listens.
       if (event === 'disconnect') queueMicrotask(() => this.#told && store.emit('disconnect'));
     });
-    this.#look();
+    this.#check();
   }
 
   /** Redis is away, as far as is known. */
@@ -57,10 +57,10 @@ export class FailOpen {
   readonly stop = (): void => {
     this.#over = true;
     this.#cancel();
-    this.#redis.off('error', this.#look).off('end', this.stop);
+    this.#redis.off('error', this.#check).off('end', this.stop);
   };
 
-  readonly #look = (): void => {
+  readonly #check = (): void => {
     if (this.#redis.status === 'connecting') this.#lost();
   };
 

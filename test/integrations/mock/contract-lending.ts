@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { Lease } from '../../../src/api/redis-pool.ts';
+import type { Lease } from '../../../src/api/lease.ts';
 import { isPoolError, type PoolOptions } from '../../../src/index.ts';
 import { expectBalanced, poolErrorOf } from '../../helpers/redis.ts';
 import type { World } from './contract.ts';

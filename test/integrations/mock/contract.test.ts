@@ -1,5 +1,6 @@
 import { expect, onTestFinished } from 'vitest';
-import type { Lease, RedisPool } from '../../../src/api/redis-pool.ts';
+import type { Lease } from '../../../src/api/lease.ts';
+import type { RedisPool } from '../../../src/api/redis-pool.ts';
 import { MockPool } from '../../../src/integrations/mock/index.ts';
 import { testPool, until, useServer } from '../../helpers/redis.ts';
 import { poolContract, type World } from './contract.ts';

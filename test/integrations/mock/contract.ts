@@ -1,5 +1,6 @@
 import { describe } from 'vitest';
-import type { Lease, RedisPool } from '../../../src/api/redis-pool.ts';
+import type { Lease } from '../../../src/api/lease.ts';
+import type { RedisPool } from '../../../src/api/redis-pool.ts';
 import type { PoolOptions } from '../../../src/index.ts';
 import { bounds, cleanliness, failures, leases, waiting } from './contract-lending.ts';
 import { closing, events, multiplexed, upkeep } from './contract-pool.ts';

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import type { Lease, RedisPool } from '../../../src/api/redis-pool.ts';
+import type { Lease } from '../../../src/api/lease.ts';
+import type { RedisPool } from '../../../src/api/redis-pool.ts';
 import { MockPool } from '../../../src/integrations/mock/index.ts';
 import { useServer } from '../../helpers/redis.ts';
 
