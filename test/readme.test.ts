@@ -52,3 +52,25 @@ test('every file and folder that the README names is there', () => {
     .filter((path) => !existsSync(join(root, path)));
   expect(missing).toEqual([]);
 });
+
+/** The paths in a text: where links lead, the first word of each line of a tree, and what in code looks like one. */
+function pathsIn(text: string): string[] {
+  const links = [...text.matchAll(/\]\(((?!http|#)[^)#]+)/g)].map(([, link = '']) => link);
+  const trees = [...text.matchAll(/^```(\w*)\n(.*?)^```/gms)].map(([, language, tree = '']) =>
+    language === '' ? tree.replace(/ .*/g, '').split('\n') : [],
+  );
+  const prose = text.replace(/^```.*?^```/gms, '');
+  const words = [...prose.matchAll(/`([^`]+)`/g)].flatMap(([, code = '']) => code.split(/\s/));
+  const isPath = (word: string): boolean =>
+    /^[\w.-]+\/[\w./-]*$/.test(word) || /^[\w.-]+\.([jt]s|json|md)$/.test(word);
+  return [...links, ...[...trees.flat(), ...words].filter(isPath)];
+}
+
+test.each([
+  ['CONTRIBUTING.md', ['.']],
+  ['docs/architecture.md', ['.', 'docs', 'src']],
+])('every file and folder that %s names is there', (document, bases) => {
+  const named = pathsIn(readFileSync(join(root, document), 'utf8'));
+  expect(named.length).toBeGreaterThan(10);
+  expect(named.filter((path) => !bases.some((base) => existsSync(join(root, base, path))))).toEqual([]);
+});
