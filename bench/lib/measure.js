@@ -1,4 +1,5 @@
-/** Shared by the benches: medians with spread, and Markdown. */
+/** Medians with their spread, where they were measured, and Markdown. */
+import { cpus } from 'node:os';
 import { closedLoop } from './loops.js';
 
 /** The value below which the share `q` of the sorted values lies. */
@@ -13,6 +14,12 @@ export function summary(values) {
 }
 
 export const median = (values) => summary(values).median;
+
+/** The median of `values` in words, with the middle half around it. */
+export function spread(values, unit = '') {
+  const { median, low, high } = summary(values);
+  return `${median.toFixed(1)}${unit} (${low.toFixed(1)} – ${high.toFixed(1)})`;
+}
 
 /**
  * Runs every contender once a round, in turn, so that what disturbs the machine disturbs all of them; each round begins
@@ -42,6 +49,12 @@ export async function cpuMicroseconds(callers, each, operation) {
   await closedLoop(operation, { callers, times: each });
   const { user, system } = process.cpuUsage(start);
   return (user + system) / (callers * each);
+}
+
+/** On what a measurement was made, and when. */
+export function circumstances() {
+  const date = new Date().toISOString().slice(0, 10);
+  return `Node ${process.version}, ${cpus()[0].model}, ${cpus().length} cores, ${date}`;
 }
 
 /** A Markdown table row. */

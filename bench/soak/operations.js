@@ -1,5 +1,5 @@
 /** What the callers of the soak do: each sends commands of its own, and looks at every reply. */
-import { isPoolError } from '../dist/index.js';
+import { isPoolError } from '../../dist/index.js';
 
 const BINARY = Buffer.from(Array.from({ length: 512 }, (_, i) => i % 256));
 const LARGE = 'large value '.repeat(10_000);

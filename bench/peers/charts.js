@@ -1,5 +1,5 @@
 /** The bench's pictures. Ours are bright, everybody else is told apart by name, or by a quieter colour. */
-import { frame, round, rule, text } from '../tools/svg.js';
+import { frame, round, rule, text } from '../../tools/svg.js';
 
 const WIDTH = 860;
 const LABELS = 184;

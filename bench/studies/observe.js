@@ -1,13 +1,12 @@
 /** What it costs to be watched: a pool without listeners, beside the same pool with each kind of observer. */
 import { channel, subscribe, unsubscribe } from 'node:diagnostics_channel';
-import { cpus } from 'node:os';
 import { MeterProvider, MetricReader } from '@opentelemetry/sdk-metrics';
 import { Registry } from 'prom-client';
-import { Pool } from '../dist/index.js';
-import { instrumentPool } from '../dist/opentelemetry.js';
-import { collectPool } from '../dist/prometheus.js';
-import { findServer, installServer, startServer } from '../tools/redis-server.js';
-import { cpuMicroseconds, interleave, row, summary } from './measure.js';
+import { Pool } from '../../dist/index.js';
+import { instrumentPool } from '../../dist/opentelemetry.js';
+import { collectPool } from '../../dist/prometheus.js';
+import { circumstances, cpuMicroseconds, interleave, row, spread } from '../lib/measure.js';
+import { startBenchServer } from '../lib/server.js';
 
 const ROUNDS = Number(process.env.ROUNDS ?? 60);
 const VALUE = 'x'.repeat(100);
@@ -38,7 +37,7 @@ const OBSERVERS = {
   },
 };
 
-const server = await startServer({ binary: findServer() ?? (await installServer()) });
+const server = await startBenchServer();
 const pools = Object.fromEntries(
   Object.entries(OBSERVERS).map(([name, watch]) => {
     const pool = new Pool(server.url, { name: 'bench' });
@@ -48,8 +47,7 @@ const pools = Object.fromEntries(
 );
 await Object.values(pools)[0].redis.set('k', VALUE);
 console.log(
-  `Node ${process.version}, ${cpus()[0].model}, ${cpus().length} cores, ${new Date().toISOString().slice(0, 10)}; ` +
-    `CPU time of a GET of 100 bytes, medians of ${ROUNDS} interleaved rounds (middle half); ` +
+  `${circumstances()}; CPU time of a GET of 100 bytes, medians of ${ROUNDS} interleaved rounds (middle half); ` +
     "more: the median of each round's ratio to the first line of that round\n",
 );
 await report('pool.use, 1 caller', 1, 800, byUse);
@@ -69,12 +67,8 @@ async function report(title, callers, each, operation) {
   console.log(`### ${title}\n\n${row('', 'µs', 'more')}\n${row('---', '---', '---')}`);
   const base = values['no listener'];
   for (const [name, own] of Object.entries(values)) {
-    const { median, low, high } = summary(own);
-    const cost = summary(own.map((value, round) => (value / base[round] - 1) * 100));
-    const spread = `${cost.median.toFixed(1)} % (${cost.low.toFixed(1)} – ${cost.high.toFixed(1)})`;
-    console.log(
-      row(name, `${median.toFixed(1)} (${low.toFixed(1)} – ${high.toFixed(1)})`, own === base ? '' : spread),
-    );
+    const more = own.map((value, round) => (value / base[round] - 1) * 100);
+    console.log(row(name, spread(own), own === base ? '' : spread(more, ' %')));
   }
   console.log();
 }

@@ -1,9 +1,9 @@
-/** What the full runs have measured: results/*.json, oldest first. */
+/** What the full runs have measured: bench/results/*.json, oldest first. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { median } from './measure.js';
+import { median } from '../lib/measure.js';
 
-const folder = join(import.meta.dirname, 'results');
+const folder = join(import.meta.dirname, '../results');
 
 export const runs = readdirSync(folder)
   .filter((name) => name.endsWith('.json'))

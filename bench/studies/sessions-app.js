@@ -3,8 +3,8 @@ import { RedisStore } from 'connect-redis8';
 import express from 'express';
 import session from 'express-session';
 import { Redis } from 'ioredis';
-import { Pool } from '../dist/index.js';
-import { PoolSessionStore } from '../dist/session.js';
+import { Pool } from '../../dist/index.js';
+import { PoolSessionStore } from '../../dist/session.js';
 
 const [kind, url] = process.argv.slice(2);
 const STORES = {

@@ -4,7 +4,8 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import ts from 'typescript';
-import { findServer, freePort, installServer, startServer } from '../tools/redis-server.js';
+import { freePort } from '../../tools/redis-server.js';
+import { serverBinary, startBenchServer } from '../lib/server.js';
 
 const here = import.meta.dirname;
 
@@ -19,10 +20,9 @@ export async function startEnvironment() {
     ['ca-cert', 'key', 'cert'].map((name) => [`tls-${name}-file`, files.path(name.replace('-cert', ''))]),
   );
   const args = tls.flatMap(([name, value]) => [`--${name}`, String(value)]);
-  const binary = findServer() ?? (await installServer());
-  const server = await startServer({ binary, args });
+  const server = await startBenchServer({ args });
   return {
-    binary,
+    binary: await serverBinary(),
     server,
     tls: { host: 'localhost', port: server.tlsPort, ca: authority.cert },
     async stop() {
@@ -44,7 +44,7 @@ export async function startLink(port, options) {
 
 /** The tests' own certificate authority, which is written in TypeScript. */
 async function certificates() {
-  const source = readFileSync(join(here, '../test/helpers/certificate.ts'), 'utf8');
+  const source = readFileSync(join(here, '../../test/helpers/certificate.ts'), 'utf8');
   const compilerOptions = { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2022 };
   const file = join(here, `certificate.${process.pid}.tmp.mjs`);
   writeFileSync(file, ts.transpileModule(source, { compilerOptions }).outputText);

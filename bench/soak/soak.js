@@ -3,10 +3,10 @@
  * connections are killed, cleared and lent to others: `npm run soak -- [commands]`. Ends with 1 if anything is wrong.
  */
 import { Redis } from 'ioredis';
-import { Pool } from '../dist/index.js';
-import { findServer, installServer, startServer } from '../tools/redis-server.js';
-import { row } from './measure.js';
-import { isExcuse, OPERATIONS, seed } from './soak-operations.js';
+import { Pool } from '../../dist/index.js';
+import { row } from '../lib/measure.js';
+import { startBenchServer } from '../lib/server.js';
+import { isExcuse, OPERATIONS, seed } from './operations.js';
 
 const TOTAL = Number(process.argv[2] ?? 10_000_000);
 const CALLERS = 100;
@@ -18,7 +18,7 @@ const SHAPES = [
 ];
 const KILL_EVERY_MS = 40;
 
-const server = await startServer({ binary: findServer() ?? (await installServer()) });
+const server = await startBenchServer();
 const admin = new Redis(server.url, { connectionName: 'admin' });
 const results = [];
 for (const shape of SHAPES) results.push(await run(shape, TOTAL / SHAPES.length));

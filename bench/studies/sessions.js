@@ -3,14 +3,14 @@ import { fork } from 'node:child_process';
 import { Agent, get } from 'node:http';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
-import { findServer, installServer, startServer } from '../tools/redis-server.js';
-import { interleave, row, summary } from './measure.js';
+import { interleave, row, spread } from '../lib/measure.js';
+import { numbersOf, startBenchServer } from '../lib/server.js';
 
 const ROUNDS = Number(process.env.ROUNDS ?? 15);
 const VISITORS = 50;
 const REQUESTS = 3000;
 
-const redis = await startServer({ binary: findServer() ?? (await installServer()) });
+const redis = await startBenchServer();
 const admin = new Redis(redis.url);
 const apps = await Promise.all(['connect-redis 8, one ioredis', 'PoolSessionStore'].map(start));
 const rounds = await interleave(Object.fromEntries(apps.map((app) => [app.kind, () => serve(app)])), ROUNDS);
@@ -18,10 +18,7 @@ const columns = { perSecond: 'requests a second', app: 'CPU of the app, µs', se
 console.log(row('', ...Object.values(columns)));
 console.log(row('---', ...Object.values(columns).map(() => '---')));
 for (const [kind, measured] of Object.entries(rounds)) {
-  const cells = Object.keys(columns).map((key) => {
-    const { median, low, high } = summary(measured.map((one) => one[key]));
-    return `${median.toFixed(1)} (${low.toFixed(1)} – ${high.toFixed(1)})`;
-  });
+  const cells = Object.keys(columns).map((key) => spread(measured.map((one) => one[key])));
   console.log(row(kind, ...cells));
 }
 for (const { child } of apps) child.disconnect();
@@ -73,7 +70,6 @@ async function serve({ child, ask, cookies }) {
 async function spent(child) {
   child.send('cpu');
   const { cpu } = await new Promise((resolve) => child.once('message', resolve));
-  const info = await admin.info('cpu');
-  const number = (field) => Number(new RegExp(`^${field}:([\\d.]+)`, 'm').exec(info)[1]);
+  const number = numbersOf(await admin.info('cpu'));
   return { app: cpu.user + cpu.system, server: (number('used_cpu_user') + number('used_cpu_sys')) * 1e6 };
 }

@@ -1,16 +1,15 @@
 /** What a larger pool gives: GET by 200 callers, one lease a command, over pools of different sizes. */
-import { cpus } from 'node:os';
-import { Pool } from '../dist/index.js';
-import { findServer, installServer, startServer } from '../tools/redis-server.js';
-import { closedLoop } from './loops.js';
-import { interleave, quantile, row, summary } from './measure.js';
+import { Pool } from '../../dist/index.js';
+import { closedLoop } from '../lib/loops.js';
+import { circumstances, interleave, quantile, row, spread, summary } from '../lib/measure.js';
+import { startBenchServer } from '../lib/server.js';
 
 const ROUNDS = Number(process.env.ROUNDS ?? 15);
 const SIZES = [1, 2, 5, 10, 20, 50, 100, 200];
 const CALLERS = 200;
 const VALUE = 'x'.repeat(100);
 
-const server = await startServer({ binary: findServer() ?? (await installServer()) });
+const server = await startBenchServer();
 const pools = SIZES.map((maxActive) => new Pool(server.url, { maxActive }));
 const times = Object.fromEntries(SIZES.map((size) => [size, []]));
 await pools[0]?.redis.set('k', VALUE);
@@ -18,15 +17,13 @@ await pools[0]?.redis.set('k', VALUE);
 const runs = Object.fromEntries(pools.map((pool, i) => [SIZES[i], () => round(pool, times[SIZES[i]])]));
 const values = await interleave(runs, ROUNDS);
 console.log(
-  `Node ${process.version}, ${cpus()[0].model}, ${cpus().length} cores, ${new Date().toISOString().slice(0, 10)}; ` +
-    `GET by ${CALLERS} callers, a lease each time, medians of ${ROUNDS} interleaved rounds (middle half)\n`,
+  `${circumstances()}; GET by ${CALLERS} callers, a lease each time, medians of ${ROUNDS} interleaved rounds (middle half)\n`,
 );
 console.log(row('maxActive', 'thousand a second', 'from acquire to reply, 99th percentile, ms'));
 console.log(row('---', '---', '---'));
 for (const size of SIZES) {
-  const { median, low, high } = summary(values[size]);
   const p99 = summary(times[size]).median;
-  console.log(row(size, `${median.toFixed(1)} (${low.toFixed(1)} – ${high.toFixed(1)})`, p99.toFixed(1)));
+  console.log(row(size, spread(values[size]), p99.toFixed(1)));
 }
 for (const pool of pools) await pool.close();
 await server.stop();

@@ -6,7 +6,7 @@ import { connect } from 'node:net';
 import genericPool from 'generic-pool';
 import { Redis } from 'ioredis';
 import { createClient, createClientPool } from 'redis';
-import { Pool } from '../dist/index.js';
+import { Pool } from '../../dist/index.js';
 import { IdealClient } from './ideal.js';
 
 /**

@@ -1,16 +1,16 @@
 /**
- * Makes of results/*.json the pictures and tables: between the marks `<!-- bench:NAME -->` and `<!-- /bench -->` of
- * README.md and docs/performance.md. Run it again after the words around them were changed, as often as you like.
+ * Makes of bench/results/*.json the pictures and tables: between the marks `<!-- bench:NAME -->` and `<!-- /bench -->`
+ * of README.md and docs/performance.md. Run it again after the words around them were changed, as often as you like.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { row, summary } from '../lib/measure.js';
 import { drawBars, drawLines, short } from './charts.js';
 import { POOLS, SHARED } from './contenders.js';
-import { row, summary } from './measure.js';
 import { middle, ratios, runs, values } from './results.js';
 import { WORKLOADS } from './workloads.js';
 
-const root = join(import.meta.dirname, '..');
+const root = join(import.meta.dirname, '../..');
 const CALLERS = [1, 50, 500, 5000];
 const EVERYBODY = [...SHARED.slice(0, 3), ...POOLS.slice(0, -1), 'pool.use', 'a held lease', 'pool.redis'];
 const FEW = [...SHARED.slice(0, 3), 'node-redis pool', 'generic-pool + ioredis', 'pool.use', 'pool.redis'];

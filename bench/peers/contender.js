@@ -1,8 +1,8 @@
 /** A process of one contender's own: opens it, and runs on request what the coordinator asks for. */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { bursts, closedLoop, openLoop } from '../lib/loops.js';
+import { quantile } from '../lib/measure.js';
 import { CONTENDERS } from './contenders.js';
-import { bursts, closedLoop, openLoop } from './loops.js';
-import { quantile } from './measure.js';
 import { OPERATIONS, VALUES } from './operations.js';
 
 const LOOPS = { closed: closedLoop, open: openLoop, bursts };

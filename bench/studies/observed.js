@@ -6,13 +6,12 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Registry } from 'prom-client';
-import { Pool } from '../dist/index.js';
-import { collectPool } from '../dist/prometheus.js';
-import { findServer, installServer, startServer } from '../tools/redis-server.js';
-import { frame, round, rule, text } from '../tools/svg.js';
+import { Pool } from '../../dist/index.js';
+import { collectPool } from '../../dist/prometheus.js';
+import { frame, round, rule, text } from '../../tools/svg.js';
+import { startBenchServer } from '../lib/server.js';
 
-const binary = findServer() ?? (await installServer());
-let server = await startServer({ binary });
+let server = await startBenchServer();
 const pool = new Pool({ redis: server.url, acquireTimeoutMs: 1000 });
 const registry = new Registry();
 collectPool(pool, { register: registry });
@@ -48,7 +47,7 @@ async function keepLeases() {
 }
 
 async function restart() {
-  server = await startServer({ binary, port: server.port });
+  server = await startBenchServer({ port: server.port });
 }
 
 const samples = [];
@@ -64,7 +63,7 @@ for (let tick = 0; tick <= END * 10; tick++) {
 wanted = 0;
 await pool.close();
 await server.stop();
-writeFileSync(join(import.meta.dirname, '../docs/observed.svg'), draw());
+writeFileSync(join(import.meta.dirname, '../../docs/observed.svg'), draw());
 
 function read(metrics) {
   const of = (name) => metrics.find((one) => one.name === `redis_pool_${name}`).values;

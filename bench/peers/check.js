@@ -3,10 +3,10 @@
  * runs have recorded: less than half of what was is a failure. Compared is the CPU time that so many operations take,
  * which other work on the machine leaves alone. Under a minute.
  */
-import { findServer, installServer, startServer } from '../tools/redis-server.js';
+import { closedLoop } from '../lib/loops.js';
+import { interleave, median, row } from '../lib/measure.js';
+import { startBenchServer } from '../lib/server.js';
 import { CONTENDERS } from './contenders.js';
-import { closedLoop } from './loops.js';
-import { interleave, median, row } from './measure.js';
 import { OPERATIONS, seed } from './operations.js';
 import { ratios } from './results.js';
 import { WORKLOADS } from './workloads.js';
@@ -25,7 +25,7 @@ const COMPARED = [
   ['multi', 'pool.redis', 'one ioredis'],
 ];
 
-const server = await startServer({ binary: findServer() ?? (await installServer()) });
+const server = await startBenchServer();
 const target = { host: '127.0.0.1', port: server.port };
 const names = [...new Set(COMPARED.flatMap(([, ...both]) => both))];
 const open = Object.fromEntries(

@@ -1,7 +1,7 @@
 /**
  * The full run: every workload, its contenders one after the other in each round, each in a process of its own.
- * Writes results/<when>.json, and the report of all results. Arguments pick workloads, or families of them, by id;
- * then the medians are only printed. ROUNDS overrides how many rounds there are.
+ * Writes bench/results/<when>.json, and the report of all results. Arguments pick workloads, or families of them, by
+ * id; then the medians are only printed. ROUNDS overrides how many rounds there are.
  */
 import { execFile, fork } from 'node:child_process';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
@@ -9,9 +9,10 @@ import { cpus } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { Redis } from 'ioredis';
-import { Progress } from '../tools/progress.js';
+import { Progress } from '../../tools/progress.js';
+import { median, row } from '../lib/measure.js';
+import { numbersOf } from '../lib/server.js';
 import { startEnvironment, startLink } from './environment.js';
-import { median, row } from './measure.js';
 import { seed } from './operations.js';
 import { WORKLOADS } from './workloads.js';
 
@@ -50,7 +51,7 @@ await environment.stop();
 if (wanted.length > 0) {
   for (const { title, values } of results) console.log(`\n${title}\n\n${inBrief(values)}`);
 } else {
-  const file = join(import.meta.dirname, 'results', `${date.slice(0, 19).replaceAll(':', '.')}.json`);
+  const file = join(import.meta.dirname, '../results', `${date.slice(0, 19).replaceAll(':', '.')}.json`);
   mkdirSync(dirname(file), { recursive: true });
   writeFileSync(file, `${JSON.stringify({ about, workloads: results })}\n`);
   await import('./report.js');
@@ -142,8 +143,7 @@ async function watched(run) {
 }
 
 async function serverSide() {
-  const info = await admin.info();
-  const number = (field) => Number(new RegExp(`^${field}:([\\d.]+)`, 'm').exec(info)[1]);
+  const number = numbersOf(await admin.info());
   return {
     seconds: number('used_cpu_user') + number('used_cpu_sys'),
     connections: number('total_connections_received'),

@@ -1,13 +1,13 @@
 /** What 100 000 acquires leave behind that timed out while all connections were held. */
 import genericPool from 'generic-pool';
-import { Pool } from '../dist/index.js';
-import { findServer, installServer, startServer } from '../tools/redis-server.js';
-import { row } from './measure.js';
+import { Pool } from '../../dist/index.js';
+import { row } from '../lib/measure.js';
+import { startBenchServer } from '../lib/server.js';
 
 const GIVEN_UP = 100_000;
 const TIMEOUT_MS = 20;
 
-const server = await startServer({ binary: findServer() ?? (await installServer()) });
+const server = await startBenchServer();
 const ours = new Pool(server.url, { maxActive: 1, maxWaiting: GIVEN_UP });
 const theirs = genericPool.createPool(
   { create: async () => ({}), destroy: async () => {} },
