@@ -2,12 +2,15 @@
  * Who is measured, each at its best settings: pools are filled before the clock starts, and nobody checks or
  * reconnects meanwhile. `open` returns how work is given to a client, and how all is closed.
  */
+import { createRequire } from 'node:module';
 import { connect } from 'node:net';
 import genericPool from 'generic-pool';
 import { Redis } from 'ioredis';
 import { createClient, createClientPool } from 'redis';
 import { Pool } from '../../dist/index.js';
 import { IdealClient } from './ideal.js';
+
+const { Pool: CommonJsPool } = createRequire(import.meta.url)('../dist/index.cjs');
 
 /**
  * @typedef {object} Target
@@ -71,9 +74,9 @@ async function around(target, acquire, release, close) {
   return { dialect: 'ioredis', with: borrow, close };
 }
 
-async function ours(target, give) {
+async function ours(target, give, Build = Pool) {
   const { size = 10, options } = target;
-  const pool = new Pool({ redis: ioredisOptions(target), maxActive: size, maxWaiting: 10_000, ...options });
+  const pool = new Build({ redis: ioredisOptions(target), maxActive: size, maxWaiting: 10_000, ...options });
   await fill(
     target,
     () => pool.acquire(),
@@ -81,6 +84,9 @@ async function ours(target, give) {
   );
   return { dialect: 'ioredis', with: give(pool), close: () => pool.close() };
 }
+
+const shareIt = (pool) => (work) => work(pool.redis);
+const borrowFromIt = (pool) => (work) => pool.use(work);
 
 /** @type {Record<string, (target: Target) => Promise<Contender>>} */
 export const CONTENDERS = {
@@ -143,8 +149,10 @@ export const CONTENDERS = {
     );
   },
 
-  'pool.redis': (target) => ours(target, (pool) => (work) => work(pool.redis)),
-  'pool.use': (target) => ours(target, (pool) => (work) => pool.use(work)),
+  'pool.redis': (target) => ours(target, shareIt),
+  'pool.use': (target) => ours(target, borrowFromIt),
+  'pool.redis, CommonJS': (target) => ours(target, shareIt, CommonJsPool),
+  'pool.use, CommonJS': (target) => ours(target, borrowFromIt, CommonJsPool),
 
   'a held lease': async (target) => {
     const pool = new Pool({ redis: ioredisOptions(target), maxActive: 1 });
@@ -164,7 +172,7 @@ export const CONTENDERS = {
   },
 };
 
-/** Those of one client, of clients of one's own, and all. */
+/** Those of one client, and of clients of one's own; and ours as CommonJS, which is another build of the same code. */
 export const SHARED = ['one ioredis', 'ioredis, auto-pipelining', 'node-redis', 'pool.redis'];
 export const POOLS = [
   'node-redis pool',
@@ -173,3 +181,4 @@ export const POOLS = [
   'lightning-pool + ioredis',
   'pool.use',
 ];
+export const COMMON_JS = ['pool.redis, CommonJS', 'pool.use, CommonJS'];

@@ -1,5 +1,5 @@
 /** What is measured, in order. */
-import { POOLS, SHARED } from './contenders.js';
+import { COMMON_JS, POOLS, SHARED } from './contenders.js';
 
 const EVERYBODY = [...SHARED, ...POOLS, 'a held lease'];
 const HIGHLIGHTS = [
@@ -24,7 +24,7 @@ const closed = (operation, callers) => ({ loop: 'closed', operation, callers, ms
 const gets = [1, 50, 500, 5000].map((callers) => ({
   id: `get-${callers}`,
   title: `GET of 100 B, callers: ${callers}`,
-  contenders: [...EVERYBODY, 'hand-written loop'],
+  contenders: [...EVERYBODY, ...COMMON_JS, 'hand-written loop'],
   load: closed('get', callers),
   ceiling: callers,
 }));
@@ -37,7 +37,7 @@ const others = [
 ].map(([operation, title]) => ({
   id: operation,
   title: `${title}, callers: 50`,
-  contenders: EVERYBODY,
+  contenders: [...EVERYBODY, ...COMMON_JS],
   load: closed(operation, 50),
 }));
 
@@ -156,7 +156,7 @@ export const WORKLOADS = [
     id: 'allocations',
     title: 'Bytes allocated by a GET of 100 B, callers: 50',
     task: 'allocations',
-    contenders: [...EVERYBODY, 'hand-written loop'],
+    contenders: [...EVERYBODY, ...COMMON_JS, 'hand-written loop'],
     load: { operation: 'get', callers: 50, each: 100 },
     rounds: 3,
   },
