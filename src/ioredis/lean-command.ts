@@ -88,7 +88,7 @@ export class LeanCommand {
   /** Rejects, and so settles, what has no text or was not to the liking of its transformer. */
   #convert(transform: Transformer | undefined): void {
     try {
-      this.args = this.args.flat();
+      this.args = flat(this.args);
       if (transform !== undefined) this.args = transform(this.args) as unknown[];
       (this as unknown as Internals).stringifyArguments();
       keepBytes(this);
@@ -120,9 +120,9 @@ export function unbind(command: object): void {
  * once, as ioredis does. All other arguments ioredis has copied by now.
  */
 export function keepBytes(given: object): void {
-  const command = given as { args: unknown[]; name: string; bufferMode?: boolean; toWritable(): Buffer };
+  const command = given as { args: (string | Buffer)[]; name: string; bufferMode?: boolean; toWritable(): Buffer };
   if (!command.bufferMode) return;
-  const { args } = command;
+  const { name, args } = command;
   if (command.toWritable !== (Command.prototype.toWritable as unknown)) {
     // A script's, which is written in one way or another as its socket is.
     for (const [i, arg] of args.entries()) if (arg instanceof Buffer) args[i] = Buffer.from(arg);
@@ -130,19 +130,46 @@ export function keepBytes(given: object): void {
   }
   let written: Buffer;
   try {
-    written = command.toWritable();
+    written = write(name, args);
   } catch {
     return; // it is too large: whoever sends it says so
   }
   command.toWritable = () => written;
-  let at = written.length;
-  for (let i = args.length - 1; i >= 0; i--) {
-    const arg = args[i] as string | Buffer;
-    const length = Buffer.byteLength(arg);
-    const from = at - 2 - length; // what is between is \r\n
-    if (arg instanceof Buffer) args[i] = written.subarray(from, from + length);
-    at = from - `$${length}\r\n`.length;
+}
+
+/** Writes a command as ioredis does, in one go. From then on bytes among `args` are those that are written. */
+function write(name: string, args: (string | Buffer)[]): Buffer {
+  let text = `*${args.length + 1}\r\n$${Buffer.byteLength(name)}\r\n${name}\r\n`;
+  let length = text.length + Buffer.byteLength(name) - name.length;
+  for (const arg of args) {
+    const bytes = typeof arg === 'string' ? Buffer.byteLength(arg) : arg.length;
+    length += `$${bytes}\r\n\r\n`.length + bytes;
   }
+  const written = Buffer.allocUnsafe(length);
+  let at = 0;
+  for (let i = 0; i < args.length; i++) {
+    const arg = args[i] as string | Buffer;
+    if (typeof arg === 'string') {
+      text += `$${Buffer.byteLength(arg)}\r\n${arg}\r\n`;
+      continue;
+    }
+    at += written.write(`${text}$${arg.length}\r\n`, at);
+    args[i] = written.subarray(at, at + arg.length);
+    at += arg.copy(written, at);
+    text = '\r\n';
+  }
+  written.write(text, at);
+  return written;
+}
+
+/** As `args.flat()`, which takes much longer. */
+function flat(args: readonly unknown[]): unknown[] {
+  const all: unknown[] = [];
+  for (const arg of args) {
+    if (!Array.isArray(arg)) all.push(arg);
+    else for (let i = 0; i < arg.length; i++) if (arg[i] !== undefined || i in arg) all.push(arg[i]);
+  }
+  return all;
 }
 
 function areStrings(args: readonly unknown[]): boolean {

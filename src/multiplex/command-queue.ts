@@ -28,14 +28,13 @@ export class CommandQueue {
   /** Those of earlier ticks, in order. */
   batches: Batch[] = [];
   #gathered: QueueEntry[] = [];
-  /** What is among the gathered: commands in all, their weight, and groups. */
-  #commands = 0;
-  #bytes = 0;
+  /** How many groups are among the gathered. */
   #groups = 0;
 
   /** Takes a command, of so many bytes. */
   add(command: Command, bytes: number): void {
-    this.#count(1, bytes);
+    this.length++;
+    this.bytes += bytes;
     this.#gathered.push(command);
   }
 
@@ -47,7 +46,8 @@ export class CommandQueue {
 
   addedTo(group: CommandGroup, bytes: number): void {
     group.bytes += bytes;
-    this.#count(1, bytes);
+    this.length++;
+    this.bytes += bytes;
   }
 
   /** Ends the batch of this tick. */
@@ -56,11 +56,14 @@ export class CommandQueue {
     if (units.length === 0) return;
     if (this.#groups > 0) units = units.filter((unit) => this.#belongs(unit));
     if (units.length > 0) {
-      this.batches.push({ units, at, sent: 0, commands: this.#commands, bytes: this.#bytes });
+      let { length: commands, bytes } = this; // but for what is in earlier batches
+      for (const batch of this.batches) {
+        commands -= batch.commands;
+        bytes -= batch.bytes;
+      }
+      this.batches.push({ units, at, sent: 0, commands, bytes });
     }
     this.#gathered = [];
-    this.#commands = 0;
-    this.#bytes = 0;
     this.#groups = 0;
   }
 
@@ -127,13 +130,6 @@ export class CommandQueue {
     this.batches.splice(this.batches.indexOf(batch), 1);
   }
 
-  #count(commands: number, bytes: number): void {
-    this.length += commands;
-    this.bytes += bytes;
-    this.#commands += commands;
-    this.#bytes += bytes;
-  }
-
   /** Nothing of what was refused as it came is sent. */
   #belongs(unit: QueueEntry): boolean {
     if (!(unit instanceof CommandGroup)) return true;
@@ -141,7 +137,8 @@ export class CommandQueue {
       if (unit.own) this.owns++;
       return true;
     }
-    this.#count(-unit.commands.length, -unit.bytes);
+    this.length -= unit.commands.length;
+    this.bytes -= unit.bytes;
     return false;
   }
 }

@@ -179,7 +179,8 @@ export class Lane {
 
   #put(command: Command, group: CommandGroup | undefined, direct: boolean): void {
     const client = this.#client;
-    if (!direct || isUntold(command)) {
+    const watched = isWatched(command);
+    if (!direct || (watched && isUntold(command))) {
       this.#outbox.cork();
       handOver(command, client);
       const last = client.commandQueue.peekBack() as unknown as InFlight;
@@ -191,7 +192,7 @@ export class Lane {
       const { condition, stream } = client;
       command.setReplyContext?.(condition);
       this.#outbox.append(command.toWritable(stream));
-      this.#push(command, group);
+      this.#push(command, group, watched);
     } catch (error) {
       rejectSafely(command, error); // it cannot be written, as a text that is too long
     }
@@ -210,14 +211,14 @@ export class Lane {
       group.refuse(error as Error);
       return;
     }
-    for (const command of group.commands) this.#push(command, group);
+    for (const command of group.commands) this.#push(command, group, isWatched(command));
   }
 
   /** As ioredis does, with what we need to know besides. */
-  #push(command: Command, group: CommandGroup | undefined): void {
+  #push(command: Command, group: CommandGroup | undefined, watched: boolean): void {
     const { commandQueue, condition } = this.#client;
-    const watched = isWatched(command);
-    commandQueue.push({ command, stream: group, select: condition?.select, watched } as never);
+    const item = { command, stream: group, select: condition?.select };
+    commandQueue.push((watched ? { ...item, watched } : item) as never);
   }
 
   /** What is around sendCommand sends it later, or has refused it: until it is settled, it is in flight. */
