@@ -60,7 +60,10 @@ class Book<R extends Run> {
 
   /** Whether something here, which is not over, has to take effect before what has `touch`. */
   comesBefore({ reads, keys, scope }: Touch): boolean {
-    if (scope === 'all' || isOn(this.#wide)) return true;
+    if (scope === 'all') return true;
+    // What was last is over last: without a writer there is nothing here but reads of keys.
+    if (reads && !isOn(this.#writer)) return false;
+    if (isOn(this.#wide)) return true;
     if (scope === 'writers' ? isOn(this.#writer) : !reads && isOn(this.#narrow)) return true;
     for (const key of keys) {
       if (isOn(this.#written.get(key)) || (!reads && isOn(this.#read.get(key)))) return true;
@@ -90,7 +93,8 @@ export class Order<R extends Run> {
 
   /** What has `touch` goes out with `run`. */
   note(touch: Touch, run: R): void {
-    let book = this.#books.find(({ carrier }) => carrier === run.carrier);
+    let book: Book<R> | undefined;
+    for (const one of this.#books) if (one.carrier === run.carrier) book = one;
     if (book === undefined) {
       book = new Book(run);
       this.#books.push(book);
