@@ -2,13 +2,16 @@ import { channel } from 'node:diagnostics_channel';
 import { Redis } from 'ioredis';
 import { sendsAsKnown } from './internals.ts';
 
+const channelOf = (what: string, step: string) => channel(`tracing:ioredis:${what}:${step}`);
+const STEPS = ['start', 'end', 'asyncStart', 'asyncEnd', 'error'] as const;
 /** ioredis' own tracing. With a subscriber, commands go the long way, which is traced. */
-const channelsOf = (what: string) =>
-  ['start', 'end', 'asyncStart', 'asyncEnd', 'error'].map((step) =>
-    channel(`tracing:ioredis:${what}:${step}`),
-  );
-const COMMANDS = channelsOf('command');
-const TRACING = [...COMMANDS, ...channelsOf('batch')];
+const TRACING = ['command', 'batch'].flatMap((what) => STEPS.map((step) => channelOf(what, step)));
+// Those of commands have names of their own: to look into constants costs next to nothing.
+const start = channelOf('command', 'start');
+const end = channelOf('command', 'end');
+const asyncStart = channelOf('command', 'asyncStart');
+const asyncEnd = channelOf('command', 'asyncEnd');
+const failed = channelOf('command', 'error');
 
 /** Whether somebody listens to ioredis' tracing of commands, or of transactions. */
 export function isTracing(): boolean {
@@ -17,8 +20,13 @@ export function isTracing(): boolean {
 
 /** Whether somebody listens to ioredis' tracing of commands. Asked for each of them. */
 export function areCommandsTraced(): boolean {
-  for (const one of COMMANDS) if (one.hasSubscribers) return true;
-  return false;
+  return (
+    start.hasSubscribers ||
+    end.hasSubscribers ||
+    asyncStart.hasSubscribers ||
+    asyncEnd.hasSubscribers ||
+    failed.hasSubscribers
+  );
 }
 
 /** Whether this client has a sendCommand that is not that of all. */

@@ -6,6 +6,9 @@ import { areCommandsTraced } from './tracing.ts';
 
 const WATCHED = Symbol('watched');
 
+/** Looked up once: in CommonJS, what is imported is behind a getter. */
+const ofAll: Sender = Redis.prototype;
+
 type Sender = Pick<Redis, 'sendCommand'>;
 
 /**
@@ -24,7 +27,7 @@ class Watched {
 
 /** Whether somebody watches all commands now. Asked for each of them. */
 export function areWatched(): boolean {
-  return !sendsAsKnown(Redis.prototype) || areCommandsTraced() || isCommandChanged();
+  return !sendsAsKnown(ofAll) || areCommandsTraced() || isCommandChanged();
 }
 
 /** Watches over a command of its own; returns what whoever gave it gets. */
