@@ -120,7 +120,12 @@ export function unbind(command: object): void {
  * once, as ioredis does. All other arguments ioredis has copied by now.
  */
 export function keepBytes(given: object): void {
-  const command = given as { args: (string | Buffer)[]; name: string; bufferMode?: boolean; toWritable(): Buffer };
+  const command = given as {
+    args: (string | Buffer)[];
+    name: string;
+    bufferMode?: boolean;
+    toWritable(): Buffer;
+  };
   if (!command.bufferMode) return;
   const { name, args } = command;
   if (command.toWritable !== (Command.prototype.toWritable as unknown)) {
