@@ -36,6 +36,8 @@ const CALLS: [name: string, args: () => unknown[]][] = [
   ['set', () => ['k', Buffer.alloc(0)]],
   ['mget', () => [['a', 'b']]],
   ['del', () => ['a', ['b', 3]]],
+  ['del', () => ['a', Object.assign(Array(3), { 1: 'b' })]],
+  ['del', () => ['a', ['b', ['c', Buffer.from('d')]]]],
   ['mset', () => [{ a: 1, b: 'x' }]],
   ['mset', () => [new Map([['a', '1']])]],
   ['hset', () => ['h', { f: 1 }]],
@@ -60,6 +62,7 @@ test('whatever the arguments, the bytes are those of ioredis', () => {
     fc.property(fc.constantFrom('get', 'sadd', 'hset', 'mset'), args, (name, given) => {
       const [ours, theirs] = both(name, given);
       expect(written(ours)).toEqual(written(theirs));
+      expect(ours.args).toEqual(theirs.args);
     }),
   );
 });
