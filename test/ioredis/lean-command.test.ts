@@ -37,6 +37,7 @@ const CALLS: [name: string, args: () => unknown[]][] = [
   ['mget', () => [['a', 'b']]],
   ['del', () => ['a', ['b', 3]]],
   ['del', () => ['a', Object.assign(Array(3), { 1: 'b' })]],
+  ['del', () => ['a', [undefined, 'b']]],
   ['del', () => ['a', ['b', ['c', Buffer.from('d')]]]],
   ['mset', () => [{ a: 1, b: 'x' }]],
   ['mset', () => [new Map([['a', '1']])]],
