@@ -117,7 +117,6 @@ export class ReplyIntake implements Intake {
       return at;
     const reader = this.#reader;
     const wrapped = !sendsAsKnown(this.#client) || isCommandChanged();
-    reader.begin(chunk, at);
     while (at < chunk.length) {
       const item = commandQueue.peekFront() as unknown as
         | { command: Answerable; watched?: boolean }
@@ -126,6 +125,7 @@ export class ReplyIntake implements Intake {
       const { command } = item;
       // Whoever has put something around commands finds bytes in their replies.
       const watched = wrapped || item.watched === true;
+      reader.begin(chunk, at);
       const reply = reader.read(!watched && command.replyEncoding === 'utf8');
       // What a subscription is answered with is more than a reply to ioredis.
       if (reply === UNREAD || (Array.isArray(reply) && /subscribe$/i.test(command.name))) break;
