@@ -22,6 +22,8 @@ class Errand {
   lease: Lease | undefined;
   /** What they are written to, once they are. */
   stream: Pick<Socket, 'writableLength'> | undefined;
+  /** When bytes came last. */
+  heardAt = 0;
   /** Cancels the look at whether the next reply is overdue. */
   cancel: () => void = () => {};
 
@@ -121,6 +123,7 @@ export class DedicatedConnections {
       slot.lane = { lost: () => this.#over(errand) };
       errand.slot = slot;
       errand.lease = lease;
+      this.#listen(errand);
       const answered = (): void => this.#answered(errand);
       const stream = slot.connection?.client.stream;
       stream?.cork();
@@ -155,7 +158,7 @@ export class DedicatedConnections {
     if (errand.ended) return;
     errand.ended = true;
     errand.cancel();
-    if (errand.slot) errand.slot.lane = undefined;
+    this.#letGo(errand);
     errand.lease?.release();
     this.#end(errand);
     this.#leave(errand);
@@ -165,9 +168,34 @@ export class DedicatedConnections {
   #watch(errand: Errand): void {
     const next = errand.commands[errand.answered];
     if (next === undefined) return;
+    this.#lookIn(errand, this.#context.options.replyTimeoutMs + blocksForMs(next.name, next.args));
+  }
+
+  #lookIn(errand: Errand, ms: number): void {
     const { deps, options } = this.#context;
-    const mayBlockMs = blocksForMs(next.name, next.args);
-    errand.cancel = deps.clock.after(options.replyTimeoutMs + mayBlockMs, () => this.#giveUp(errand));
+    const due = deps.clock.now() + ms;
+    errand.cancel = deps.clock.after(ms, () => {
+      // As for lanes: what has come just now, after a block, may be the beginning.
+      if (errand.heardAt > due) this.#lookIn(errand, options.replyTimeoutMs / 4);
+      else this.#giveUp(errand);
+    });
+  }
+
+  /** Notes when bytes come. */
+  #listen(errand: Errand): void {
+    const intake = errand.slot?.connection?.intake;
+    if (!intake?.inFront) return;
+    const { clock } = this.#context.deps;
+    intake.listener = (chunk) => {
+      errand.heardAt = clock.now();
+      intake.read(chunk);
+    };
+  }
+
+  #letGo({ slot }: Errand): void {
+    if (slot === undefined) return;
+    slot.lane = undefined;
+    if (slot.connection?.intake) slot.connection.intake.listener = undefined;
   }
 
   /** No reply has come for too long. */
@@ -175,7 +203,7 @@ export class DedicatedConnections {
     const { replyTimeoutMs } = this.#context.options;
     const why = `connection lost: no reply within ${replyTimeoutMs} ms (replyTimeoutMs); the command may have run`;
     errand.fail(this.#context.errors.make('POOL_CONNECTION_LOST', why));
-    if (errand.slot) errand.slot.lane = undefined;
+    this.#letGo(errand);
     errand.lease?.destroy();
     this.#over(errand);
   }

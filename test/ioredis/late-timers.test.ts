@@ -37,6 +37,25 @@ test('so is a reply that is larger than one read, and the one behind it', async 
   expect(pool.stats().closed.broken).toBe(0);
 });
 
+test('so is one of many reads over a connection of its own', async () => {
+  const size = 8 * 1024 * 1024;
+  await server.observer.set('large', Buffer.alloc(size));
+  const pool = server.pool({ replyTimeoutMs: 200 });
+  const asked = (): Promise<unknown[]> => {
+    const pipeline = pool.redis.pipeline();
+    for (let i = 0; i < 3; i++) pipeline.getBuffer('large');
+    return pipeline.call('NOBODY.KNOWS').exec() as Promise<unknown[]>;
+  };
+  await pool.use((lease) => lease.ping());
+  const replies = asked();
+  await written();
+  await written(); // it has a connection one turn after it was given
+  block(1000);
+  const lengths = (await replies).map((one) => ((one as unknown[])[1] as Buffer | undefined)?.length);
+  expect(lengths).toEqual([size, size, size, undefined]);
+  expect(pool.stats().closed.destroyed).toBe(0);
+});
+
 test('a dial gets a fair rest of its time when the event loop was blocked, whatever it still has to ask', async () => {
   const pool = server.pool({ redis: `${server.url}/2`, connectTimeoutMs: 400, acquireTimeoutMs: 400 });
   const lease = pool.acquire();
