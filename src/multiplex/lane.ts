@@ -50,7 +50,7 @@ export class Lane {
   #writes: { readonly upTo: number; readonly at: number }[] = [];
   readonly #outbox: WriteBuffer;
   /** Commands that were handed over, and did not go into ioredis' queue at once. */
-  #late = 0;
+  readonly #late = new Set<Command>();
   /** Someone wants to know when the socket has written all it was given. */
   #awaitsDrain = false;
 
@@ -96,6 +96,7 @@ export class Lane {
   *commandsInFlight(): Iterable<Command> {
     const { commandQueue } = this.#client;
     for (let i = 0; i < commandQueue.length; i++) yield commandQueue.peekAt(i)?.command as Command;
+    yield* this.#late;
   }
 
   /** Its client has a sendCommand of its own. */
@@ -105,7 +106,7 @@ export class Lane {
 
   /** Commands that are not answered. */
   get inFlight(): number {
-    return this.#client.commandQueue.length + this.#late;
+    return this.#client.commandQueue.length + this.#late.size;
   }
 
   /** Bytes that are expected in reply to what is in flight. */
@@ -223,9 +224,9 @@ export class Lane {
 
   /** What is around sendCommand sends it later, or has refused it: until it is settled, it is in flight. */
   #awaitLate(command: Command): void {
-    this.#late++;
+    this.#late.add(command);
     const settled = (): void => {
-      this.#late--;
+      this.#late.delete(command);
       this.#answered(this);
     };
     command.promise.then(settled, settled);

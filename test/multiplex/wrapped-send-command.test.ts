@@ -264,6 +264,37 @@ test('a sendCommand that sends later is waited for, and its connection is nobody
   await until('it rests', () => pool.stats().idle === 1);
 });
 
+test('commands that were handed to a sendCommand that sends later keep their order with those to come', async () => {
+  let open: () => void = () => {};
+  const gate = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  let clients = 0;
+  const createClient = (options: RedisOptions): Redis => {
+    const first = ++clients === 1;
+    return wrapOne(
+      newClient(options),
+      (send) =>
+        async function (command, ...rest) {
+          if (first && this.status === 'ready') await gate;
+          return send.call(this, command, ...rest);
+        },
+    );
+  };
+  const pool = server.pool({ createClient, redis: { port: server.port, disableClientInfo: true } });
+  await pool.use(() => {});
+  await server.observer.del('k');
+  const replies = [pool.redis.set('k', 'first')];
+  await until('it is given to a lane', () => pool.stats().inFlight === 1);
+  await pool.use(() => {}); // another connection is there
+  replies.push(pool.redis.set('k', 'second'));
+  await until('that too', () => pool.stats().queuedCommands === 0);
+  expect(await server.observer.get('k')).toBe(null);
+  open();
+  await Promise.all(replies);
+  expect(await server.observer.get('k')).toBe('second');
+});
+
 test('what throws in the place of sendCommand rejects that command alone, and keeps no place', async () => {
   const createClient = (options: RedisOptions): Redis =>
     wrapOne(
