@@ -80,7 +80,7 @@ export class RedisConnection implements Connection {
     const bytesRead = this.#client?.stream?.bytesRead;
     return bytesRead === undefined || this.#readBefore === undefined
       ? undefined
-      : bytesRead > this.#readBefore;
+      : bytesRead - (this.#intake?.spoilt ?? 0) > this.#readBefore;
   }
 
   close(): Promise<void> {

@@ -44,6 +44,8 @@ export class ReplyIntake implements Intake {
   #skipping = false;
   #closing = false;
   #deaf = false;
+  /** How much came with what ended the connection. Bytes. */
+  spoilt = 0;
   readonly #stand = new Stand();
   #decoding = false;
 
@@ -163,6 +165,7 @@ export class ReplyIntake implements Intake {
       if (this.listener) this.listener(chunk);
       else this.read(chunk);
     } catch (error) {
+      this.spoilt = chunk.length;
       if (!(error instanceof Unreadable)) warnThrown('what was called with a reply threw', error);
       this.fail(error instanceof Error ? error : new Error(String(error)));
     }

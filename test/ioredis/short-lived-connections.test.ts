@@ -61,3 +61,37 @@ test.each(USERS)(
     expectBalanced(pool.stats());
   },
 );
+
+test.each([
+  ['what is no reply', 'what is this\r\n'],
+  ['more than it was asked for', '+OK\r\n+OK\r\n'],
+])('from a server that answers with %s, nobody had a use: few dials', async (_, answer) => {
+  const odd = await tcpServer((client: Socket) => {
+    const upstream = connect(server.port, '127.0.0.1');
+    upstream.on('error', () => client.destroy()).on('data', (data) => client.write(data));
+    client.on('close', () => upstream.destroy());
+    client.on(
+      'data',
+      (data) => void (/\r\nget\r\n/i.test(data.toString()) ? client.write(answer) : upstream.write(data)),
+    );
+  });
+  const pool = testPool({ redis: odd.url, acquireTimeoutMs: 1000 });
+  let over = false;
+  const loops = [
+    async () => pool.redis.get('k').catch(() => {}),
+    async () => pool.use((redis) => redis.get('k')).catch(() => {}),
+  ].map(async (ask) => {
+    while (!over) {
+      await ask();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  });
+  const begun = performance.now();
+  await until('it has gone on for a while', () => performance.now() - begun > 1500);
+  over = true;
+  const lasted = performance.now() - begun;
+  expect(odd.accepted).toBeLessThanOrEqual(10 + 1 + Math.ceil(Math.log2(lasted / 25)) + 2);
+  expect(odd.accepted).toBeGreaterThan(2);
+  await pool.close({ graceMs: 0 });
+  await Promise.all(loops);
+});
