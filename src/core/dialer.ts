@@ -1,7 +1,11 @@
 import type { CloseReason } from '../api/stats.ts';
+import { within } from '../util/clock.ts';
 import { Backoff, STOOD_MS } from './backoff.ts';
 import { type PoolContext, type PoolSlot, whyLost } from './context.ts';
 import type { Permits } from './permits.ts';
+
+/** For so long the permits may take to end; there is nothing to do then. Milliseconds. */
+const END_MS = 500;
 
 /** What the pool is told of its connections. */
 export interface DialerOwner {
@@ -104,9 +108,9 @@ export class Dialer {
     this.#cancelRetry = undefined;
   }
 
-  /** Ends the engine, once every slot is gone. */
+  /** Ends the permits, once every slot is gone. If they do not end, that holds nobody up. */
   end(): Promise<void> {
-    return this.#permits.close();
+    return within(this.#context.deps.clock, END_MS, this.#permits.close()).catch(() => {});
   }
 
   /** Starts one. */
@@ -114,11 +118,15 @@ export class Dialer {
     const { slots, events, deps } = this.#context;
     const slot = slots.open(deps.clock.now());
     this.#latest = slot.id;
-    slot.permit = this.#permits.acquire();
+    const permit = this.#permits.acquire();
     if (events.count('connecting')) events.emit('connecting', { connectionId: slot.id });
-    slot.permit
-      .then(() => {
-        if (slot.state !== 'connecting') return undefined;
+    permit
+      .then((permitted) => {
+        if (slot.state !== 'connecting') {
+          this.#permits.giveBack(permitted);
+          return undefined;
+        }
+        slot.permit = permitted;
         slot.connection = deps.connect({
           lost: (cause) => {
             this.#died(slot, cause);
@@ -191,14 +199,17 @@ export class Dialer {
   }
 
   #close(slot: PoolSlot, now: number): void {
+    this.#context.slots.move(slot, 'closing', now);
+    void this.#end(slot);
+  }
+
+  /** A permit that has not come yet, or was refused, keeps no place: nothing was dialled. */
+  async #end(slot: PoolSlot): Promise<void> {
     const { slots, deps } = this.#context;
-    slots.move(slot, 'closing', now);
-    void slot.permit?.then(async (permit) => {
-      await slot.connection?.close();
-      this.#permits.giveBack(permit);
-      slots.move(slot, 'gone', deps.clock.now());
-      this.#owner.gone();
-    });
+    await slot.connection?.close();
+    if (slot.permit) this.#permits.giveBack(slot.permit);
+    slots.move(slot, 'gone', deps.clock.now());
+    this.#owner.gone();
   }
 }
 

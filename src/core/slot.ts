@@ -28,7 +28,7 @@ export class Slot<C> implements Listed<Slot<C>> {
   /** Whether its connection was of any use is known. */
   judged = false;
   /** Its engine's permit, which it holds until its socket is gone. */
-  permit: Promise<object> | undefined;
+  permit: object | undefined;
   /** When its connection became ready; before that, there is nothing to count or to lend. */
   connectedAt: number | undefined;
   /** When its life is over; it is closed when it is idle next. */
