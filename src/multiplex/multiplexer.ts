@@ -43,10 +43,14 @@ export class Multiplexer implements DispatchOwner {
   #unwritten = 0;
   #flushDue = false;
   #flushing = false;
+  /** Why a connection that was asked for meanwhile is not to be had. */
+  #refusal: unknown;
   /** Takes back the request for another connection that is under way. */
   #withdraw: (() => void) | undefined;
   readonly #overdue: CommandTimeouts;
   #stopped = false;
+  /** To be stopped when this flush is over. */
+  #stopDue = false;
   /** A client was seen with a sendCommand of its own; `undefined` while none was seen. */
   #watched: boolean | undefined;
   /** Nothing is waiting or in flight. */
@@ -120,6 +124,11 @@ export class Multiplexer implements DispatchOwner {
   /** Sends what can be sent at once, and refuses the rest. What is in flight comes to its end. */
   stop(): void {
     if (this.#stopped) return;
+    if (this.#flushing) {
+      this.#stopDue = true; // a listener stops it: first all that is being sent has to be where it goes
+      return;
+    }
+    this.#stopDue = false;
     this.#flush();
     this.#stopped = true;
     this.#rejectAll(this.queue.length > 0 ? this.#context.errors.closed() : undefined);
@@ -184,12 +193,16 @@ export class Multiplexer implements DispatchOwner {
     }
     if (this.queue.batches.length > 0) this.#send(now);
     this.#flushing = false;
+    const refusal = this.#refusal;
+    this.#refusal = undefined;
+    if (refusal !== undefined) this.#failed(refusal);
     this.#lookAtSockets();
     this.makeRoom(this.#connections.excess);
     for (const lane of [...this.open]) if (lane.inFlight === 0) this.#release(lane);
     this.#dispatch?.sendAlone();
     this.#overdue.watch(now);
     this.#quiet.notify();
+    if (this.#stopDue) this.stop();
   };
 
   #send(now: number): void {
@@ -233,6 +246,7 @@ export class Multiplexer implements DispatchOwner {
   }
 
   ask(): Lane | undefined {
+    if (this.#refusal !== undefined) return undefined; // it was just asked for
     const before = this.open.length;
     this.#ask();
     return this.open.length > before ? this.open.at(-1) : undefined;
@@ -279,7 +293,9 @@ export class Multiplexer implements DispatchOwner {
 
   /** There is no further connection to be had. With a lane left, all goes on. */
   #failed(error: unknown): void {
-    if (this.open.every(({ draining }) => draining)) this.#rejectAll(error);
+    // Whoever goes through the queue to send it counts on finding there what he has not sent.
+    if (this.#flushing) this.#refusal = error;
+    else if (this.open.every(({ draining }) => draining)) this.#rejectAll(error);
   }
 
   #answered(lane: Lane): void {

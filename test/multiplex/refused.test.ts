@@ -1,7 +1,8 @@
 import type { Redis } from 'ioredis';
 import { expect, test } from 'vitest';
+import type { PoolError } from '../../src/index.ts';
 import { FakeClock } from '../helpers/fake-clock.ts';
-import { poolErrorOf, until, useServer } from '../helpers/redis.ts';
+import { poolErrorOf, testPool, until, useServer } from '../helpers/redis.ts';
 
 const server = useServer();
 
@@ -154,4 +155,42 @@ test('a blocked command is ended with the pool, and is told so', async () => {
   await until('it waits', async () => (await server.info('blocked_clients')) === 1);
   await pool.close({ graceMs: 20 });
   await lost;
+});
+
+test('commands that are refused in one go, those with a connection of their own among them, are counted once', async () => {
+  const pool = testPool({ redis: { host: '127.0.0.1', port: 1 } });
+  const redis = pool.redis as Redis;
+  await poolErrorOf(redis.get('k'), 'POOL_CONNECT_FAILED');
+  const codes = await Promise.all(
+    [
+      redis.blpop('none', 1),
+      redis.get('a'),
+      redis.pipeline().get('b').set('c', '1').exec(),
+      redis.call('NOBODY.KNOWS'),
+      redis.multi().get('d').exec(),
+      redis.pipeline().get('e').exec(),
+    ].map((work) =>
+      Promise.resolve(work).then(
+        (replies) => (replies as [PoolError][])[0]?.[0].code,
+        (error: PoolError) => error.code,
+      ),
+    ),
+  );
+  expect(new Set(codes)).toEqual(new Set(['POOL_CONNECT_FAILED']));
+  expect(pool.stats().queuedCommands).toBe(0);
+  expect(await redis.quit()).toBe('OK');
+});
+
+test('a listener that closes the pool while commands are sent leaves none of them unsettled', async () => {
+  const pool = server.pool({ maxLanes: 4 });
+  pool.on('connecting', () => void pool.close());
+  const { redis } = pool;
+  const work: Promise<unknown>[] = [];
+  for (let i = 0; i < 3; i++) {
+    work.push(redis.get('a'), redis.blpop('none', 1), redis.pipeline().get('b').exec());
+    work.push(Promise.resolve((redis as Redis).call('NOBODY.KNOWS')), redis.multi().get('b').exec());
+  }
+  await Promise.allSettled(work);
+  await pool.close();
+  expect(pool.stats()).toMatchObject({ queuedCommands: 0, total: 0 });
 });
