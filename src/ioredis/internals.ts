@@ -36,6 +36,9 @@ const PARTS_OF_COMMAND = new Set([
 
 const OUR_COMMAND = new Command('get', ['k'], { replyEncoding: 'utf8' });
 
+/** Whether a command with bytes among its arguments says so. */
+export const TELLS_BYTES = Reflect.get(new Command('set', ['k', Buffer.of(0)]), 'bufferMode') === true;
+
 /** Methods of commands that a `SharedCommand` passes by. */
 const passedBy = Command.prototype as unknown as Record<
   'initPromise' | 'transformReply' | '_convertValue',

@@ -1,5 +1,5 @@
 import { Command } from 'ioredis';
-import { type Transformer, transformers, WITH_CONTEXT } from './internals.ts';
+import { TELLS_BYTES, type Transformer, transformers, WITH_CONTEXT } from './internals.ts';
 
 const argumentTransformers = transformers?.argument ?? {};
 const replyTransformers = transformers?.reply ?? {};
@@ -126,10 +126,10 @@ export function keepBytes(given: object): void {
     bufferMode?: boolean;
     toWritable(): Buffer;
   };
-  if (!command.bufferMode) return;
-  const { name, args } = command;
-  if (command.toWritable !== (Command.prototype.toWritable as unknown)) {
-    // A script's, which is written in one way or another as its socket is.
+  const { name, args, bufferMode } = command;
+  if (!(TELLS_BYTES ? bufferMode : args.some((arg) => arg instanceof Buffer))) return;
+  if (!command.toWritable || command.toWritable !== (Command.prototype.toWritable as unknown)) {
+    // A script's, which is written in one way or another as its socket is; or ioredis calls it otherwise.
     for (const [i, arg] of args.entries()) if (arg instanceof Buffer) args[i] = Buffer.from(arg);
     return;
   }

@@ -72,6 +72,9 @@ const FOREIGN: Record<string, { changes: Changes; missing?: string; alone?: stri
     ],
     missing: 'the command in an item of commandQueue',
   },
+  'a command tells otherwise that it has bytes': {
+    changes: [['Command.js', /\bbufferMode\b/g, 'hasBytes']],
+  },
   'the queue is an array': {
     changes: [['Redis.js', /this\.commandQueue = new Deque\(\);/g, 'this.commandQueue = [];']],
     missing: 'commandQueue.peekFront',
@@ -175,7 +178,11 @@ const FOREIGN: Record<string, { changes: Changes; missing?: string; alone?: stri
 async function everything(pool: Pool): Promise<unknown[]> {
   const { redis } = pool;
   await redis.set('k', 'v').catch(() => {});
+  const bytes = Buffer.from('mine');
+  const kept = redis.set('bytes', bytes).then(() => redis.get('bytes'));
+  bytes.fill('Z');
   const outcomes = [
+    kept,
     redis.set('k', 'v'),
     redis.get('k'),
     redis.getBuffer('k').then(String),
@@ -203,7 +210,7 @@ async function everything(pool: Pool): Promise<unknown[]> {
 }
 
 const RIGHT = [
-  ...['OK', 'v', 'v', 'hset', { a: '1', b: '2' }, 1, true, [1, ['two', [3]]]],
+  ...['mine', 'OK', 'v', 'v', 'hset', { a: '1', b: '2' }, 1, true, [1, ['two', [3]]]],
   [
     [null, 'OK'],
     [null, 2],
