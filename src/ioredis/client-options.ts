@@ -4,6 +4,7 @@ import type { ClientOptions, ResolvedOptions } from '../api/options.ts';
 import { copyPlain, kindOf } from '../api/plain.ts';
 import { checkClientOptions } from '../api/redis-options.ts';
 import { partTimes } from './sentinels.ts';
+import { inOurOwnWords } from './server-greeting.ts';
 
 /** What the pool decides on every connection: it dies rather than heals, and nothing is queued or sent twice. */
 const OURS = {
@@ -54,9 +55,8 @@ export function adoptClient(client: Redis, { connectionName }: RedisOptions, con
   const refusal = whyRefused(client);
   if (refusal) {
     discardClient(client);
-    throw new TypeError(
-      `createClient must return an ioredis Redis that is not connecting yet, got ${refusal}`,
-    );
+    const text = `createClient must return an ioredis Redis that is not connecting yet, got ${refusal}`;
+    throw inOurOwnWords(new TypeError(text));
   }
   CLAIMED.add(client);
   Object.assign(client.options, OURS, partTimes(client.options, connectTimeoutMs));

@@ -7,7 +7,7 @@ import { adoptClient, discardClient } from './client-options.ts';
 import { dropSent, rejectSafely, tellsOfStray, whyForeign } from './internals.ts';
 import { ReplyIntake } from './reply-intake.ts';
 import { type SentinelOrder, SentinelWatch } from './sentinels.ts';
-import { realCause, withoutSecrets } from './server-greeting.ts';
+import { inOurOwnWords, realCause, withoutSecrets } from './server-greeting.ts';
 
 /** How long a closing socket may wait for the server's FIN. */
 const FIN_MS = 500;
@@ -112,10 +112,11 @@ export class RedisConnection implements Connection {
     adoptClient(client, options, connectTimeoutMs);
     this.#awaited = 'the server did not answer';
     this.#client = client;
-    this.#sentinels = new SentinelWatch(client, this.#order);
+    const clean = (error: Error): Error => withoutSecrets(error, options, client.options);
+    this.#sentinels = new SentinelWatch(client, this.#order, clean);
     client.on('error', (error: Error) => {
       const stray = tellsOfStray(error);
-      this.#error ??= withoutSecrets(error, options, client.options);
+      this.#error ??= clean(error);
       if (stray) this.#intake?.fail(error);
     });
     client.once('connect', () => {
@@ -129,14 +130,14 @@ export class RedisConnection implements Connection {
     });
     await client.connect().catch(() => {
       const why = this.#sentinels?.blamed;
-      if (why) this.#error = withoutSecrets(new Error(why, { cause: this.#error }));
-      throw this.#error ?? new Error('the server closed the connection before it was ready');
+      if (why) this.#error = inOurOwnWords(new Error(why, { cause: this.#error }));
+      throw this.#error ?? inOurOwnWords(new Error('the server closed the connection before it was ready'));
     });
     // An error before ready is a failure even though ioredis goes on, on the wrong db for one.
     if (this.#error) throw this.#error;
     this.#awaited = 'onConnect did not end';
     await this.#own(onConnect?.(client, { signal }));
-    if (!this.alive) throw this.#error ?? new Error('the server closed the connection');
+    if (!this.alive) throw this.#error ?? inOurOwnWords(new Error('the server closed the connection'));
     this.db = client.condition?.select ?? client.options.db ?? 0; // onConnect may have selected another
     this.#watchLoss(client);
   }
@@ -192,13 +193,13 @@ export class RedisConnection implements Connection {
   #tooLate(limitMs: number): Error {
     const loading = this.#loading ? 'LOADING Redis is loading the dataset in memory' : undefined;
     const why = loading ?? this.#sentinels?.blamed ?? this.#awaited;
-    const error = new Error(`not ready within ${limitMs} ms: ${why}`);
-    return Object.assign(withoutSecrets(error), { code: 'ETIMEDOUT' });
+    const error = inOurOwnWords(new Error(`not ready within ${limitMs} ms: ${why}`));
+    return Object.assign(error, { code: 'ETIMEDOUT' });
   }
 
   /** Nothing here waits for longer than a moment: what does not end by itself is cut off. */
   async #end(): Promise<void> {
-    this.#over.abort(new Error('the connection was closed'));
+    this.#over.abort(inOurOwnWords(new Error('the connection was closed')));
     this.#intake?.close();
     const client = this.#client;
     this.#sentinels?.end();

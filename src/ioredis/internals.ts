@@ -2,6 +2,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { Command, type Redis } from 'ioredis';
 import { warnThrown } from '../util/warn.ts';
+import { inOurOwnWords } from './server-greeting.ts';
 
 /*
  * What is built upon of ioredis that it does not promise to keep: the one place that knows how to tell whether it is
@@ -125,7 +126,9 @@ export function whyForeign(client: Redis): Error | undefined {
   if (verdict === undefined) {
     const missing = lacks(client);
     verdict = missing
-      ? new Error(`ioredis ${versionOf(client)} is not made as this pool needs it: ${missing} is missing`)
+      ? inOurOwnWords(
+          new Error(`ioredis ${versionOf(client)} is not made as this pool needs it: ${missing} is missing`),
+        )
       : 'nothing';
     if (missing || client.commandQueue.length > 0) looked.set(kind, verdict);
   }

@@ -26,7 +26,7 @@ const OPEN: ReadonlySet<string> = new Set([
   ],
 ]);
 
-/** What Redis says without repeating what it was told. A secret that is one of these words must not stand out by a gap. */
+/** What Redis and ioredis say without repeating what they were told. A secret that is one of these words must not stand out by a gap. */
 const SET_PHRASES: ReadonlySet<string> = new Set([
   'WRONGPASS invalid username-password pair or user is disabled.',
   'WRONGPASS invalid username-password pair',
@@ -37,7 +37,13 @@ const SET_PHRASES: ReadonlySet<string> = new Set([
   'ERR invalid password',
   'ERR DB index is out of range',
   'ERR max number of clients reached',
+  'Connection is closed.',
+  'Command timed out',
+  'Command queue state error',
 ]);
+
+/** What Node says of a socket: where to is an address, and no name that may be the piece of a password. */
+const OF_SOCKETS = /^(connect|read|write) E[A-Z]+( [\d.a-f:]+)?$/;
 
 /** Where a server, or ioredis, repeats what it was sent, perhaps cut short, or replies of others: the rest of the text goes. */
 const ECHOES = [/,? with args beginning with:.*$/su, /\bLast reply:.*$/su];
@@ -50,6 +56,8 @@ const LONGEST_TEXT = 512;
 /** A secret, as the ways in which each of its characters may be written. */
 interface Secret {
   readonly chars: readonly (readonly string[])[];
+  /** How many letters it begins with: as much of it may be any word. */
+  readonly letters: number;
   /** It is short and looks like any word or number: only where it stands alone can it be meant. */
   readonly word: boolean;
 }
@@ -70,13 +78,14 @@ export class Censor {
       .sort((a, b) => b.length - a.length)
       .map((secret) => ({
         chars: [...secret].map(formsOf),
+        letters: /^[a-z]*/i.exec(secret)?.[0].length ?? 0,
         word: secret.length < 4 || (secret.length < TELLING && /^([a-z]+|\d+)$/i.test(secret)),
       }));
   }
 
   /** For people and logs: without secrets and control characters, and not too long. */
   tidy(text: string): string {
-    if (SET_PHRASES.has(text.trim())) return text.trim();
+    if (SET_PHRASES.has(text.trim()) || OF_SOCKETS.test(text)) return text.trim();
     const cut = ECHOES.reduce((rest, echo) => rest.replace(echo, ''), text.slice(0, 16 * LONGEST_TEXT));
     const clean = this.censor(cut).replace(CONTROL, escapeChar);
     return clean.length > LONGEST_TEXT ? `${clean.slice(0, LONGEST_TEXT - 1)}…` : clean;
@@ -100,10 +109,11 @@ function escapeChar(char: string): string {
   return json.length > 1 ? json : `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }
 
-function replace(text: string, { chars, word }: Secret): string {
+function replace(text: string, secret: Secret): string {
+  const { word } = secret;
   let clean = '';
   for (let at = 0; at < text.length; ) {
-    const end = word && isLetter(text[at - 1]) ? at : endOf(text, at, chars);
+    const end = word && isLetter(text[at - 1]) ? at : endOf(text, at, secret);
     const found = end > at && !(word && isLetter(text[end]));
     clean += found ? '***' : text[at];
     at = found ? end : at + 1;
@@ -112,11 +122,11 @@ function replace(text: string, { chars, word }: Secret): string {
 }
 
 /** Where the secret ends that begins at `at`, whole or long enough to tell it; `at` if there is none. */
-function endOf(text: string, at: number, chars: Secret['chars']): number {
+function endOf(text: string, at: number, { chars, letters }: Secret): number {
   let end = at;
   for (const [i, forms] of chars.entries()) {
     const form = forms.find((one) => text.startsWith(one, end));
-    if (form === undefined) return i >= TELLING ? end : at;
+    if (form === undefined) return i >= TELLING && i !== letters ? end : at;
     end += form.length;
   }
   return end;

@@ -3,6 +3,7 @@ import type { Intake } from '../core/dependencies.ts';
 import { warnThrown } from '../util/warn.ts';
 import { isCommandChanged, MOST_LEVELS, rejectSafely, sendsAsKnown } from './internals.ts';
 import { ARRAY, kindOfMessage, PUSH, ReplyReader, ReplyScanner, UNREAD } from './reply-reader.ts';
+import { inOurOwnWords } from './server-greeting.ts';
 
 /** Takes the bytes that have come. */
 export type Decoder = (chunk: Buffer) => void;
@@ -249,7 +250,12 @@ export class ReplyIntake implements Intake {
 }
 
 /** What came cannot be given to anyone. It says nothing of what that was. */
-class Unreadable extends Error {}
+class Unreadable extends Error {
+  constructor(message: string) {
+    super(message);
+    inOurOwnWords(this);
+  }
+}
 
 /**
  * Stands in for the command that a reply is for, while ioredis reads that. Somebody may have put something in the place

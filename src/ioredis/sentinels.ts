@@ -62,14 +62,17 @@ export class SentinelWatch {
   /** What the one said that is asked, which ioredis hides. */
   #cause: string | undefined;
 
-  constructor(client: Redis, order: SentinelOrder) {
+  /** `clean` takes out of an error what must not leave: a sentinel may repeat what it was sent. */
+  constructor(client: Redis, order: SentinelOrder, clean: (error: Error) => Error) {
     this.#client = client;
     this.#order = order;
     this.#sentinels = client.options.Connector ? [] : (client.options.sentinels ?? []);
     if (this.#sentinels.length === 0) return;
     client.on('sentinelError', (error: Error) => {
       this.#failed();
-      this.#failures.push(error.message.replace('Connection is closed.', this.#cause ?? '$&'));
+      const [, start = '', reason = ''] = /^(.* because )?(.*)$/s.exec(error.message) ?? [];
+      const why = reason === 'Connection is closed.' ? (this.#cause ?? reason) : reason;
+      this.#failures.push(start + clean(new Error(why)).message);
     });
     this.#keepAsking();
   }

@@ -15,6 +15,15 @@ interface Failed extends Error {
   command?: { name?: unknown; args?: unknown };
 }
 
+/** Errors in the pool's own words. A gap in them would tell that a secret is the word that is missing. */
+const IN_OUR_WORDS = new WeakSet<Error>();
+
+/** Says that `error` has no word of anybody else, so that its message is to stay; what it has besides is still cleaned. */
+export function inOurOwnWords<E extends Error>(error: E): E {
+  IN_OUR_WORDS.add(error);
+  return error;
+}
+
 /** Words of AUTH and HELLO that are no secrets. */
 const SPOKEN = /^(AUTH|SETNAME|[23])$/i;
 
@@ -45,7 +54,9 @@ class Cleaning {
     const censor = new Censor(this.#sources, said);
     let changed = remove(error, 'command') && remove(error, 'input');
     const { message, stack } = { message: String(error.message), stack: String(error.stack ?? '') };
-    const told = shortenPath(error, censor.tidy(message)).replace(/\bUser \S+ has no\b/, 'User *** has no');
+    const told = IN_OUR_WORDS.has(error)
+      ? message
+      : shortenPath(error, censor.tidy(message)).replace(/\bUser \S+ has no\b/, 'User *** has no');
     // Of the stack only what people said is looked at: a short secret may be the name of a folder.
     const frames = stack.startsWith(`${error.name}: ${message}`)
       ? `${error.name}: ${told}${censor.censor(stack.slice(error.name.length + 2 + message.length), false)}`

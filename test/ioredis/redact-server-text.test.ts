@@ -8,6 +8,7 @@ import { Censor } from '../../src/ioredis/redact.ts';
 import { withoutSecrets } from '../../src/ioredis/server-greeting.ts';
 import { errorOf } from '../helpers/outcomes.ts';
 import { newClient, testPool, useServer } from '../helpers/redis.ts';
+import { mute, tcpServer } from '../helpers/tcp-server.ts';
 
 const SECRET = "s3cr3t p@ss/w'rd";
 const renamed = useServer(['--rename-command', 'HELLO', '', '--rename-command', 'AUTH', '']);
@@ -228,6 +229,59 @@ test('what Redis says without repeating anything stays as it is, even if a passw
   expect(
     withoutSecrets(new Error('connect ECONNREFUSED 127.0.0.1:6379'), { username: 'default' }).message,
   ).toBe('connect ECONNREFUSED 127.0.0.1:6379');
+});
+
+/** Passwords that are words of what the pool says itself, and the beginnings of such. */
+const WORDS = [
+  'server',
+  'the',
+  'sentinel',
+  'sentinel-secret',
+  'answer',
+  'redis',
+  'connection',
+  'createClient',
+];
+
+test.each(WORDS)(
+  "a password that is a word of the pool's own tears no gap into what it says: %s",
+  async (password) => {
+    const { port } = await tcpServer(mute);
+    const said = async (options: PoolOptions): Promise<string> =>
+      (await allOf({ connectTimeoutMs: 100, ...options })).error.cause.message;
+    expect(await said({ redis: { ...local(port), password } })).toBe(
+      'not ready within 100 ms: the server did not answer',
+    );
+    expect(
+      await said({ redis: { sentinels: [local(port)], name: 'g', password, sentinelPassword: password } }),
+    ).toMatch(
+      /^no(t ready within 100 ms: no)? sentinel told where the server is: (failed to connect to sentinel 127.0.0.1:\d+ because Command timed out|sentinel 127.0.0.1:\d+ did not answer)$/,
+    );
+    expect(await said({ redis: { ...local(1), password }, createClient: (() => ({})) as never })).toBe(
+      'createClient must return an ioredis Redis that is not connecting yet, got an object',
+    );
+  },
+);
+
+test('what a sentinel repeats is cleaned, and what ioredis says of sentinels stays', async () => {
+  const port = await echoing((args) => `ERR a sentinel-secret for the sentinel: ${args.join(' ')}`);
+  const { text, error } = await allOf({
+    redis: { sentinels: [local(port)], name: 'g', sentinelPassword: 'sentinel-secret' },
+  });
+  expectHidden(text, 'sentinel-secret');
+  expect(error.cause.message).toContain(
+    `failed to connect to sentinel 127.0.0.1:${port} because ERR a *** for`,
+  );
+});
+
+test("what Node says of a socket stays, too, but not the host that it looked for, which may be a password's end", () => {
+  const said = (text: string, password: string): string =>
+    withoutSecrets(new Error(text), { password }).message;
+  for (const text of ['connect ECONNREFUSED 127.0.0.1:6379', 'read ECONNRESET', 'write EPIPE']) {
+    for (const password of ['connect', 'read', 'write', '6379', 'EPIPE'])
+      expect(said(text, password)).toBe(text);
+  }
+  expect(said('getaddrinfo ENOTFOUND w0rd', 'w0rd')).toBe('getaddrinfo ENOTFOUND ***');
 });
 
 test('a censor knows a secret by its first characters, by its escapes, and by the lines of a key', () => {
