@@ -1,6 +1,7 @@
 import { LONGEST_TIMER_MS } from '../util/clock.ts';
 import { invalidOption } from './errors.ts';
 import type { ClientOptions, Rule } from './options.ts';
+import { inWordsOfRedis } from './other-words.ts';
 import { copyPlain, kindOf, readAll } from './plain.ts';
 
 const text: Rule = (value) => (typeof value === 'string' ? undefined : 'a string');
@@ -69,13 +70,6 @@ const RULES: Readonly<Record<string, Rule>> = {
 /** May be methods of a class that its options are an instance of. */
 const KNOWN = [...Object.keys(RULES), 'retryStrategy', 'reconnectOnError', 'preferredSlaves'];
 
-/** What other clients call these; ioredis would not look, and connect to localhost. */
-const ELSEWHERE: Readonly<Record<string, string>> = {
-  ...{ url: 'the URL itself, in place of an object', uri: 'the URL itself, in place of an object' },
-  ...{ hostname: '`host`', socket: '`host`, `port` and `tls`', pass: '`password`', user: '`username`' },
-  ...{ database: '`db`', prefix: '`keyPrefix`' },
-};
-
 /** Reads ioredis' options once, deeply, and checks them. `own`: a client of the user's may know further ones. */
 export function readClientOptions(given: object, own: boolean): ClientOptions {
   const options = readAll(given, 'redis.', KNOWN);
@@ -83,10 +77,7 @@ export function readClientOptions(given: object, own: boolean): ClientOptions {
     const kept = name === 'tls' && isConfig(value) ? readAll(value, 'redis.tls.') : value;
     options[name] = name === 'sentinels' ? readSentinels(kept) : copyPlain(kept, `redis.${name}.`);
   }
-  for (const [name, meant] of Object.entries(ELSEWHERE)) {
-    if (own || options[name] === undefined) continue;
-    throw invalidOption(`option redis takes ioredis' options, which have no \`${name}\`: that is ${meant}`);
-  }
+  if (!own) refuseOtherWords('redis', options);
   return checkClientOptions(options);
 }
 
@@ -107,11 +98,21 @@ export function checkClientOptions(options: Record<string, unknown>): ClientOpti
   for (const [i, one] of sentinels.entries()) {
     const { host, port: at, family } = Object(one) as Record<string, unknown>;
     check(`redis.sentinels[${i}]`, one, (value) => (value === null ? 'an object' : thing(value)));
+    refuseOtherWords(`redis.sentinels[${i}]`, Object(one));
     if (host !== undefined) check(`redis.sentinels[${i}].host`, host, text);
     if (at !== undefined) check(`redis.sentinels[${i}].port`, at, port);
     if (family !== undefined) check(`redis.sentinels[${i}].family`, family, RULES['family'] as Rule);
   }
   return options;
+}
+
+/** ioredis would not look at them, and connect to localhost, or without a bound. */
+function refuseOtherWords(option: string, given: object): void {
+  for (const [name, value] of Object.entries(given)) {
+    const meant = value === undefined || value === null ? undefined : inWordsOfRedis(name);
+    if (!meant) continue;
+    throw invalidOption(`option ${option} takes ioredis' options, which have no \`${name}\`: ${meant}`);
+  }
 }
 
 function readSentinels(given: unknown): unknown {

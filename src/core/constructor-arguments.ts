@@ -32,9 +32,15 @@ export function readArguments(first: unknown, second: unknown): [PoolOptions, Pa
 }
 
 function asOptions(given: unknown): PoolOptions {
-  if (typeof given === 'object' && given !== null && !Array.isArray(given) && !isTagged(given)) {
+  const client = typeof given === 'object' && given !== null && 'sendCommand' in given;
+  if (typeof given === 'object' && given !== null && !Array.isArray(given) && !isTagged(given) && !client) {
     return readOptions(given);
   }
-  const got = given === null ? 'null' : given instanceof URL ? 'a URL object (give its href)' : typeof given;
+  const got = client ? 'a client (it makes its own: createClient)' : wordFor(given);
   throw invalidOption(`new Pool() takes a URL, or an object of options; got ${got}`);
+}
+
+function wordFor(given: unknown): string {
+  if (given === null) return 'null';
+  return given instanceof URL ? 'a URL object (give its href)' : typeof given;
 }

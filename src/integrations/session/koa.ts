@@ -1,6 +1,6 @@
 import type { RedisPool } from '../../api/redis-pool.ts';
 import { mayFailUnheard } from '../../util/callback.ts';
-import { resolveSessionOptions, type SessionOptions } from './session-options.ts';
+import { needPool, resolveSessionOptions, type SessionOptions } from './session-options.ts';
 import { Sessions } from './sessions.ts';
 
 /** What koa-session calls. */
@@ -22,7 +22,7 @@ export type KoaSessionOptions = Pick<SessionOptions, (typeof OPTIONS)[number]>;
  */
 export function koaSessionStore(pool: RedisPool, options: KoaSessionOptions = {}): KoaSessionStore {
   const resolved = resolveSessionOptions(options, OPTIONS);
-  const sessions = new Sessions(pool.redis, resolved);
+  const sessions = new Sessions(needPool('koaSessionStore', pool).redis, resolved);
   // What an app of koa-session calls `cookie` in its session is its own matter, and no cookie.
   const ttlMs = (session: object): number =>
     1000 * (typeof resolved.ttl === 'function' ? resolved.ttl(session as never) : resolved.ttl);

@@ -3,6 +3,7 @@ import { invalidOption } from '../../api/errors.ts';
 import type { RedisPool } from '../../api/redis-pool.ts';
 import { checkKeys } from '../../api/spelling.ts';
 import { keysOf } from './keys-of.ts';
+import { needPool } from './session-options.ts';
 
 /** As much of node-redis' client as connect-redis 9 and 10 call. */
 export interface NodeRedisView {
@@ -54,7 +55,8 @@ const OF_SCAN = ['cursor', 'MATCH', 'COUNT', 'TYPE'];
  * The pool, for connect-redis 9 and 10, which speak to node-redis only. An object of its own: those that take either
  * client look at its methods, and one that has both dialects' is mistaken.
  */
-export function nodeRedisView({ redis }: RedisPool): NodeRedisView {
+export function nodeRedisView(pool: RedisPool): NodeRedisView {
+  const { redis } = needPool('nodeRedisView', pool);
   const send = redis as unknown as Record<'set' | 'expire', (...args: unknown[]) => Promise<never>>;
   return {
     get: (key) => redis.get(key),

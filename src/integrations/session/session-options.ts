@@ -1,4 +1,8 @@
+import { invalidOption } from '../../api/errors.ts';
 import { checkRule, countFrom, type Rule, truth } from '../../api/options.ts';
+import { inOurWords } from '../../api/other-words.ts';
+import { kindOf } from '../../api/plain.ts';
+import type { RedisPool } from '../../api/redis-pool.ts';
 import { checkKeys } from '../../api/spelling.ts';
 
 /** As much of a session as a store looks at. */
@@ -81,7 +85,7 @@ export function resolveSessionOptions(
   given: SessionOptions,
   known: readonly string[],
 ): ResolvedSessionOptions {
-  checkKeys('option', given, known, known.includes('pool') ? otherWords : undefined);
+  checkKeys('option', given, known, known.includes('pool') ? forPool : forArgument);
   const options: Record<string, unknown> = { ...DEFAULTS };
   for (const [option, rule] of Object.entries(RULES)) {
     const value = given[option as keyof SessionOptions];
@@ -92,8 +96,27 @@ export function resolveSessionOptions(
   return Object.freeze(options) as unknown as ResolvedSessionOptions;
 }
 
-/** Other stores are given a client, or where Redis is. */
-function otherWords(name: string): string | undefined {
-  if (!/^(client|redis|redisClient|ur[il]|host|port|socket)$/i.test(name)) return undefined;
-  return ': a store takes `pool`, which is a pool, or what to make one of: a URL, or its options';
+const hints =
+  (pool: string) =>
+  (name: string, all: readonly string[]): string | undefined => {
+    if (/^(max_?age|expires?|expiration)$/i.test(name)) return ', did you mean `ttl`?';
+    if (/^key_?prefix$/i.test(name)) return ', did you mean `prefix`?';
+    return /^(client|redis|redisClient|pool)$/i.test(name) || inOurWords(name, all) ? pool : undefined;
+  };
+
+/** Other stores are given a client, or where Redis is; or what their pool is to be like. */
+const forPool = hints(
+  ': a store takes `pool`, which is a pool, or what to make one of: a URL, or its options',
+);
+const forArgument = hints(': the pool comes first, as in `koaSessionStore(pool, options)`');
+
+/** Whether something is a pool, or a mock of one. */
+export function isPool(given: unknown): given is RedisPool {
+  return typeof given === 'object' && given !== null && 'acquire' in given && 'redis' in given;
+}
+
+/** The pool that `what` is given; throws `POOL_INVALID_OPTION` if that is something else. */
+export function needPool(what: string, given: unknown): RedisPool {
+  if (isPool(given)) return given;
+  throw invalidOption(`${what}() takes a pool, as \`new Pool()\` makes one; got ${kindOf(given)}`);
 }

@@ -9,6 +9,7 @@ import { warnThrown } from '../../util/warn.ts';
 import { ExpressSessions, type SessionRequest } from './express-sessions.ts';
 import { FailOpen } from './fail-open.ts';
 import {
+  isPool,
   resolveSessionOptions,
   SESSION_OPTIONS,
   type SessionOptions,
@@ -202,10 +203,7 @@ function ownPool(given: unknown): Pool {
   if (typeof given === 'string') return new Pool(given);
   const options = typeof given === 'object' && given !== null && !('sendCommand' in given);
   if (options) return new Pool(given);
-  const got = typeof given === 'object' ? 'a client: `new Pool()` makes its own' : inspect(given);
+  const got =
+    typeof given === 'object' && given !== null ? 'a client: `new Pool()` makes its own' : inspect(given);
   throw invalidOption(`option pool must be a pool, its options or a URL, got ${got}`);
-}
-
-function isPool(given: unknown): given is RedisPool {
-  return typeof given === 'object' && given !== null && 'acquire' in given && 'redis' in given;
 }
