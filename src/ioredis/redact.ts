@@ -76,11 +76,7 @@ export class Censor {
     this.#secrets = [...found]
       .filter((secret) => secret !== '' && secret !== 'default')
       .sort((a, b) => b.length - a.length)
-      .map((secret) => ({
-        chars: [...secret].map(formsOf),
-        letters: /^[a-z]*/i.exec(secret)?.[0].length ?? 0,
-        word: secret.length < 4 || (secret.length < TELLING && /^([a-z]+|\d+)$/i.test(secret)),
-      }));
+      .map(describe);
   }
 
   /** For people and logs: without secrets and control characters, and not too long. */
@@ -99,6 +95,12 @@ export class Censor {
     }
     return clean;
   }
+}
+
+function describe(secret: string): Secret {
+  const word = secret.length < 4 || (secret.length < TELLING && /^([a-z]+|\d+)$/i.test(secret));
+  const letters = /^[a-z]*/i.exec(secret)?.[0].length ?? 0;
+  return { chars: [...secret].map((char) => formsOf(char, !word)), letters, word };
 }
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for, and those that turn the direction.
@@ -134,11 +136,11 @@ function endOf(text: string, at: number, { chars, letters }: Secret): number {
 
 const isLetter = (char: string | undefined): boolean => char !== undefined && /[\p{L}\p{N}_]/u.test(char);
 
-/** A character as it may be written: in a URL, in JSON, and by a server that has no line breaks in its errors. */
-function formsOf(char: string): string[] {
+/** A character as it may be written: in a URL, in capitals or not, in JSON, and by a server that has no line breaks in its errors. */
+function formsOf(char: string, anyCase: boolean): string[] {
   const bytes = [...Buffer.from(char)].map((byte) => `%${byte.toString(16).padStart(2, '0')}`).join('');
   const json = JSON.stringify(char).slice(1, -1);
-  const more = char <= ' ' ? [' ', '+'] : [];
+  const more = char <= ' ' ? [' ', '+'] : anyCase ? [char.toLowerCase(), char.toUpperCase()] : [];
   return [bytes.toUpperCase(), bytes, json, `\\${char}`, char, ...more];
 }
 

@@ -284,6 +284,13 @@ test("what Node says of a socket stays, too, but not the host that it looked for
   expect(said('getaddrinfo ENOTFOUND w0rd', 'w0rd')).toBe('getaddrinfo ENOTFOUND ***');
 });
 
+test('a secret is known in capitals and in small letters, but for what looks like any word', () => {
+  const censor = new Censor([{ password: "S3cr3t P@ss/é'", username: 'redis' }]);
+  expect(censor.tidy("no S3CR3T P@SS/É' here")).toBe('no *** here');
+  expect(censor.tidy("no s3cr3t%20p%40ss%2f%c3%a9' here")).toBe('no *** here');
+  expect(censor.tidy('Redis says: no redis')).toBe('Redis says: no ***');
+});
+
 test('a censor knows a secret by its first characters, by its escapes, and by the lines of a key', () => {
   const censor = new Censor([
     { password: 'line one\nü%"', tls: { key: `BEGIN\n${'abcdefgh'.repeat(3)}\nEND` } },
