@@ -32,7 +32,7 @@ type Words = (name: string, all: readonly string[]) => string | undefined;
 /** Refuses a name that is not `known`, and says which one was meant; throws `POOL_INVALID_OPTION`. */
 export function checkKeys(what: string, given: object, known: readonly string[], words?: Words): void {
   if (typeof given !== 'object' || given === null) {
-    throw invalidOption(`${what}s must be an object, got ${inspect(given)}`);
+    throw invalidOption(`${what.replace(/^\w+/, '$&s')} must be an object, got ${inspect(given)}`);
   }
   for (const name of Object.keys(given)) {
     if (known.includes(name)) continue;

@@ -129,3 +129,10 @@ test('a keyPrefix is put before its keys', async () => {
   await nodeRedisView(pool).set('a', 'value', { EX: 60, NX: true });
   expect(await server.observer.ttl('app:a')).toBeGreaterThan(50);
 });
+
+test('options of set that are no object are refused in words that can be read', async () => {
+  const view = nodeRedisView(server.pool());
+  await expect(view.set('k', 'v', 'EX' as never)).rejects.toThrow(
+    /^options of set must be an object, got 'EX'$/,
+  );
+});
