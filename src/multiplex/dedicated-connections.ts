@@ -10,6 +10,7 @@ import { blocksForMs } from '../ioredis/command-kinds.ts';
 import { rejectSafely } from '../ioredis/internals.ts';
 import { handOver } from '../ioredis/watched-command.ts';
 import type { LeaseManager } from '../lease/lease-manager.ts';
+import { MOST_QUARTERS } from './timeouts.ts';
 
 /** Commands that go together, over a connection that is theirs until all are answered. */
 class Errand {
@@ -168,15 +169,16 @@ export class DedicatedConnections {
   #watch(errand: Errand): void {
     const next = errand.commands[errand.answered];
     if (next === undefined) return;
-    this.#lookIn(errand, this.#context.options.replyTimeoutMs + blocksForMs(next.name, next.args));
+    const ms = this.#context.options.replyTimeoutMs + blocksForMs(next.name, next.args);
+    this.#lookIn(errand, ms, this.#context.deps.clock.now() + ms);
   }
 
-  #lookIn(errand: Errand, ms: number): void {
+  #lookIn(errand: Errand, ms: number, heardAfter: number, more = MOST_QUARTERS): void {
     const { deps, options } = this.#context;
-    const due = deps.clock.now() + ms;
     errand.cancel = deps.clock.after(ms, () => {
       // As for lanes: what has come just now, after a block, may be the beginning.
-      if (errand.heardAt > due) this.#lookIn(errand, options.replyTimeoutMs / 4);
+      const talking = more > 0 && errand.heardAt > heardAfter;
+      if (talking) this.#lookIn(errand, options.replyTimeoutMs / 4, deps.clock.now(), more - 1);
       else this.#giveUp(errand);
     });
   }

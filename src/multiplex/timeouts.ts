@@ -12,6 +12,9 @@ export interface OverdueOwner {
   silent(lane: Lane): void;
 }
 
+/** So often a reply that goes on coming after a block is given a quarter of replyTimeoutMs more. */
+export const MOST_QUARTERS = 4;
+
 /** Watches over the time of multiplexed commands, with a timer for all until they have a lane, and one for the replies. */
 export class CommandTimeouts {
   readonly #context: PoolContext;
@@ -35,7 +38,8 @@ export class CommandTimeouts {
     if (this.#cancelQueued === undefined) this.#watchQueue(now);
     if (this.#cancelSent === undefined) {
       const since = this.#lanes.map(({ waitingSince }) => waitingSince);
-      this.#watchLanes(now, delay(now, since, this.#context.options.replyTimeoutMs));
+      const ms = delay(now, since, this.#context.options.replyTimeoutMs);
+      this.#watchLanes(ms, now + ms);
     }
   }
 
@@ -46,9 +50,10 @@ export class CommandTimeouts {
     this.#cancelQueued = deadline(deps.clock, ms, () => this.#lookAtQueue(), 'background');
   }
 
-  #watchLanes(now: number, ms: number): void {
+  /** In `ms`; a lane that was heard after `heardAfter` may be given a quarter more, `more` times. */
+  #watchLanes(ms: number, heardAfter: number, more = MOST_QUARTERS): void {
     const { clock } = this.#context.deps;
-    this.#cancelSent = clock.after(ms, () => this.#lookAtLanes(now + ms), 'background');
+    this.#cancelSent = clock.after(ms, () => this.#lookAtLanes(heardAfter, more), 'background');
   }
 
   stop(): void {
@@ -71,8 +76,7 @@ export class CommandTimeouts {
     this.#goOn(now);
   }
 
-  /** `due`: when it was to look. */
-  #lookAtLanes(due: number): void {
+  #lookAtLanes(heardAfter: number, more: number): void {
     const { deps, options } = this.#context;
     const { replyTimeoutMs } = options;
     const now = deps.clock.now();
@@ -81,10 +85,10 @@ export class CommandTimeouts {
     for (const lane of [...this.#lanes]) {
       if (lane.waitingSince + replyTimeoutMs > now) continue;
       // What has come just now, after a block, may be the beginning: the server could send no more than the kernel takes.
-      if (lane.heardAt > due) talking = true;
+      if (more > 0 && lane.heardAt > heardAfter) talking = true;
       else this.#owner.silent(lane);
     }
-    if (talking) this.#watchLanes(now, replyTimeoutMs / 4);
+    if (talking) this.#watchLanes(replyTimeoutMs / 4, now, more - 1);
     this.#goOn(now);
   }
 

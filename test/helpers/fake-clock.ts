@@ -75,10 +75,10 @@ export class FakeClock implements Clock {
    * Blocks the event loop for `ms`, or freezes the process: timers fire late, after all that `arrives` has brought
    * meanwhile was read, and what follows from it is done.
    */
-  async block(ms: number, arrives: () => void): Promise<void> {
+  async block(ms: number, arrives: () => void | Promise<void>): Promise<void> {
     this.#now += ms;
     for (const timer of this.#timers) if (timer.fair) timer.at += ms;
-    arrives();
+    await arrives();
     await settled();
     await this.advance(0);
   }

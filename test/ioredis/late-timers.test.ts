@@ -1,6 +1,9 @@
+import type { Redis } from 'ioredis';
 import { expect, onTestFinished, test } from 'vitest';
 import { Child } from '../helpers/child.ts';
-import { poolErrorOf, until, useServer } from '../helpers/redis.ts';
+import { FakeClock } from '../helpers/fake-clock.ts';
+import { Middle } from '../helpers/middle.ts';
+import { newClient, poolErrorOf, until, useServer } from '../helpers/redis.ts';
 
 const server = useServer();
 
@@ -54,6 +57,52 @@ test('so is one of many reads over a connection of its own', async () => {
   const lengths = (await replies).map((one) => ((one as unknown[])[1] as Buffer | undefined)?.length);
   expect(lengths).toEqual([size, size, size, undefined]);
   expect(pool.stats().closed.destroyed).toBe(0);
+});
+
+test.each([
+  ['a lane', (redis: Redis) => redis.get('large')],
+  ['a connection of its own', (redis: Redis) => redis.pipeline().get('large').call('NOBODY.KNOWS').exec()],
+])('a reply over %s that goes on coming after a block is waited for, and not for ever', async (_, ask) => {
+  for (const pieces of [4, 5]) {
+    const clock = new FakeClock();
+    const middle = await Middle.to(server.port);
+    let client: Redis | undefined;
+    const createClient = (options: object): Redis => {
+      client = newClient(options);
+      return client;
+    };
+    const pool = server.pool({ redis: middle.url, createClient, replyTimeoutMs: 1000, maxLanes: 1 }, clock);
+    await server.observer.set('large', 'x'.repeat(100));
+    await pool.use((lease) => lease.ping());
+    const held: Buffer[] = [];
+    middle.change = (bytes) => {
+      held.push(bytes);
+      return Buffer.alloc(0);
+    };
+    const reply = Promise.resolve(ask(pool.redis)).catch((error: { code?: string }) => error.code);
+    await until('the server has answered', () => Buffer.concat(held).length > 100);
+    const bytes = Buffer.concat(held).toString('latin1');
+    let at = 0;
+    const read = (): number => Number(Reflect.get(client?.stream ?? {}, 'bytesRead'));
+    const piece = async (to = at + 10): Promise<void> => {
+      const all = read() + Math.min(to, bytes.length) - at;
+      middle.say(bytes.slice(at, to));
+      at = to;
+      await until('it is read', () => read() >= all);
+    };
+    await clock.block(1500, piece);
+    for (let i = 1; i < pieces; i++) {
+      await clock.advance(10);
+      await piece();
+      await clock.advance(240);
+    }
+    if (pieces > 4) {
+      expect(JSON.stringify(await reply)).toContain('POOL_CONNECTION_LOST');
+    } else {
+      await piece(bytes.length);
+      expect(JSON.stringify(await reply)).toContain('x'.repeat(100));
+    }
+  }
 });
 
 test('a dial gets a fair rest of its time when the event loop was blocked, whatever it still has to ask', async () => {
