@@ -10,7 +10,7 @@ import { createClient, createClientPool } from 'redis';
 import { Pool } from '../../dist/index.js';
 import { IdealClient } from './ideal.js';
 
-const { Pool: CommonJsPool } = createRequire(import.meta.url)('../dist/index.cjs');
+const { Pool: CommonJsPool } = createRequire(import.meta.url)('../../dist/index.cjs');
 
 /**
  * @typedef {object} Target
