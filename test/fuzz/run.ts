@@ -59,7 +59,9 @@ async function start(redis: Surface, way: Way, name: string, args: unknown[]): P
       void (redis[name] as Call).call(redis, ...args, done);
     });
   }
-  if (way === 'script') return (redis['fuzzed'] as Call).call(redis, ...keysAmong(args), name, ...args);
+  // Its keys are among the arguments too, where no prefix comes before them.
+  if (way === 'script' && !(redis as unknown as Redis).options.keyPrefix)
+    return (redis['fuzzed'] as Call).call(redis, ...keysAmong(args), name, ...args);
   if (way === 'command')
     return sendCommand.call(redis, new Command(name, args as never, { replyEncoding: 'utf8' }));
   if (way === 'upper' || way === 'callUpper') return call.call(redis, name.toUpperCase(), ...args);
