@@ -1,5 +1,4 @@
-import { once } from 'node:events';
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { connect } from 'node:net';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as turn } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
@@ -7,27 +6,11 @@ import { expect, onTestFinished, test } from 'vitest';
 import { type ClientOptions, Pool } from '../../src/index.ts';
 import { FakeClock } from '../helpers/fake-clock.ts';
 import { causeOf, newClient, poolErrorOf, testPool, until, useServer } from '../helpers/redis.ts';
-
-/** A server that does to a connection what `greet` does, until the test is over. */
-async function strange(greet: (socket: Socket) => void): Promise<{ url: string; sockets: Set<Socket> }> {
-  const sockets = new Set<Socket>();
-  const server = createServer((socket) => {
-    sockets.add(socket);
-    socket.on('error', () => {}).once('close', () => sockets.delete(socket));
-    greet(socket);
-  });
-  server.listen(0, '127.0.0.1');
-  onTestFinished(() => {
-    for (const socket of sockets) socket.destroy();
-    server.close();
-  });
-  await once(server, 'listening');
-  return { url: `redis://127.0.0.1:${(server.address() as AddressInfo).port}`, sockets };
-}
+import { tcpServer } from '../helpers/tcp-server.ts';
 
 test('a server that accepts and stays silent is given up in time, and its socket closed', async () => {
   let heard = false;
-  const { url, sockets } = await strange((socket) =>
+  const { url, sockets } = await tcpServer((socket) =>
     socket.once('data', () => {
       heard = true;
     }),
@@ -46,26 +29,26 @@ test('a server that accepts and stays silent is given up in time, and its socket
 });
 
 test('a server that never reads nor closes is cut off half a second later', async () => {
-  const { url, sockets } = await strange((socket) => socket.pause());
+  const { url, sockets } = await tcpServer((socket) => socket.pause());
   await causeOf({ redis: url, connectTimeoutMs: 100 });
   for (const socket of sockets) socket.resume(); // to see the end
   await until('the socket is closed', () => sockets.size === 0);
 });
 
 test('a server that closes at once: the cause says so', async () => {
-  const { url } = await strange((socket) => socket.end());
+  const { url } = await tcpServer((socket) => socket.end());
   const cause = await causeOf({ redis: url });
   expect(cause.message).toMatch(/the server closed the connection before it was ready|ECONNRESET|EPIPE/);
 });
 
 test('a server that resets at once: the cause says so', async () => {
-  const { url } = await strange((socket) => socket.resetAndDestroy());
+  const { url } = await tcpServer((socket) => socket.resetAndDestroy());
   const cause = await causeOf({ redis: url });
   expect(cause.message).toMatch(/the server closed the connection before it was ready|ECONNRESET|EPIPE/);
 });
 
 test('a server that answers in another language: the cause is the parser error', async () => {
-  const { url } = await strange((socket) => socket.resume().write('HTTP/1.1 400 Bad Request\r\n\r\n'));
+  const { url } = await tcpServer((socket) => socket.resume().write('HTTP/1.1 400 Bad Request\r\n\r\n'));
   const cause = await causeOf({ redis: url, connectTimeoutMs: 20_000 });
   expect(cause.message).toMatch(/protocol error|unexpected|unknown|invalid/i);
 });
@@ -127,7 +110,7 @@ test('a server that is loading its data: LOADING, once the time for a dial is ov
 
 test('LOADING is seen though the server says it in pieces, as it does over a real network', async () => {
   await reload();
-  const { url } = await strange((socket) => {
+  const { url } = await tcpServer((socket) => {
     const upstream = connect(loading.port, '127.0.0.1');
     socket.setNoDelay().once('close', () => upstream.destroy());
     socket.pipe(upstream);
