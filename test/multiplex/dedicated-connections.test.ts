@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis';
 import { expect, onTestFinished, test } from 'vitest';
 import type { Pool } from '../../src/index.ts';
+import { FakeClock } from '../helpers/fake-clock.ts';
 import { poolErrorOf, until, useServer } from '../helpers/redis.ts';
 
 const server = useServer(['--rename-command', 'STRLEN', 'X.STRLEN']);
@@ -59,11 +60,12 @@ test('a blocking command ends at its own time-out plus replyTimeoutMs', async ()
 });
 
 test('one that blocks for ever has no limit', async () => {
-  const pool = server.pool({ replyTimeoutMs: 20 });
+  const clock = new FakeClock();
+  const pool = server.pool({ replyTimeoutMs: 1000 }, clock);
   const blocked = pool.redis.blpop('jobs', 0);
   await until('it blocks', async () => (await server.info('blocked_clients')) === 1);
   for (let i = 0; i < 20; i++) expect(await pool.redis.call('X.STRLEN', 'k')).toBe(0);
-  await new Promise((resolve) => setTimeout(resolve, 60));
+  await clock.advance(60_000);
   await pool.redis.rpush('jobs', 'x');
   expect(await blocked).toEqual(['jobs', 'x']);
 });
