@@ -20,7 +20,7 @@ const WRITERS: Touch = { reads: true, keys: [], scope: 'writers' };
 const ALL: Touch = { reads: false, keys: [], scope: 'all' };
 
 /** Commands with one key, their first argument, whatever else they have; and whether they only read. */
-const plain = new Map<string, boolean | undefined>();
+const oneKeyFirst = new Map<string, boolean | undefined>();
 
 /** What a command, or a group of them, touches. */
 export function touchOf(unit: Command | CommandGroup): Touch {
@@ -38,14 +38,15 @@ export function touchOf(unit: Command | CommandGroup): Touch {
 }
 
 function touchOfOne({ name, args }: Command): Touch {
-  const reads = plain.get(name);
+  const reads = oneKeyFirst.get(name);
   if (reads !== undefined && args.length > 0) return { reads, keys: [textOf(args[0])], scope: 'keys' };
   const lower = name.toLowerCase();
   if (lower !== name) return touchOfOne({ name: lower, args } as Command);
   if (KEYLESS.has(name)) return WRITERS;
   if (FRAME.has(name)) return NOTHING;
   if (!isListed(name)) return ALL;
-  if (!plain.has(name)) plain.set(name, isPlain(name) ? isReadOnly(name, args) : undefined);
+  if (!oneKeyFirst.has(name))
+    oneKeyFirst.set(name, hasOneKeyFirst(name) ? isReadOnly(name, args) : undefined);
   const keys = keysOf(name, args);
   if (keys.length > 0) return { reads: isReadOnly(name, args), keys, scope: 'keys' };
   return isReadOnly(name, args) ? WRITERS : ALL;
@@ -59,7 +60,7 @@ function keysOf(name: string, args: readonly unknown[]): string[] {
     .map((index) => textOf(args[index]));
 }
 
-function isPlain(name: string): boolean {
+function hasOneKeyFirst(name: string): boolean {
   if (hasFlag(name, 'movablekeys')) return false;
   return [1, 2, 9].every((length) => String(getKeyIndexes(name, Array(length).fill('x'))) === '0');
 }

@@ -135,7 +135,7 @@ export class Sessions {
     const made: unknown = await serializer.stringify(session);
     if (typeof made !== 'string' && !(made instanceof Uint8Array)) {
       throw new TypeError(
-        `the serializer must make a string or a Buffer of a session, and made ${kindOf(made)}`,
+        `the serializer must make a string or a Buffer of a session, and made ${classOf(made)}`,
       );
     }
     const length = Buffer.byteLength(made);
@@ -166,6 +166,6 @@ function nameOf(error: unknown): string {
   return error instanceof Error ? error.name : typeof error;
 }
 
-function kindOf(value: unknown): string {
+function classOf(value: unknown): string {
   return typeof value === 'object' ? (value?.constructor?.name ?? String(value)) : typeof value;
 }
