@@ -92,10 +92,11 @@ export class Pool implements RedisPool {
 
   acquire(options?: AcquireOptions): Promise<Lease> {
     const stack = this.#lending.leaks.stack(this.acquire);
+    const waits = this.#context.events.contextWanted ? bindAsyncContext : undefined;
     return new Promise((resolve, failed) => {
       const served = (slot: PoolSlot, waitedMs: number): void =>
         resolve(this.#lending.create(slot, waitedMs, stack));
-      this.#connections.acquire(options, bindAsyncContext({ served, failed }, this.#context.events));
+      this.#connections.acquire(options, { served, failed, waits });
     });
   }
 

@@ -109,7 +109,7 @@ const MAKERS = ['integrations/mock/mock-pool.ts -> pool.ts', 'integrations/sessi
 
 /** Deciders: synchronous, without I/O, timers or chance; `now` is a parameter. */
 const PURE = new Set([
-  ...['core/backoff.ts', 'core/expiry.ts', 'core/slot.ts', 'util/list.ts'],
+  ...['core/backoff.ts', 'core/slot.ts', 'util/list.ts'],
   ...['ioredis/capacity.ts', 'ioredis/reply-reader.ts', 'ioredis/taint.ts'],
   ...['multiplex/lane-choice.ts', 'multiplex/lane-meter.ts', 'multiplex/large-replies.ts'],
   'multiplex/command-order.ts',

@@ -4,9 +4,9 @@ import { Condition } from '../util/condition.ts';
 import { readAcquireOptions } from './acquire-options.ts';
 import type { PoolContext, PoolSlot } from './context.ts';
 import { Dialer } from './dialer.ts';
-import { whyExpired } from './expiry.ts';
 import { IdleConnections } from './idle-connections.ts';
 import { Shutdown } from './shutdown.ts';
+import { whyExpired } from './slot.ts';
 import { type LaneLoad, takeSnapshot } from './stats.ts';
 import { Validator, type Verdict } from './validator.ts';
 import { type AcquireRequest, type Waiter, WaitQueue } from './wait-queue.ts';
@@ -30,10 +30,10 @@ export class ConnectionPool {
   readonly #dialer: Dialer;
   readonly #idle: IdleConnections;
   readonly #validator: Validator;
-  /** As many are open as `ready()` promises. */
-  readonly #ready: Condition;
-  /** A connection is idle, for someone who wants to ask Redis something over it. */
-  readonly #oneIdle: Condition;
+  /** As many are open as `ready()` promises; there only while somebody waits for it. */
+  #ready: Condition | undefined;
+  /** A connection is idle, for someone who wants to ask Redis something over it; there only while somebody waits. */
+  #oneIdle: Condition | undefined;
   /** Suspects that are being validated, for nobody in particular. */
   #suspects = 0;
   /** Somebody looks at `status`, and asks for no connection. */
@@ -44,7 +44,7 @@ export class ConnectionPool {
   readonly #now: () => number;
 
   constructor(context: PoolContext, onWaiting: (waiting: number) => void) {
-    const { options, deps, slots } = context;
+    const { options, deps } = context;
     this.#context = context;
     this.#onWaiting = onWaiting;
     this.#now = () => deps.clock.now();
@@ -61,11 +61,6 @@ export class ConnectionPool {
       if (this.#waiters.length === 0) this.#dialMore();
       return context.errors.gaveUp(waiter, why);
     });
-    this.#ready = new Condition(deps.clock, () => {
-      const { openCount, count, maxActive } = slots;
-      return openCount > 0 && this.#idle.length >= Math.min(options.minIdle, maxActive - count.inUse);
-    });
-    this.#oneIdle = new Condition(deps.clock, () => this.#idle.length > 0);
     // In a moment, so that listeners added right after the pool was made hear of it too.
     if (options.minIdle > 0) void Promise.resolve().then(() => this.#dialMore());
   }
@@ -166,6 +161,13 @@ export class ConnectionPool {
     if (unreachable) throw errors.connectFailed(unreachable);
     const { acquireTimeoutMs: timeoutMs } = options;
     const since = deps.clock.now();
+    this.#ready ??= new Condition(
+      deps.clock,
+      () => this.#isReady(),
+      () => {
+        this.#ready = undefined;
+      },
+    );
     const ready = this.#ready.wait(timeoutMs, () =>
       errors.gaveUp({ since, timeoutMs, signal: undefined }, 'timeout'),
     );
@@ -176,6 +178,13 @@ export class ConnectionPool {
 
   /** Resolves when a connection is idle; if need be, one is dialled that belongs to whoever is first in the queue. */
   oneIdle(): Promise<void> {
+    this.#oneIdle ??= new Condition(
+      this.#context.deps.clock,
+      () => this.#idle.length > 0,
+      () => {
+        this.#oneIdle = undefined;
+      },
+    );
     const idle = this.#oneIdle.wait(Number.POSITIVE_INFINITY, () => undefined);
     this.#dialMore();
     return idle;
@@ -212,7 +221,7 @@ export class ConnectionPool {
     // A listener may have closed the pool, when an expired connection was found and closed.
     if (!slot) this.#refuseIfClosed();
     let waiter: Waiter<PoolSlot> | undefined;
-    if (slot && !this.#validator.isDue(slot)) {
+    if (slot && !this.#isCheckDue(slot)) {
       request.served(slot, 0);
     } else if (slot) {
       waiter = this.#waiters.add(request, limits.timeoutMs, limits.signal);
@@ -250,7 +259,7 @@ export class ConnectionPool {
       const slot = this.#idle.take(now);
       // Looked up only now: a listener may have ended a waiter when `take` closed an expired connection.
       const waiter = this.#waiters.first;
-      if (slot && waiter && this.#validator.isDue(slot)) void this.#validateFor(waiter, slot);
+      if (slot && waiter && this.#isCheckDue(slot)) void this.#validateFor(waiter, slot);
       else if (slot && waiter) this.#waiters.serve(waiter, slot);
       else if (slot) this.#idle.putBack(slot, slot.since - slot.idleMs);
       else break;
@@ -270,6 +279,13 @@ export class ConnectionPool {
       if (valid) this.release(slot);
       this.#processWaitQueue();
     }
+  }
+
+  /** Whether `slot`, just taken from the idle ones, must be validated before it is lent. A fresh one needs none. */
+  #isCheckDue({ idleMs, uses }: PoolSlot): boolean {
+    const { checkAfterIdleMs, testOnBorrow } = this.#context.options;
+    // The user's own test is for what somebody has used; so an acquire ends, even if the test always fails.
+    return idleMs >= checkAfterIdleMs || (uses > 0 && testOnBorrow !== undefined);
   }
 
   /** Whether `slot` may be lent; if not, it is closed. */
@@ -332,8 +348,8 @@ export class ConnectionPool {
     const { errors } = this.#context;
     const failed = (): Error => errors.connectFailed(cause);
     const { first } = this.#waiters;
-    this.#ready.reject(failed);
-    this.#oneIdle.reject(failed);
+    this.#ready?.reject(failed);
+    this.#oneIdle?.reject(failed);
     if (!this.#dialer.hasOpen) this.#waiters.failAll(failed);
     else if (first) this.#waiters.fail(first, failed());
     this.#dialMore();
@@ -360,9 +376,16 @@ export class ConnectionPool {
     this.#idle.trim();
   }
 
+  #isReady(): boolean {
+    const { openCount, count, maxActive } = this.#context.slots;
+    return (
+      openCount > 0 && this.#idle.length >= Math.min(this.#context.options.minIdle, maxActive - count.inUse)
+    );
+  }
+
   #notify(): void {
-    this.#ready.notify();
-    this.#oneIdle.notify();
+    this.#ready?.notify();
+    this.#oneIdle?.notify();
   }
 
   /** Why a connection must neither be lent nor kept, however young it is. */
@@ -383,7 +406,7 @@ export class ConnectionPool {
     while (slots.count.connecting < Math.min(this.#wantedDials(), most) && slots.total < options.maxActive) {
       const { delay } = this.#dialer;
       if (delay > 0) {
-        const urgent = this.#waiters.length > 0 || this.#ready.awaited;
+        const urgent = this.#waiters.length > 0 || this.#ready !== undefined;
         this.#dialer.retryAfter(delay, () => this.#dialMore(), urgent ? undefined : 'background');
         return;
       }
@@ -401,8 +424,8 @@ export class ConnectionPool {
   /** How many are to be idle: `minIdle`, and one where somebody only wants to know whether Redis can be reached. */
   #wantedIdle(): number {
     const one =
-      this.#oneIdle.awaited ||
-      (this.#ready.awaited && this.#context.slots.openCount === 0) ||
+      this.#oneIdle !== undefined ||
+      (this.#ready !== undefined && this.#context.slots.openCount === 0) ||
       (this.#watched && this.#dialer.isFailing);
     return Math.max(this.#context.options.minIdle, one ? 1 : 0);
   }
@@ -415,8 +438,8 @@ export class ConnectionPool {
     const shutdown = new Shutdown(this.#context, this.#dialer);
     this.#shutdown = shutdown;
     this.#validator.stop();
-    this.#ready.reject(closed);
-    this.#oneIdle.reject(closed);
+    this.#ready?.reject(closed);
+    this.#oneIdle?.reject(closed);
     this.#waiters.failAll(closed, 'everyone');
     this.#idle.closeAll('poolClosed');
     for (const slot of slots.all) if (slot.state === 'connecting') this.#dialer.close(slot, 'poolClosed');

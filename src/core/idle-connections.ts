@@ -2,7 +2,7 @@ import type { CloseReason } from '../api/stats.ts';
 import { List } from '../util/list.ts';
 import { warnThrown } from '../util/warn.ts';
 import type { PoolContext, PoolSlot } from './context.ts';
-import { whyClose } from './expiry.ts';
+import { whyClose } from './slot.ts';
 
 /**
  * Idle connections, and the reaper over them. Last in, first out: those at the bottom can grow old, so that

@@ -34,18 +34,12 @@ export class Validator {
     this.#context = context;
   }
 
-  /** Whether `slot`, just taken from the idle ones, must be validated before it is lent. A fresh one needs none. */
-  isDue(slot: PoolSlot): boolean {
-    // Your own test is for what somebody has used; and so an acquire ends, even if it always fails.
-    return this.#isOld(slot) || (slot.uses > 0 && this.#context.options.testOnBorrow !== undefined);
-  }
-
   /** Never rejects, and never takes long. */
   async validate(slot: PoolSlot): Promise<Verdict> {
     const { connection } = slot;
     if (connection === undefined) return 'invalid';
     const { deps, options } = this.#context;
-    if (this.#isOld(slot)) {
+    if (slot.idleMs >= options.checkAfterIdleMs) {
       const answered = await deps.ping(connection, pingLimit(options)).then(
         () => true,
         () => false,
@@ -60,10 +54,6 @@ export class Validator {
   stop(): void {
     this.#stopped = true;
     for (const test of this.#tests) test.abort(new Error('the pool is closed'));
-  }
-
-  #isOld(slot: PoolSlot): boolean {
-    return slot.idleMs >= this.#context.options.checkAfterIdleMs;
   }
 
   async #passesOwnTest({ idleMs }: PoolSlot, { client }: Connection): Promise<boolean> {

@@ -8,7 +8,7 @@ export interface AcquireRequest<S> {
   served(slot: S, waitedMs: number): void;
   failed(error: unknown): void;
   /** It cannot be served at once. */
-  waits?(): void;
+  waits?: (() => void) | undefined;
 }
 
 /** A request that could not be served at once. */

@@ -4,7 +4,7 @@ import { DEFAULTS } from '../api/options.ts';
 import type { ConnectionPool } from '../core/connection-pool.ts';
 import { type PoolContext, type PoolSlot, whyLost } from '../core/context.ts';
 import type { Connection } from '../core/dependencies.ts';
-import { whyExpired } from '../core/expiry.ts';
+import { whyExpired } from '../core/slot.ts';
 import { bytesOf } from '../ioredis/bytes.ts';
 import { rejectSafely } from '../ioredis/internals.ts';
 import { Condition } from '../util/condition.ts';

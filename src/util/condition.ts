@@ -1,16 +1,18 @@
 import { type Clock, deadline } from './clock.ts';
 
-/** Something that is waited for: a promise for all who ask meanwhile, and nothing once it is settled. */
+/** Something that is waited for: one promise for all who ask before it is settled. */
 export class Condition {
   readonly #clock: Clock;
   readonly #met: () => boolean;
+  readonly #settled: () => void;
   #settle: ((error?: unknown) => void) | undefined;
   #promise: Promise<void> | undefined;
 
-  /** `met` says whether it has come. */
-  constructor(clock: Clock, met: () => boolean) {
+  /** `met` says whether it has come; `settled` is called when nobody waits any more. */
+  constructor(clock: Clock, met: () => boolean, settled: () => void = () => {}) {
     this.#clock = clock;
     this.#met = met;
+    this.#settled = settled;
   }
 
   /** Whether someone waits for it. */
@@ -26,6 +28,7 @@ export class Condition {
         this.#settle = undefined;
         this.#promise = undefined;
         cancel();
+        this.#settled();
         if (error === undefined) resolve();
         else reject(error);
       };
