@@ -4,7 +4,7 @@ import { Backoff, STOOD_MS } from './backoff.ts';
 import { type PoolContext, type PoolSlot, whyLost } from './context.ts';
 import type { Permits } from './permits.ts';
 
-/** For so long the permits may take to end; there is nothing to do then. Milliseconds. */
+/** For so long permits may take to come or to end when a slot or the pool is closed. Milliseconds. */
 const END_MS = 500;
 
 /** What the pool is told of its connections. */
@@ -118,15 +118,13 @@ export class Dialer {
     const { slots, events, deps } = this.#context;
     const slot = slots.open(deps.clock.now());
     this.#latest = slot.id;
-    const permit = this.#permits.acquire();
+    slot.permitAsked = this.#permits.acquire();
     if (events.count('connecting')) events.emit('connecting', { connectionId: slot.id });
-    permit
-      .then((permitted) => {
-        if (slot.state !== 'connecting') {
-          this.#permits.giveBack(permitted);
-          return undefined;
-        }
-        slot.permit = permitted;
+    slot.permitAsked
+      .then((permit) => {
+        if (slot.state === 'gone') this.#permits.giveBack(permit);
+        else slot.permit = permit;
+        if (slot.state !== 'connecting') return undefined; // closed meanwhile
         slot.connection = deps.connect({
           lost: (cause) => {
             this.#died(slot, cause);
@@ -203,10 +201,11 @@ export class Dialer {
     void this.#end(slot);
   }
 
-  /** A permit that has not come yet, or was refused, keeps no place: nothing was dialled. */
+  /** Its permit may still have to come, to be given back; one that does not, or was refused, keeps no place. */
   async #end(slot: PoolSlot): Promise<void> {
     const { slots, deps } = this.#context;
     await slot.connection?.close();
+    if (!slot.permit) await within(deps.clock, END_MS, slot.permitAsked).catch(() => {});
     if (slot.permit) this.#permits.giveBack(slot.permit);
     slots.move(slot, 'gone', deps.clock.now());
     this.#owner.gone();

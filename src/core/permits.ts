@@ -2,9 +2,8 @@
 export type Permit = object;
 
 /**
- * The seam to the engine that bounds. It hands out permits; a connection needs one from the start of its dial
- * until its socket is really closed. The pool asks only while there is spare capacity, so an engine need not
- * queue.
+ * A second count of connections, independent of the slots, which bound them. A connection has a permit from the start of
+ * its dial until its socket is really closed. One is asked for only while there is spare capacity.
  */
 export interface Permits {
   /** Permits that are out. */
@@ -13,6 +12,6 @@ export interface Permits {
   acquire(): Promise<Permit>;
   /** Gives a permit back; its place is free at once. */
   giveBack(permit: Permit): void;
-  /** Ends the engine, once all permits are back. */
+  /** Ends it, once all permits are back. */
   close(): Promise<void>;
 }

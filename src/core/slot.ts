@@ -29,6 +29,8 @@ export class Slot<C> implements Listed<Slot<C>> {
   judged = false;
   /** Its engine's permit, which it holds until its socket is gone. */
   permit: object | undefined;
+  /** What brings it. */
+  permitAsked: Promise<object> | undefined;
   /** When its connection became ready; before that, there is nothing to count or to lend. */
   connectedAt: number | undefined;
   /** When its life is over; it is closed when it is idle next. */
