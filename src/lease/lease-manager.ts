@@ -7,8 +7,7 @@ import type { PoolErrors } from '../core/pool-errors.ts';
 import { withoutSecrets } from '../ioredis/server-greeting.ts';
 import { Taint, undoFor } from '../ioredis/taint.ts';
 import { LeakDetector } from './leak-detector.ts';
-import type { LeaseOwner } from './lease.ts';
-import { leaseMaker } from './lease-class.ts';
+import { type LeaseOwner, leaseMaker } from './lease.ts';
 import { pendingReplies, resetConnection } from './reset-connection.ts';
 
 /** Hands out leases, and decides what a connection is worth that comes back. */
