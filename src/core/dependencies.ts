@@ -29,6 +29,8 @@ export interface Connection {
   readonly error?: Error | undefined;
   /** Whether a command sent now would reach the socket. */
   readonly alive: boolean;
+  /** Replies that it still owes; once `ready` has resolved. */
+  readonly pendingReplies: number;
   /** What comes over it, where there is a socket; once `ready` has resolved. */
   readonly intake?: Intake | undefined;
   /** Whether anything has come from the server since it was ready; `undefined` where that is not known. */

@@ -72,6 +72,10 @@ export class RedisConnection implements Connection {
     return client !== undefined && client.status === 'ready' && client.stream.writable;
   }
 
+  get pendingReplies(): number {
+    return this.client.commandQueue.length;
+  }
+
   get intake(): ReplyIntake | undefined {
     return this.#intake;
   }

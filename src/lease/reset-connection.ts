@@ -15,11 +15,6 @@ function hasBlockingCommand({ client }: Connection): boolean {
   return false;
 }
 
-/** Replies that a connection still owes. */
-export function pendingReplies({ client }: Connection): number {
-  return client.commandQueue.length;
-}
-
 /**
  * Sends what undoes a borrower's traces, and waits for it and for every reply that was still owed. Whether the
  * connection is clean afterwards.
@@ -36,7 +31,7 @@ export async function resetConnection(
   const answered = Promise.resolve(last?.promise).catch(() => {});
   try {
     await within(clock, SETTLE_MS, Promise.all([answered, ...undone]));
-    return connection.alive && pendingReplies(connection) === 0;
+    return connection.alive && connection.pendingReplies === 0;
   } catch {
     return false;
   }

@@ -81,6 +81,10 @@ export class FakeConnection implements Connection {
     return this.state === 'open';
   }
 
+  get pendingReplies(): number {
+    return this.client.commandQueue.length;
+  }
+
   get db(): number {
     return this.client.options.db ?? 0;
   }
