@@ -1,9 +1,9 @@
 import { AsyncResource } from 'node:async_hooks';
 import type { Command } from 'ioredis';
 import { another } from '../api/errors.ts';
-import { bytesOf } from '../ioredis/bytes.ts';
 import { kindOf } from '../ioredis/command-kinds.ts';
 import { rejectSafely } from '../ioredis/internals.ts';
+import { bytesOf } from '../ioredis/lean-command.ts';
 import { watchIn } from '../ioredis/watched-command.ts';
 
 /**

@@ -1,7 +1,7 @@
 import type { Command } from 'ioredis';
 import { another } from '../api/errors.ts';
-import { bytesOf } from '../ioredis/bytes.ts';
 import { rejectSafely } from '../ioredis/internals.ts';
+import { bytesOf } from '../ioredis/lean-command.ts';
 import { CommandGroup } from './command-group.ts';
 import type { QueueEntry } from './lane.ts';
 

@@ -1,6 +1,6 @@
 import { Command } from 'ioredis';
 import { expect, test } from 'vitest';
-import { bytesOf } from '../../src/ioredis/bytes.ts';
+import { bytesOf } from '../../src/ioredis/lean-command.ts';
 import { CommandGroup } from '../../src/multiplex/command-group.ts';
 import { CommandQueue } from '../../src/multiplex/command-queue.ts';
 
