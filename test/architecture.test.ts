@@ -111,8 +111,7 @@ const MAKERS = ['integrations/mock/mock-pool.ts -> pool.ts', 'integrations/sessi
 const PURE = new Set([
   ...['core/backoff.ts', 'core/slot.ts', 'util/list.ts'],
   ...['ioredis/capacity.ts', 'ioredis/reply-reader.ts', 'ioredis/taint.ts'],
-  ...['multiplex/lane-choice.ts', 'multiplex/lane-meter.ts', 'multiplex/large-replies.ts'],
-  'multiplex/command-order.ts',
+  ...['multiplex/command-order.ts', 'multiplex/lane-choice.ts', 'multiplex/lane-meter.ts'],
 ]);
 
 const layerOf = (path: string): number => LAYERS.indexOf(path.split('/')[0] ?? '');

@@ -5,7 +5,7 @@ import { Order, type Run, type Touch } from './command-order.ts';
 import { type Batch, type CommandQueue, commandsOf, weightOf } from './command-queue.ts';
 import type { Lane, QueueEntry } from './lane.ts';
 import { chooseLane } from './lane-choice.ts';
-import type { LargeReplies } from './large-replies.ts';
+import type { LargeReplies } from './lane-meter.ts';
 
 /** What is needed of the lanes. */
 export interface DispatchOwner {

@@ -1,5 +1,4 @@
-import type { LaneMeter } from './lane-meter.ts';
-import { LARGE } from './large-replies.ts';
+import { LARGE, type LaneMeter } from './lane-meter.ts';
 
 /** What decides over a lane. */
 export interface LaneLoad {

@@ -6,8 +6,7 @@ import { hasPlainOptions, isWrapped } from '../ioredis/tracing.ts';
 import { handOver, isUntold, isWatched } from '../ioredis/watched-command.ts';
 import type { Clock } from '../util/clock.ts';
 import { CommandGroup } from './command-group.ts';
-import { LaneMeter } from './lane-meter.ts';
-import type { LargeReplies } from './large-replies.ts';
+import { LaneMeter, type LargeReplies } from './lane-meter.ts';
 import { WriteBuffer } from './write-buffer.ts';
 
 /** What is sent in one piece. */

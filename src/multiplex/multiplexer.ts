@@ -14,7 +14,7 @@ import type { DedicatedConnections } from './dedicated-connections.ts';
 import { Dispatch, type DispatchOwner } from './dispatcher.ts';
 import { Lane } from './lane.ts';
 import { isFree } from './lane-choice.ts';
-import { LargeReplies } from './large-replies.ts';
+import { LargeReplies } from './lane-meter.ts';
 import { toResend } from './resend.ts';
 import { CommandTimeouts } from './timeouts.ts';
 

@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { chooseLane as choose, type LaneLoad, type Load, STALL_MS } from '../../src/multiplex/lane-choice.ts';
-import { LaneMeter } from '../../src/multiplex/lane-meter.ts';
-import { LARGE, LargeReplies } from '../../src/multiplex/large-replies.ts';
+import { LARGE, LaneMeter, LargeReplies } from '../../src/multiplex/lane-meter.ts';
 
 const LOAD: Load = { large: false, wary: false, maxLanes: 4 };
 const chooseLane = (lanes: LaneLoad[], now: number, load: Partial<Load> = {}) =>
