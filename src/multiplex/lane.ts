@@ -7,7 +7,6 @@ import { handOver, isUntold, isWatched } from '../ioredis/watched-command.ts';
 import type { Clock } from '../util/clock.ts';
 import { CommandGroup } from './command-group.ts';
 import { LaneMeter, type LargeReplies } from './lane-meter.ts';
-import { WriteBuffer } from './write-buffer.ts';
 
 /** What is sent in one piece. */
 export type QueueEntry = Command | CommandGroup;
@@ -47,7 +46,7 @@ export class Lane {
   /** All it has ever sent, and when, in order; what is answered is forgotten with the next write. */
   #sent = 0;
   #writes: { readonly upTo: number; readonly at: number }[] = [];
-  readonly #outbox: WriteBuffer;
+  readonly #buffer: WriteBuffer;
   /** Commands that were handed over, and did not go into ioredis' queue at once. */
   readonly #late = new Set<Command>();
   /** Someone wants to know when the socket has written all it was given. */
@@ -58,7 +57,7 @@ export class Lane {
     const { client, intake } = connection;
     this.#large = large;
     this.#client = client;
-    this.#outbox = new WriteBuffer(client);
+    this.#buffer = new WriteBuffer(client);
     this.#clock = clock;
     this.#answered = answered;
     this.#intake = intake?.inFront ? intake : undefined;
@@ -149,7 +148,7 @@ export class Lane {
     let next = from;
     for (let unit = units[next]; unit !== undefined; unit = units[++next]) {
       const { length } = commandQueue;
-      if (this.#outbox.gathered >= room) break;
+      if (this.#buffer.gathered >= room) break;
       if (!(unit instanceof CommandGroup)) {
         if (length >= most) break;
         this.#put(unit, undefined, direct);
@@ -160,7 +159,7 @@ export class Lane {
         else for (const command of unit.commands) this.#put(command, unit, false);
       }
     }
-    this.#outbox.flush();
+    this.#buffer.flush();
     if (this.#intake === undefined) this.#watchLast();
     this.#forgetAnswered();
     this.#sent += this.inFlight - before;
@@ -181,7 +180,7 @@ export class Lane {
     const client = this.#client;
     const watched = isWatched(command);
     if (!direct || (watched && isUntold(command))) {
-      this.#outbox.cork();
+      this.#buffer.cork();
       handOver(command, client);
       const last = client.commandQueue.peekBack() as unknown as InFlight;
       if (last?.command === command) Object.assign(last, { stream: group, watched: true });
@@ -191,7 +190,7 @@ export class Lane {
     try {
       const { condition, stream } = client;
       command.setReplyContext?.(condition);
-      this.#outbox.append(command.toWritable(stream));
+      this.#buffer.append(command.toWritable(stream));
       this.#push(command, group, watched);
     } catch (error) {
       rejectSafely(command, error); // it cannot be written, as a text that is too long
@@ -206,7 +205,7 @@ export class Lane {
         command.setReplyContext?.(condition);
         return command.toWritable(stream);
       });
-      for (const data of written) this.#outbox.append(data);
+      for (const data of written) this.#buffer.append(data);
     } catch (error) {
       group.refuse(error as Error);
       return;
@@ -272,4 +271,50 @@ export class Lane {
     }
     this.#answered(this);
   };
+}
+
+/** Text is written out when it is this long, long before a string cannot grow any more. */
+const MOST_TEXT = 1 << 20;
+
+/** What is gathered for a connection's next write. */
+class WriteBuffer {
+  readonly #client: Redis;
+  #text = '';
+  #corked = false;
+  /** How much was gathered since the last write; text by its length. */
+  gathered = 0;
+
+  constructor(client: Redis) {
+    this.#client = client;
+  }
+
+  append(data: string | Buffer): void {
+    this.gathered += data.length;
+    if (typeof data === 'string') {
+      this.#text += data;
+      if (this.#text.length < MOST_TEXT) return;
+    }
+    this.cork();
+    if (typeof data !== 'string') this.#client.stream.write(data);
+  }
+
+  /** Has what is written past it from now on go in the same write, behind what was gathered. */
+  cork(): void {
+    const { stream } = this.#client;
+    if (stream === undefined) return; // nothing is written, as in tests
+    if (!this.#corked) stream.cork();
+    this.#corked = true;
+    if (this.#text !== '') stream.write(this.#text);
+    this.#text = '';
+  }
+
+  flush(): void {
+    const text = this.#text;
+    this.#text = '';
+    this.gathered = 0;
+    if (text !== '') this.#client.stream.write(text);
+    if (!this.#corked) return;
+    this.#corked = false;
+    this.#client.stream.uncork();
+  }
 }
