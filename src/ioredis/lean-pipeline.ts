@@ -1,6 +1,6 @@
 import { type Command, Pipeline, Redis, type RedisOptions } from 'ioredis';
 import { asCallback, type NodeCallback } from '../util/callback.ts';
-import { isTracing } from './tracing.ts';
+import { isTracing } from './watched-command.ts';
 
 /** What a pipeline looks at on its client. */
 interface PipelineClient {
