@@ -1,19 +1,28 @@
-import type { Command } from 'ioredis';
 import type { ConnectionPool } from '../core/connection-pool.ts';
 import type { PoolContext } from '../core/context.ts';
 import type { PoolErrors } from '../core/pool-errors.ts';
-import { CommandGroup } from './command-group.ts';
 import type { Multiplexer } from './multiplexer.ts';
-import type { Backend, ClientView } from './shared-owner.ts';
 
 /** How often a connection is asked for that nobody but listeners waits for. */
 const WARM_AGAIN_MS = 1000;
 
-/** What `pool.redis` and its duplicates work on: where their commands go, and what they hear. */
-export class ClientBackend implements Backend {
+/** What a view, which is `pool.redis` or a duplicate of it, is told. */
+export interface ClientView {
+  /** A connection is open. */
+  connected(): void;
+  /** A dial failed. */
+  failed(error: Error): void;
+  /** Nobody can connect any more, though the dials do not fail: what they make dies. */
+  down(): void;
+  /** The pool is closed. */
+  ended(): void;
+}
+
+/** What `pool.redis` and its duplicates need of their pool, besides the multiplexer: its life, and what they hear of it. */
+export class ClientBackend {
+  readonly lanes: Multiplexer;
   readonly #context: PoolContext;
   readonly #connections: ConnectionPool;
-  readonly #lanes: Multiplexer;
   readonly #close: (graceMs?: number) => Promise<void>;
   /** A view that nobody holds any more goes, unless somebody listens on it. */
   readonly #views = new Set<WeakRef<ClientView>>();
@@ -30,40 +39,18 @@ export class ClientBackend implements Backend {
   ) {
     this.#context = context;
     this.#connections = parts.connections;
-    this.#lanes = parts.lanes;
+    this.lanes = parts.lanes;
     this.#close = close;
     this.#connections.keepTrying();
   }
 
+  /** There is but one connection, which a command that blocks must not have for itself. */
   get single(): boolean {
     return this.#context.options.maxActive === 1;
   }
 
-  get watched(): boolean {
-    return this.#lanes.watched;
-  }
-
   get status(): 'ready' | 'connecting' | 'end' {
     return this.#connections.status;
-  }
-
-  send(command: Command): void {
-    this.#lanes.send(command);
-  }
-
-  sendAlone(command: Command): void {
-    const group = new CommandGroup(undefined, false);
-    group.add(command);
-    this.sendGroup(group);
-    this.added(group);
-  }
-
-  sendGroup(group: CommandGroup): void {
-    this.#lanes.sendGroup(group);
-  }
-
-  added(group: CommandGroup): void {
-    this.#lanes.added(group);
   }
 
   get errors(): PoolErrors {
@@ -74,6 +61,7 @@ export class ClientBackend implements Backend {
     return this.#connections.ready();
   }
 
+  /** Someone listens for a connection: has one dialled, again and again until it is open. */
   warm(): void {
     if (this.#warming || this.status === 'end') return;
     this.#warming = true;
@@ -93,15 +81,18 @@ export class ClientBackend implements Backend {
     );
   }
 
+  /** Ends the pool as soon as it is idle. */
   async quit(): Promise<void> {
-    await this.#lanes.quiet();
+    await this.lanes.quiet();
     await this.#close();
   }
 
+  /** Ends the pool now. */
   disconnect(): void {
     void this.#close(0);
   }
 
+  /** Has `view` told of the pool's connections, as long as somebody holds it; returns what ends that. */
   attach(view: ClientView): () => void {
     this.#listen();
     const ref = new WeakRef(view);
@@ -110,6 +101,7 @@ export class ClientBackend implements Backend {
     return () => this.#views.delete(ref);
   }
 
+  /** Holds `view` while somebody listens on it, or lets go of it. */
   hold(view: ClientView, listened: boolean): void {
     if (listened) this.#listened.add(view);
     else this.#listened.delete(view);

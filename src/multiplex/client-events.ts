@@ -1,5 +1,5 @@
 import { warnThrown } from '../util/warn.ts';
-import type { Backend, ClientView } from './shared-owner.ts';
+import type { ClientBackend, ClientView } from './client-backend.ts';
 
 /** What it tells. */
 const TOLD = ['connect', 'ready', 'error', 'close', 'end'];
@@ -14,12 +14,12 @@ export class ClientEvents implements ClientView {
   /** The view was closed, or the pool. */
   over = false;
   readonly #emitter: NodeJS.EventEmitter;
-  readonly #owner: Backend;
+  readonly #owner: ClientBackend;
   readonly #detach: () => void;
   /** It was told that a connection is open. */
   #up = false;
 
-  constructor(emitter: NodeJS.EventEmitter, owner: Backend) {
+  constructor(emitter: NodeJS.EventEmitter, owner: ClientBackend) {
     this.#emitter = emitter;
     this.#owner = owner;
     this.#detach = owner.attach(this);

@@ -7,10 +7,11 @@ import { multiOf, pipelineOf } from '../ioredis/lean-pipeline.ts';
 import { withForcedEval } from '../ioredis/script-eval.ts';
 import { areWatched, watch } from '../ioredis/watched-command.ts';
 import { asCallback, type NodeCallback } from '../util/callback.ts';
+import type { ClientBackend } from './client-backend.ts';
 import { ClientEvents } from './client-events.ts';
 import { canUseLeanCommands, checkOverride, inertOptions, visibleOptions } from './client-options.ts';
 import { CommandGroup } from './command-group.ts';
-import type { Backend } from './shared-owner.ts';
+import type { Multiplexer } from './multiplexer.ts';
 
 /** As much of ioredis' client as is built upon; its own types vary from one major to the next. */
 interface Client extends NodeJS.EventEmitter {
@@ -37,7 +38,9 @@ const Base = Redis as unknown as new (options: RedisOptions) => Client;
 class PoolRedis extends Base {
   /** What views inherit from that want nothing but plain commands: methods that make them plainer than ioredis does. */
   static readonly #lean: object = Object.create(PoolRedis.prototype);
-  readonly #owner: Backend;
+  readonly #owner: ClientBackend;
+  /** Where its commands go. */
+  readonly #lanes: Multiplexer;
   readonly #given: RedisOptions;
   /** Ending it ends the pool; a duplicate ends alone. */
   readonly #first: boolean;
@@ -47,11 +50,12 @@ class PoolRedis extends Base {
   /** It was closed through itself, as a client is. */
   #closed = false;
 
-  constructor(given: RedisOptions, owner: Backend, first: boolean) {
+  constructor(given: RedisOptions, owner: ClientBackend, first: boolean) {
     super(inertOptions(given));
     Object.assign(this.options, visibleOptions(given)); // for those who look
     this.#given = given;
     this.#owner = owner;
+    this.#lanes = owner.lanes;
     this.#first = first;
     if (canUseLeanCommands(given)) Object.setPrototypeOf(this, PoolRedis.#lean);
     for (const [name, script] of Object.entries(given.scripts ?? {})) this.defineCommand(name, script);
@@ -74,7 +78,7 @@ class PoolRedis extends Base {
           if (called || this.sendCommand !== sendCommand || this.#watched) return full.apply(this, args);
           const command = new LeanCommand(name, args, encoding);
           if (this.#closed) command.reject(this.#endedError());
-          else if (!command.isSettled) this.#owner.send(command as unknown as Command);
+          else if (!command.isSettled) this.#lanes.send(command as unknown as Command);
           return command.promise;
         };
         Object.defineProperty(PoolRedis.#lean, method, { value, writable: true, configurable: true });
@@ -104,7 +108,7 @@ class PoolRedis extends Base {
 
   /** Somebody is to be told of each command. */
   get #watched(): boolean {
-    return this.#owner.watched || areWatched();
+    return this.#lanes.watched || areWatched();
   }
 
   override pipeline(commands?: unknown[][]): Pipeline {
@@ -174,11 +178,18 @@ class PoolRedis extends Base {
     const answer = this.#watched ? watch(command) : command.promise;
     const kind = kindOf(name, args);
     if (this.#closed) rejectSafely(command, this.#endedError());
-    else if (kind === 'shared') this.#owner.send(command);
+    else if (kind === 'shared') this.#lanes.send(command);
     else if (kind === 'stateful') rejectSafely(command, this.#stateful(name.toUpperCase()));
     else if (kind === 'blocking' && this.#owner.single) rejectSafely(command, this.#blocking(name));
-    else this.#owner.sendAlone(command);
+    else this.#sendAlone(command);
     return answer;
+  }
+
+  #sendAlone(command: Command): void {
+    const group = new CommandGroup(undefined, false);
+    group.add(command);
+    this.#lanes.sendGroup(group);
+    this.#lanes.added(group);
   }
 
   #addToGroup(command: Command, stream: Stream, broken: boolean): void {
@@ -186,14 +197,14 @@ class PoolRedis extends Base {
     if (group === undefined || group.stream !== stream) {
       group = new CommandGroup(stream, this.#watched);
       this.#group = group;
-      this.#owner.sendGroup(group);
+      this.#lanes.sendGroup(group);
     }
     if (this.#closed) group.refuse(this.#endedError());
     if (broken) group.refuse(new TypeError(`the arguments of ${command.name} cannot be sent`));
     const kind = group.add(command);
     if (kind === 'stateful') group.refuse(this.#stateful(command.name.toUpperCase()));
     if (kind === 'blocking' && this.#owner.single) group.refuse(this.#blocking(command.name));
-    this.#owner.added(group);
+    this.#lanes.added(group);
   }
 
   /** One refused command refuses the whole pipeline: `exec()` rejects, and nothing of it was sent. */
@@ -238,6 +249,6 @@ class PoolRedis extends Base {
 }
 
 /** Makes `pool.redis`, with the options of the pool's connections. */
-export function makePoolRedis(options: RedisOptions, owner: Backend): Redis {
+export function makePoolRedis(options: RedisOptions, owner: ClientBackend): Redis {
   return new PoolRedis(options, owner, true) as unknown as Redis;
 }
