@@ -112,6 +112,7 @@ const PURE = new Set([
   ...['core/backoff.ts', 'core/slot.ts', 'util/list.ts'],
   ...['ioredis/capacity.ts', 'ioredis/reply-reader.ts', 'ioredis/taint.ts'],
   ...['multiplex/command-order.ts', 'multiplex/lane-choice.ts', 'multiplex/lane-meter.ts'],
+  'multiplex/timeouts.ts',
 ]);
 
 const layerOf = (path: string): number => LAYERS.indexOf(path.split('/')[0] ?? '');

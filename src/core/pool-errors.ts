@@ -43,9 +43,14 @@ export class PoolErrors {
 
   /** What a waiter is told that left on its own account. */
   gaveUp({ since, timeoutMs, signal }: Impatient, why: GiveUp): unknown {
+    if (why === 'timeout') return this.timedOut(since, timeoutMs);
+    return this.aborted(this.#context.deps.clock.now() - since, signal);
+  }
+
+  /** No connection came in time for what has waited `since` then. */
+  timedOut(since: number, timeoutMs: number): PoolError {
     const { events, deps } = this.#context;
     const waitedMs = deps.clock.now() - since;
-    if (why === 'abort') return this.aborted(waitedMs, signal);
     const message = `no connection within ${timeoutMs} ms ${this.#numbers()}`;
     if (events.count('timeout')) events.emit('timeout', { waitedMs });
     return this.make('POOL_ACQUIRE_TIMEOUT', message, this.#lastConnectError());

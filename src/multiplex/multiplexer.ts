@@ -7,6 +7,7 @@ import type { Connection } from '../core/dependencies.ts';
 import { whyExpired } from '../core/slot.ts';
 import { rejectSafely } from '../ioredis/internals.ts';
 import { bytesOf } from '../ioredis/lean-command.ts';
+import { deadline } from '../util/clock.ts';
 import { Condition } from '../util/condition.ts';
 import type { CommandGroup } from './command-group.ts';
 import { CommandQueue } from './command-queue.ts';
@@ -47,27 +48,24 @@ export class Multiplexer implements DispatchOwner {
   #refusal: unknown;
   /** Takes back the request for another connection that is under way. */
   #withdraw: (() => void) | undefined;
-  readonly #overdue: CommandTimeouts;
+  readonly #timeouts: CommandTimeouts;
+  /** Cancel the next look at what waits for a lane, and at the lanes that wait for replies: a timer each, for all. */
+  #cancelQueueCheck: (() => void) | undefined;
+  #cancelLaneCheck: (() => void) | undefined;
   #stopped = false;
+  #ended = false;
   /** To be stopped when this flush is over. */
   #stopDue = false;
   /** A client was seen with a sendCommand of its own; `undefined` while none was seen. */
   #watched: boolean | undefined;
-  /** Nothing is waiting or in flight. */
-  readonly #quiet: Condition;
+  /** Nothing is waiting or in flight; as soon as somebody asks for that. */
+  #quiet: Condition | undefined;
 
   constructor(context: PoolContext, connections: ConnectionPool, own: DedicatedConnections) {
     this.#context = context;
     this.#connections = connections;
     this.own = own;
-    this.#quiet = new Condition(
-      context.deps.clock,
-      () => this.queue.length === 0 && this.open.every(({ inFlight }) => inFlight === 0),
-    );
-    this.#overdue = new CommandTimeouts(context, this.queue, this.open, {
-      expired: (moment, waited) => this.#reject(moment, context.errors.gaveUp(waited, 'timeout')),
-      silent: (lane) => this.#giveUp(lane),
-    });
+    this.#timeouts = new CommandTimeouts(context.options, this.queue, this.open);
   }
 
   /** Somebody may have put something around the sendCommand of single clients. */
@@ -118,6 +116,10 @@ export class Multiplexer implements DispatchOwner {
 
   /** Resolves when nothing is waiting or in flight. */
   quiet(): Promise<void> {
+    this.#quiet ??= new Condition(
+      this.#context.deps.clock,
+      () => this.queue.length === 0 && this.open.every(({ inFlight }) => inFlight === 0),
+    );
     return this.#quiet.wait(Number.POSITIVE_INFINITY, () => undefined);
   }
 
@@ -136,7 +138,11 @@ export class Multiplexer implements DispatchOwner {
   }
 
   /** Lets go of time: all is over. */
-  readonly end = (): void => this.#overdue.stop();
+  end(): void {
+    this.#ended = true;
+    this.#cancelQueueCheck?.();
+    this.#cancelLaneCheck?.();
+  }
 
   get maxLanes(): number {
     return this.#context.options.maxLanes;
@@ -200,9 +206,38 @@ export class Multiplexer implements DispatchOwner {
     this.makeRoom(this.#connections.excess);
     for (const lane of [...this.open]) if (lane.inFlight === 0) this.#release(lane);
     this.#dispatch?.sendAlone();
-    this.#overdue.watch(now);
-    this.#quiet.notify();
+    this.#watchTime(now);
+    this.#quiet?.notify();
     if (this.#stopDue) this.stop();
+  };
+
+  /** Sees to it that somebody looks when the first thing may be overdue. */
+  #watchTime(now: number): void {
+    if (this.#ended) return;
+    const { clock } = this.#context.deps;
+    this.#cancelQueueCheck ??= deadline(
+      clock,
+      this.#timeouts.untilExpired(now),
+      this.#checkQueue,
+      'background',
+    );
+    this.#cancelLaneCheck ??= clock.after(this.#timeouts.untilSilent(now), this.#checkLanes, 'background');
+  }
+
+  readonly #checkQueue = (): void => {
+    const { deps, errors, options } = this.#context;
+    const now = deps.clock.now();
+    this.#cancelQueueCheck = undefined;
+    const expired = this.#timeouts.expiredBefore(now);
+    if (expired) this.#reject(expired.moment, errors.timedOut(expired.oldest, options.acquireTimeoutMs));
+    if (this.queue.length > 0 || this.open.length > 0) this.#watchTime(now);
+  };
+
+  readonly #checkLanes = (): void => {
+    const now = this.#context.deps.clock.now();
+    this.#cancelLaneCheck = undefined;
+    for (const lane of this.#timeouts.silentLanes(now)) this.#giveUp(lane);
+    if (this.queue.length > 0 || this.open.length > 0) this.#watchTime(now);
   };
 
   #send(now: number): void {
@@ -301,7 +336,7 @@ export class Multiplexer implements DispatchOwner {
   #answered(lane: Lane): void {
     if (lane.inFlight === 0 && (lane.draining || this.queue.length === 0)) this.#release(lane);
     else if (this.queue.batches.length > 0) this.#flushSoon();
-    this.#quiet.notify();
+    this.#quiet?.notify();
   }
 
   /** Has a lane give its connection back, as soon as all is answered. */
@@ -342,7 +377,7 @@ export class Multiplexer implements DispatchOwner {
   /** Rejects what came at `moment` or before, and has no lane. */
   #reject(moment: number, error: unknown): void {
     this.queue.reject(moment, error as Error);
-    this.#quiet.notify();
+    this.#quiet?.notify();
     if (this.queue.length > 0) return;
     this.#withdraw?.();
     this.#withdraw = undefined;

@@ -1,99 +1,63 @@
-import type { PoolContext } from '../core/context.ts';
-import type { Waiter } from '../core/wait-queue.ts';
-import { deadline } from '../util/clock.ts';
+import type { ResolvedOptions } from '../api/options.ts';
 import type { CommandQueue } from './command-queue.ts';
 import type { Lane } from './lane.ts';
-
-/** What becomes of what has waited for too long. */
-export interface OverdueOwner {
-  /** What came at `moment` or before has no lane yet; `waited` is for its error. */
-  expired(moment: number, waited: Pick<Waiter<unknown>, 'since' | 'timeoutMs' | 'signal'>): void;
-  /** The oldest command of a lane has no reply. */
-  silent(lane: Lane): void;
-}
 
 /** So often a reply that goes on coming after a block is given a quarter of replyTimeoutMs more. */
 export const MOST_QUARTERS = 4;
 
-/** Watches over the time of multiplexed commands, with a timer for all until they have a lane, and one for the replies. */
+/** Finds which of the multiplexed commands have waited for too long: until they have a lane, and for their replies. */
 export class CommandTimeouts {
-  readonly #context: PoolContext;
+  readonly #options: ResolvedOptions;
   readonly #queue: CommandQueue;
   readonly #lanes: readonly Lane[];
-  readonly #owner: OverdueOwner;
-  #cancelQueued: (() => void) | undefined;
-  #cancelSent: (() => void) | undefined;
-  #stopped = false;
+  /** A lane that was heard after that may be given a quarter more, as often as is left. */
+  #heardAfter = 0;
+  #quartersLeft = MOST_QUARTERS;
+  /** A lane was given a quarter more when they were looked at last. */
+  #talking = false;
 
-  constructor(context: PoolContext, queue: CommandQueue, lanes: readonly Lane[], owner: OverdueOwner) {
-    this.#context = context;
+  constructor(options: ResolvedOptions, queue: CommandQueue, lanes: readonly Lane[]) {
+    this.#options = options;
     this.#queue = queue;
     this.#lanes = lanes;
-    this.#owner = owner;
   }
 
-  /** Sees to it that somebody looks when the first thing may be overdue. */
-  watch(now: number): void {
-    if (this.#stopped) return;
-    if (this.#cancelQueued === undefined) this.#watchQueue(now);
-    if (this.#cancelSent === undefined) {
-      const since = this.#lanes.map(({ waitingSince }) => waitingSince);
-      const ms = delay(now, since, this.#context.options.replyTimeoutMs);
-      this.#watchLanes(ms, now + ms);
-    }
-  }
-
-  #watchQueue(now: number): void {
-    const { deps, options } = this.#context;
+  /** In how many milliseconds to ask for `expiredBefore`. */
+  untilExpired(now: number): number {
     const since = this.#queue.batches.map(({ at }) => at);
-    const ms = delay(now, since, options.acquireTimeoutMs);
-    this.#cancelQueued = deadline(deps.clock, ms, () => this.#lookAtQueue(), 'background');
+    return delay(now, since, this.#options.acquireTimeoutMs);
   }
 
-  /** In `ms`; a lane that was heard after `heardAfter` may be given a quarter more, `more` times. */
-  #watchLanes(ms: number, heardAfter: number, more = MOST_QUARTERS): void {
-    const { clock } = this.#context.deps;
-    this.#cancelSent = clock.after(ms, () => this.#lookAtLanes(heardAfter, more), 'background');
-  }
-
-  stop(): void {
-    this.#stopped = true;
-    this.#cancelQueued?.();
-    this.#cancelSent?.();
-    this.#cancelQueued = undefined;
-    this.#cancelSent = undefined;
-  }
-
-  #lookAtQueue(): void {
-    const { deps, options } = this.#context;
-    const now = deps.clock.now();
-    this.#cancelQueued = undefined;
-    const { acquireTimeoutMs: timeoutMs } = options;
+  /** The oldest that has no lane has waited too long, and so has all that came at `moment` or before. */
+  expiredBefore(now: number): { readonly moment: number; readonly oldest: number } | undefined {
+    const moment = now - this.#options.acquireTimeoutMs;
     const oldest = Math.min(...this.#queue.batches.map(({ at }) => at));
-    if (oldest + timeoutMs <= now) {
-      this.#owner.expired(now - timeoutMs, { since: oldest, timeoutMs, signal: undefined });
-    }
-    this.#goOn(now);
+    return oldest <= moment ? { moment, oldest } : undefined;
   }
 
-  #lookAtLanes(heardAfter: number, more: number): void {
-    const { deps, options } = this.#context;
-    const { replyTimeoutMs } = options;
-    const now = deps.clock.now();
-    this.#cancelSent = undefined;
-    let talking = false;
-    for (const lane of [...this.#lanes]) {
-      if (lane.waitingSince + replyTimeoutMs > now) continue;
-      // What has come just now, after a block, may be the beginning: the server could send no more than the kernel takes.
-      if (more > 0 && lane.heardAt > heardAfter) talking = true;
-      else this.#owner.silent(lane);
+  /** In how many milliseconds to ask for `silentLanes`. */
+  untilSilent(now: number): number {
+    const { replyTimeoutMs } = this.#options;
+    if (this.#talking) {
+      this.#talking = false;
+      this.#quartersLeft--;
+      this.#heardAfter = now;
+      return replyTimeoutMs / 4;
     }
-    if (talking) this.#watchLanes(replyTimeoutMs / 4, now, more - 1);
-    this.#goOn(now);
+    const since = this.#lanes.map(({ waitingSince }) => waitingSince);
+    const ms = delay(now, since, replyTimeoutMs);
+    this.#quartersLeft = MOST_QUARTERS;
+    this.#heardAfter = now + ms;
+    return ms;
   }
 
-  #goOn(now: number): void {
-    if (this.#queue.length > 0 || this.#lanes.length > 0) this.watch(now);
+  /** Those whose oldest command has no reply, and will have none. */
+  silentLanes(now: number): Lane[] {
+    const late = this.#lanes.filter((lane) => lane.waitingSince + this.#options.replyTimeoutMs <= now);
+    // What has come just now, after a block, may be the beginning: the server could send no more than the kernel takes.
+    const silent = late.filter(({ heardAt }) => this.#quartersLeft === 0 || heardAt <= this.#heardAfter);
+    this.#talking = silent.length < late.length;
+    return silent;
   }
 }
 
