@@ -20,7 +20,7 @@ import { PoolErrors } from './core/pool-errors.ts';
 import { Slots } from './core/slot.ts';
 import { describe } from './core/stats.ts';
 import { clientOptions } from './ioredis/client-options.ts';
-import { defaultDependencies } from './ioredis/default-dependencies.ts';
+import { defaultDependencies } from './ioredis/connection.ts';
 import { LeaseManager } from './lease/lease-manager.ts';
 import { makePoolRedis } from './multiplex/client.ts';
 import { ClientBackend } from './multiplex/client-backend.ts';

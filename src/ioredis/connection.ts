@@ -1,12 +1,17 @@
+import { AsyncResource } from 'node:async_hooks';
 import { inspect } from 'node:util';
 import type { Redis } from 'ioredis';
 import type { ClientOptions, ResolvedOptions } from '../api/options.ts';
-import type { Connection, ConnectionOwner } from '../core/dependencies.ts';
-import { type Clock, within } from '../util/clock.ts';
+import { copyPlain } from '../api/plain.ts';
+import type { Connection, ConnectionOwner, Dependencies } from '../core/dependencies.ts';
+import { genericPoolPermits } from '../core/generic-pool.ts';
+import { type Clock, systemClock, within } from '../util/clock.ts';
 import { adoptClient, discardClient } from './client-options.ts';
 import { dropSent, rejectSafely, tellsOfStray, whyForeign } from './internals.ts';
+import { checkMaxClientsOnce } from './maxclients.ts';
+import { ping } from './ping.ts';
 import { ReplyIntake } from './reply-intake.ts';
-import { type SentinelOrder, SentinelWatch } from './sentinels.ts';
+import { SentinelOrder, SentinelWatch } from './sentinels.ts';
 import { inOurOwnWords, realCause, withoutSecrets } from './server-greeting.ts';
 
 /** How long a closing socket may wait for the server's FIN. */
@@ -19,6 +24,36 @@ const LONGEST_OWN_MS = 10_000;
 const LONGEST_FIELD = 40;
 
 type Settings = Pick<ResolvedOptions, 'createClient' | 'onConnect' | 'connectTimeoutMs'>;
+
+/** The async context in which this library was loaded. */
+const poolsContext = new AsyncResource('RedisPool');
+
+/**
+ * Runs what belongs to the pool and to no caller: a connection outlives whoever happened to ask for it first, so its
+ * commands must not show in the trace of that one, nor its socket keep that one's context.
+ */
+export function outside<T>(work: () => T): T {
+  return poolsContext.runInAsyncScope(work);
+}
+
+/** What a pool works with unless it is given something else. `redis` are the options of every client. */
+export function defaultDependencies(
+  options: ResolvedOptions,
+  redis: ClientOptions,
+  clock: Clock = systemClock,
+): Dependencies {
+  const lookOnce = checkMaxClientsOnce(options, redis.connectionName ?? options.name);
+  const sentinels = new SentinelOrder(redis);
+  return {
+    clock,
+    random: Math.random,
+    permits: genericPoolPermits,
+    connect: (owner) =>
+      outside(() => new RedisConnection(copyPlain(redis), options, owner, clock, sentinels)),
+    ping: (connection, timeoutMs) => outside(() => ping(connection, timeoutMs, clock)),
+    checkMaxClients: (connection) => outside(() => lookOnce(connection)),
+  };
+}
 
 /** A connection over ioredis. It dies rather than heals, and tells the real reason. */
 export class RedisConnection implements Connection {

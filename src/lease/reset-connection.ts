@@ -1,6 +1,6 @@
 import type { Command } from 'ioredis';
 import type { Connection } from '../core/dependencies.ts';
-import { outside } from '../ioredis/outside.ts';
+import { outside } from '../ioredis/connection.ts';
 import { type Clock, within } from '../util/clock.ts';
 
 /** How long a connection that came back may take to come clean. */
