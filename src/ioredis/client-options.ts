@@ -3,7 +3,7 @@ import { invalidOption } from '../api/errors.ts';
 import type { ClientOptions, ResolvedOptions } from '../api/options.ts';
 import { copyPlain, kindOf } from '../api/plain.ts';
 import { checkClientOptions } from '../api/redis-options.ts';
-import { partTimes } from './sentinels.ts';
+import { type PartTimes, partTimes } from './sentinels.ts';
 import { inOurOwnWords } from './server-greeting.ts';
 
 /** What the pool decides on every connection: it dies rather than heals, and nothing is queued or sent twice. */
@@ -28,9 +28,13 @@ export function clientOptions({ redis, name, connectTimeoutMs }: ResolvedOptions
     ...(given as ClientOptions),
     ...OURS,
     connectionName: given.connectionName ?? name,
-    // Ours covers the whole dial; ioredis' own covers the socket only, and ends it before it is read after a block.
-    ...partTimes(given, connectTimeoutMs),
+    ...timesOfDial(given, connectTimeoutMs),
   };
+}
+
+/** Ours covers the whole dial; ioredis' own covers the socket only, and ends it before it is read after a block. */
+function timesOfDial(given: RedisOptions, connectTimeoutMs: number): PartTimes {
+  return given.sentinels?.length ? partTimes(given, connectTimeoutMs) : { connectTimeout: 0 }; // none
 }
 
 function readUrl(url: string): ClientOptions {
@@ -59,7 +63,7 @@ export function adoptClient(client: Redis, { connectionName }: RedisOptions, con
     throw inOurOwnWords(new TypeError(text));
   }
   CLAIMED.add(client);
-  Object.assign(client.options, OURS, partTimes(client.options, connectTimeoutMs));
+  Object.assign(client.options, OURS, timesOfDial(client.options, connectTimeoutMs));
   client.options.connectionName ??= connectionName;
 }
 

@@ -43,13 +43,13 @@ export function defaultDependencies(
   clock: Clock = systemClock,
 ): Dependencies {
   const lookOnce = checkMaxClientsOnce(options, redis.connectionName ?? options.name);
-  const sentinels = new SentinelOrder(redis);
+  const sentinels = redis.sentinels ?? [];
+  const order = sentinels.length > 1 ? new SentinelOrder(sentinels) : undefined;
   return {
     clock,
     random: Math.random,
     permits: genericPoolPermits,
-    connect: (owner) =>
-      outside(() => new RedisConnection(copyPlain(redis), options, owner, clock, sentinels)),
+    connect: (owner) => outside(() => new RedisConnection(copyPlain(redis), options, owner, clock, order)),
     ping: (connection, timeoutMs) => outside(() => ping(connection, timeoutMs, clock)),
     checkMaxClients: (connection) => outside(() => lookOnce(connection)),
   };
@@ -63,7 +63,7 @@ export class RedisConnection implements Connection {
   readonly #clock: Clock;
   readonly #settings: Settings;
   readonly #owner: ConnectionOwner;
-  readonly #order: SentinelOrder;
+  readonly #order: SentinelOrder | undefined;
   #client: Redis | undefined;
   #intake: ReplyIntake | undefined;
   #sentinels: SentinelWatch | undefined;
@@ -83,7 +83,7 @@ export class RedisConnection implements Connection {
     settings: Settings,
     owner: ConnectionOwner,
     clock: Clock,
-    order: SentinelOrder,
+    order: SentinelOrder | undefined,
   ) {
     this.#clock = clock;
     this.#settings = settings;
@@ -146,13 +146,17 @@ export class RedisConnection implements Connection {
   async #connect(options: ClientOptions): Promise<void> {
     const { createClient, onConnect, connectTimeoutMs } = this.#settings;
     const { signal } = this.#over;
-    const client = await this.#own(createClient(this.#order.apply({ ...options }), { signal }));
+    const given = this.#order?.apply(options) ?? { ...options };
+    const client = await this.#own(createClient(given, { signal }));
     if (signal.aborted) return discardClient(client);
     adoptClient(client, options, connectTimeoutMs);
     this.#awaited = 'the server did not answer';
     this.#client = client;
     const clean = (error: Error): Error => withoutSecrets(error, options, client.options);
-    this.#sentinels = new SentinelWatch(client, this.#order, clean);
+    const { sentinels, Connector } = client.options;
+    if (sentinels?.length && !Connector) {
+      this.#sentinels = new SentinelWatch(client, this.#order, clean);
+    }
     client.on('error', (error: Error) => {
       const stray = tellsOfStray(error);
       this.#error ??= clean(error);

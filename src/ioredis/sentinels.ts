@@ -7,7 +7,7 @@ const LONGEST_ASK_MS = 10_000;
 type Sentinels = NonNullable<RedisOptions['sentinels']>;
 type Endpoint = Sentinels[number];
 
-type PartTimes = Pick<RedisOptions, 'connectTimeout' | 'sentinelCommandTimeout'>;
+export type PartTimes = Pick<RedisOptions, 'connectTimeout' | 'sentinelCommandTimeout'>;
 
 /** What ioredis makes its clients of sentinels with; private, so it may be missing. */
 interface Asking {
@@ -15,13 +15,12 @@ interface Asking {
 }
 
 /**
- * How long ioredis may take for its parts of a dial that may take `limitMs`. With sentinels each of them gets a share,
+ * How long ioredis may take for its parts of a dial over sentinels that may take `limitMs`. Each of them gets a share,
  * and one is left for the server itself, so that one that does not answer keeps nobody from the others. What `given`
  * says is kept, as long as it leaves a share for the rest.
  */
 export function partTimes(given: RedisOptions, limitMs: number): PartTimes {
-  const { sentinels, connectTimeout, sentinelCommandTimeout } = given;
-  if (!sentinels?.length) return { connectTimeout: 0 }; // none
+  const { sentinels = [], connectTimeout, sentinelCommandTimeout } = given;
   const share = Math.min(LONGEST_ASK_MS, Math.max(1, Math.floor(limitMs / (sentinels.length + 1))));
   const most = Math.max(share, limitMs - share);
   return {
@@ -35,13 +34,13 @@ export function partTimes(given: RedisOptions, limitMs: number): PartTimes {
 export class SentinelOrder {
   #order: Sentinels;
 
-  constructor(options: ClientOptions) {
-    this.#order = options.sentinels ?? [];
+  constructor(sentinels: Sentinels) {
+    this.#order = sentinels;
   }
 
   /** `options` with the sentinels in that order. */
   apply(options: ClientOptions): ClientOptions {
-    return this.#order.length > 1 ? { ...options, sentinels: this.#order } : options;
+    return { ...options, sentinels: this.#order };
   }
 
   failed(sentinel: Endpoint): void {
@@ -53,7 +52,7 @@ export class SentinelOrder {
 /** Looks on while one dial asks its sentinels, and ends what is left of that. */
 export class SentinelWatch {
   readonly #client: Redis;
-  readonly #order: SentinelOrder;
+  readonly #order: SentinelOrder | undefined;
   /** Those that are asked, in order. */
   readonly #sentinels: Sentinels;
   /** Why those did not help that were asked. */
@@ -63,11 +62,10 @@ export class SentinelWatch {
   #cause: string | undefined;
 
   /** `clean` takes out of an error what must not leave: a sentinel may repeat what it was sent. */
-  constructor(client: Redis, order: SentinelOrder, clean: (error: Error) => Error) {
+  constructor(client: Redis, order: SentinelOrder | undefined, clean: (error: Error) => Error) {
     this.#client = client;
     this.#order = order;
-    this.#sentinels = client.options.Connector ? [] : (client.options.sentinels ?? []);
-    if (this.#sentinels.length === 0) return;
+    this.#sentinels = client.options.sentinels ?? [];
     client.on('sentinelError', (error: Error) => {
       this.#failed();
       const [, start = '', reason = ''] = /^(.* because )?(.*)$/s.exec(error.message) ?? [];
@@ -79,7 +77,7 @@ export class SentinelWatch {
 
   /** Why there is no connection yet, if the sentinels are to blame. */
   get blamed(): string | undefined {
-    if (this.#sentinels.length === 0 || this.#client.stream) return undefined;
+    if (this.#client.stream) return undefined;
     const asked = this.#sentinels[this.#failures.length];
     const now = asked ? [`sentinel ${asked.host}:${asked.port ?? 26379} did not answer`] : [];
     return `no sentinel told where the server is: ${[...this.#failures, ...now].join('; ')}`;
@@ -97,7 +95,7 @@ export class SentinelWatch {
   /** The one that is being asked, or was last, is of no help. */
   #failed(): void {
     const sentinel = this.#sentinels[this.#failures.length];
-    if (sentinel) this.#order.failed(sentinel);
+    if (sentinel) this.#order?.failed(sentinel);
   }
 
   /** Keeps the clients that ioredis makes for sentinels, for as long as they have sockets. */
