@@ -18,7 +18,7 @@ import { Events } from './core/events.ts';
 import { Health } from './core/health.ts';
 import { PoolErrors } from './core/pool-errors.ts';
 import { Slots } from './core/slot.ts';
-import { describe } from './core/stats.ts';
+import { describe, NO_LANES } from './core/stats.ts';
 import { clientOptions } from './ioredis/client-options.ts';
 import { defaultDependencies } from './ioredis/connection.ts';
 import { LeaseManager } from './lease/lease-manager.ts';
@@ -35,9 +35,9 @@ export class Pool implements RedisPool {
   readonly #clientOptions: ClientOptions;
   readonly #connections: ConnectionPool;
   readonly #lending: LeaseManager;
-  readonly #own: DedicatedConnections;
-  readonly #lanes: Multiplexer;
   readonly #health: Health;
+  /** Made when somebody reads `redis` for the first time. */
+  #lanes: Multiplexer | undefined;
   #redis: Redis | undefined;
 
   /**
@@ -61,11 +61,9 @@ export class Pool implements RedisPool {
     };
     const errors = new PoolErrors(context, () => this.#connections.lastConnectError);
     this.#context = { ...context, errors };
-    this.#connections = new ConnectionPool(this.#context, (waiting) => this.#lanes.makeRoom(waiting));
+    this.#connections = new ConnectionPool(this.#context, (waiting) => this.#lanes?.makeRoom(waiting));
     this.#lending = new LeaseManager(this.#context, this.#connections);
-    this.#own = new DedicatedConnections(this.#context, this.#connections, this.#lending);
-    this.#lanes = new Multiplexer(this.#context, this.#connections, this.#own);
-    this.#health = new Health(this.#context, this.#connections, this.#lanes);
+    this.#health = new Health(this.#context, this.#connections, () => this.#lanes ?? NO_LANES);
   }
 
   get name(): string {
@@ -74,6 +72,7 @@ export class Pool implements RedisPool {
 
   get redis(): Redis {
     if (this.#redis) return this.#redis;
+    this.#lanes ??= this.#makeLanes();
     const parts = { connections: this.#connections, lanes: this.#lanes };
     const multiplex = new ClientBackend(this.#context, parts, (graceMs) => this.close({ graceMs }));
     this.#redis = makePoolRedis(copyPlain(this.#clientOptions), multiplex);
@@ -109,7 +108,7 @@ export class Pool implements RedisPool {
   }
 
   stats(): PoolStats {
-    return this.#connections.stats(this.#lanes);
+    return this.#connections.stats(this.#lanes ?? NO_LANES);
   }
 
   clear(): void {
@@ -131,10 +130,10 @@ export class Pool implements RedisPool {
     checkKeys('option', options, ['graceMs']);
     const { graceMs = GRACE_MS } = options;
     checkTime('graceMs', graceMs);
-    this.#lanes.stop();
-    this.#own.stop();
+    this.#lanes?.stop();
+    this.#lanes?.own.stop();
     await this.#connections.close(graceMs);
-    this.#lanes.end();
+    this.#lanes?.end();
     this.#lending.leaks.stop();
   }
 
@@ -155,5 +154,15 @@ export class Pool implements RedisPool {
   off<E extends PoolEventName>(event: E, listener: PoolListener<E>): this {
     this.#context.events.remove(event, listener);
     return this;
+  }
+
+  #makeLanes(): Multiplexer {
+    const own = new DedicatedConnections(this.#context, this.#connections, this.#lending);
+    const lanes = new Multiplexer(this.#context, this.#connections, own);
+    if (this.#connections.status === 'end') {
+      lanes.end();
+      lanes.stop();
+    }
+    return lanes;
   }
 }

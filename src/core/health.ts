@@ -17,9 +17,9 @@ const TIMEOUT_MS = 1000;
 export class Health {
   readonly #context: PoolContext;
   readonly #connections: ConnectionPool;
-  readonly #lanes: LaneLoad;
+  readonly #lanes: () => LaneLoad;
 
-  constructor(context: PoolContext, connections: ConnectionPool, lanes: LaneLoad) {
+  constructor(context: PoolContext, connections: ConnectionPool, lanes: () => LaneLoad) {
     this.#context = context;
     this.#connections = connections;
     this.#lanes = lanes;
@@ -52,7 +52,7 @@ export class Health {
 
   /** The lane with the least to do. */
   #quietestLane(): PoolSlot | undefined {
-    const alive = this.#lanes.open.filter(({ slot }) => slot?.connection?.alive);
+    const alive = this.#lanes().open.filter(({ slot }) => slot?.connection?.alive);
     return alive.sort((a, b) => a.inFlight - b.inFlight)[0]?.slot;
   }
 

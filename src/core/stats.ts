@@ -9,6 +9,13 @@ export interface LaneLoad {
   readonly own: { readonly waiting: number; readonly waitMs: number };
 }
 
+/** What it is doing while nobody has looked at it. */
+export const NO_LANES: LaneLoad = {
+  open: [],
+  queue: { length: 0, owns: 0 },
+  own: { waiting: 0, waitMs: 0 },
+};
+
 /**
  * The pool's numbers as one frozen object. Counters are the events' own counts, so the two cannot disagree. Every event
  * that someone hears carries one, so it is cheap: what seldom changes is shared, not copied.

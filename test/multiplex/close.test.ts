@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { FakeClock } from '../helpers/fake-clock.ts';
+import { FakeClock, settled } from '../helpers/fake-clock.ts';
 import { poolErrorOf, until, useServer } from '../helpers/redis.ts';
 
 const server = useServer();
@@ -63,4 +63,26 @@ test('disconnect() ends it now; replies that are on their way still come', async
   expect(await replies).toEqual(['a', 'b']);
   expect(pool.redis.status).toBe('end');
   await until('it is closed', () => pool.stats().total === 0);
+});
+
+test('pool.redis that is read only while the pool closes, or later, refuses everything and sets no timer', async () => {
+  const clock = new FakeClock();
+  const pool = server.pool({}, clock);
+  const lease = await pool.acquire();
+  const closed = pool.close();
+  await poolErrorOf(pool.redis.get('k'), 'POOL_CLOSED');
+  expect(await lease.ping()).toBe('PONG');
+  lease.release();
+  await closed;
+  expect(clock.timers()).toBe(0);
+
+  const early = server.pool({}, clock);
+  await early.close();
+  await poolErrorOf(early.redis.get('k'), 'POOL_CLOSED');
+  await poolErrorOf(early.redis.pipeline().get('k').exec(), 'POOL_CLOSED');
+  await poolErrorOf(early.redis.blpop('k', 0), 'POOL_CLOSED');
+  await settled();
+  expect(early.redis.status).toBe('end');
+  expect(early.stats()).toMatchObject({ total: 0, lanes: 0, queuedCommands: 0 });
+  expect(clock.timers()).toBe(0);
 });
