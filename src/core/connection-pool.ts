@@ -114,13 +114,17 @@ export class ConnectionPool {
     this.#enter(request, { timeoutMs, signal, maxWaiting });
   }
 
-  /** The same for a lane, which is never one too many, and watches over its time itself. Returns what takes it back. */
-  acquireForLane(request: AcquireRequest<PoolSlot>): () => void {
+  /**
+   * The same for a lane, which is never one too many, and watches over its time itself. Returns what takes it back, unless
+   * `request` was served, or failed, at once.
+   */
+  acquireForLane(request: AcquireRequest<PoolSlot>): (() => void) | undefined {
     this.#refuseIfClosed();
     const never = Number.POSITIVE_INFINITY;
     const waiter = this.#enter(request, { timeoutMs: never, signal: undefined, maxWaiting: never });
+    if (!waiter || waiter.settled) return undefined;
     return () => {
-      if (waiter) this.#waiters.cancel(waiter);
+      this.#waiters.cancel(waiter);
       this.#dialMore(); // which may be wanted no longer
     };
   }

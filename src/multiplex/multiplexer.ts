@@ -280,39 +280,28 @@ export class Multiplexer implements DispatchOwner {
     });
   }
 
+  /** Asks for one more connection, unless one is under way. It comes at once, or in its time, or not. */
   ask(): Lane | undefined {
-    if (this.#refusal !== undefined) return undefined; // it was just asked for
-    const before = this.open.length;
-    this.#ask();
-    return this.open.length > before ? this.open.at(-1) : undefined;
-  }
-
-  /** Asks for one more connection. It comes at once, or in its time, or not. */
-  #ask(): void {
-    if (this.#withdraw) return;
-    let pending = true;
-    const answered = (): void => {
-      pending = false;
-      this.#withdraw = undefined;
-    };
+    if (this.#refusal !== undefined || this.#withdraw) return undefined; // it was just asked for
+    let lane: Lane | undefined;
     try {
-      const withdraw = this.#connections.acquireForLane({
+      this.#withdraw = this.#connections.acquireForLane({
         served: (slot) => {
-          answered();
-          this.#opened(slot);
+          this.#withdraw = undefined;
+          lane = this.#opened(slot);
         },
         failed: (error) => {
-          answered();
+          this.#withdraw = undefined;
           this.#failed(error);
         },
       });
-      if (pending) this.#withdraw = withdraw;
     } catch (error) {
       this.#failed(error);
     }
+    return lane;
   }
 
-  #opened(slot: PoolSlot): void {
+  #opened(slot: PoolSlot): Lane {
     const { connection } = slot;
     const { clock } = this.#context.deps;
     if (!connection) throw new Error('bug: a slot without a connection was lent');
@@ -324,6 +313,7 @@ export class Multiplexer implements DispatchOwner {
     lane.open(slot);
     this.open.push(lane);
     if (!this.#flushing) this.#flush();
+    return lane;
   }
 
   /** There is no further connection to be had. With a lane left, all goes on. */
