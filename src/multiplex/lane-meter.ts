@@ -1,5 +1,6 @@
 /** A reply of so many bytes has others wait. */
 export const LARGE = 131_072;
+
 /** So many replies, and what they weighed is all that counts. */
 const REPLIES = 16;
 
