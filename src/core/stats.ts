@@ -9,7 +9,7 @@ export interface LaneLoad {
   readonly own: { readonly waiting: number; readonly waitMs: number };
 }
 
-/** What it is doing while nobody has looked at it. */
+/** The same before `pool.redis` is read for the first time. */
 export const NO_LANES: LaneLoad = {
   open: [],
   queue: { length: 0, owns: 0 },

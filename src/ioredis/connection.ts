@@ -56,7 +56,7 @@ export function defaultDependencies(
 }
 
 /** A connection over ioredis. It dies rather than heals, and tells the real reason. */
-export class RedisConnection implements Connection {
+class RedisConnection implements Connection {
   readonly ready: Promise<void>;
   db = 0;
   readonly clients: { connected?: number; max?: number } = {};

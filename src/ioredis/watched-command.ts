@@ -109,7 +109,7 @@ export function isTracing(): boolean {
 }
 
 /** Whether somebody listens to ioredis' tracing of commands. Asked for each of them. */
-export function areCommandsTraced(): boolean {
+function areCommandsTraced(): boolean {
   return (
     start.hasSubscribers ||
     end.hasSubscribers ||
