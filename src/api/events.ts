@@ -50,5 +50,11 @@ export interface PoolEvents {
 /** The name of an event. */
 export type PoolEventName = keyof PoolEvents;
 
+/** The names of all events: what `hooks` may hold, and `on` may listen to. */
+export const EVENT_NAMES = [
+  ...(['acquire', 'release', 'wait', 'timeout', 'abort', 'exhausted', 'connecting', 'connect'] as const),
+  ...(['connectError', 'close', 'leak', 'clear', 'drain'] as const),
+] satisfies PoolEventName[];
+
 /** A listener for one event. A throw is reported with `process.emitWarning` and hurts nobody. */
 export type PoolListener<E extends PoolEventName> = (event: PoolEvents[E]) => void;

@@ -1,8 +1,9 @@
 import { LONGEST_TIMER_MS } from '../util/clock.ts';
 import { invalidOption } from './errors.ts';
-import type { ClientOptions, Rule } from './options.ts';
+import type { ClientOptions } from './options.ts';
 import { inWordsOfRedis } from './other-words.ts';
 import { copyPlain, kindOf, readAll } from './plain.ts';
+import type { Rule } from './validate.ts';
 
 const text: Rule = (value) => (typeof value === 'string' ? undefined : 'a string');
 

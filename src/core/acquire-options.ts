@@ -1,6 +1,6 @@
-import { checkTime } from '../api/options.ts';
 import type { AcquireOptions } from '../api/redis-pool.ts';
 import { checkKeys } from '../api/spelling.ts';
+import { checkTime } from '../api/validate.ts';
 import { checkSignal } from './abort-signals.ts';
 
 /** What an acquire was given, read once; throws `POOL_INVALID_OPTION`. */

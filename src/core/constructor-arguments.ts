@@ -1,6 +1,7 @@
 import { invalidOption } from '../api/errors.ts';
-import { type PoolOptions, readOptions } from '../api/options.ts';
+import type { PoolOptions } from '../api/options.ts';
 import { isTagged } from '../api/plain.ts';
+import { readOptions } from '../api/resolve-options.ts';
 import type { Dependencies } from './dependencies.ts';
 
 const HANDS: ReadonlySet<string> = new Set<keyof Dependencies>([

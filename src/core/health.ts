@@ -1,6 +1,6 @@
-import { checkTime } from '../api/options.ts';
 import { checkKeys } from '../api/spelling.ts';
 import type { HealthOptions, PoolHealth } from '../api/stats.ts';
+import { checkTime } from '../api/validate.ts';
 import { within } from '../util/clock.ts';
 import type { ConnectionPool } from './connection-pool.ts';
 import type { PoolContext, PoolSlot } from './context.ts';

@@ -1,6 +1,6 @@
 import type { Command } from 'ioredis';
 import { another } from '../api/errors.ts';
-import { DEFAULTS } from '../api/options.ts';
+import { DEFAULTS } from '../api/resolve-options.ts';
 import type { ConnectionPool } from '../core/connection-pool.ts';
 import { type PoolContext, type PoolSlot, whyLost } from '../core/context.ts';
 import type { Connection } from '../core/dependencies.ts';

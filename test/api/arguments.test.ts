@@ -1,6 +1,6 @@
 import { Redis } from 'ioredis';
 import { afterEach, describe, expect, test } from 'vitest';
-import { resolveOptions } from '../../src/api/options.ts';
+import { resolveOptions } from '../../src/api/resolve-options.ts';
 import { isPoolError, Pool } from '../../src/index.ts';
 import { clientOptions } from '../../src/ioredis/client-options.ts';
 import { settled } from '../helpers/fake-clock.ts';

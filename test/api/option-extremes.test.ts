@@ -1,5 +1,5 @@
 import { afterAll, expect, test } from 'vitest';
-import { DEFAULTS, resolveOptions } from '../../src/api/options.ts';
+import { DEFAULTS, resolveOptions } from '../../src/api/resolve-options.ts';
 import { isPoolError, type Pool, type PoolOptions } from '../../src/index.ts';
 import { times } from '../helpers/outcomes.ts';
 import { expectBalanced, until, useServer } from '../helpers/redis.ts';

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { PoolError } from '../../src/api/errors.ts';
-import { DEFAULTS, type PoolOptions, resolveOptions } from '../../src/api/options.ts';
+import type { PoolOptions } from '../../src/api/options.ts';
+import { DEFAULTS, resolveOptions } from '../../src/api/resolve-options.ts';
 
 /** Resolves what TypeScript would not let through. */
 const resolve = (given: object) => resolveOptions(given as PoolOptions);

@@ -1,7 +1,8 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { isPoolError } from '../../src/api/errors.ts';
-import { EVENT_NAMES, resolveOptions } from '../../src/api/options.ts';
+import { EVENT_NAMES } from '../../src/api/events.ts';
+import { resolveOptions } from '../../src/api/resolve-options.ts';
 import type { PoolStats } from '../../src/api/stats.ts';
 import { Events } from '../../src/core/events.ts';
 import { settled } from '../helpers/fake-clock.ts';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { EVENT_NAMES } from '../../src/api/options.ts';
+import { EVENT_NAMES } from '../../src/api/events.ts';
 import type { Draw } from '../helpers/pool-callers.ts';
 import { deadlinesHold, holdsAlways, holdsAtRest, reaped } from '../helpers/pool-promises.ts';
 import { World } from '../helpers/pool-world.ts';

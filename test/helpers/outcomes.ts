@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
+import { EVENT_NAMES } from '../../src/api/events.ts';
 import type { Lease } from '../../src/api/lease.ts';
-import { EVENT_NAMES } from '../../src/api/options.ts';
 import type { PoolEvents } from '../../src/index.ts';
 import type { Pool } from '../../src/pool.ts';
 import type { FakeRedis } from './fake-redis.ts';

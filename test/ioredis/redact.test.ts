@@ -1,7 +1,7 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { inspect } from 'node:util';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { EVENT_NAMES } from '../../src/api/options.ts';
+import { EVENT_NAMES } from '../../src/api/events.ts';
 import { type Lease, Pool, type PoolOptions } from '../../src/index.ts';
 import { newClient, testPool, until, useServer } from '../helpers/redis.ts';
 

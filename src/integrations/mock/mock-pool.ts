@@ -1,8 +1,9 @@
 import type { Redis } from 'ioredis';
 import { invalidOption } from '../../api/errors.ts';
 import type { Lease } from '../../api/lease.ts';
-import { DEFAULTS, type PoolOptions } from '../../api/options.ts';
+import type { PoolOptions } from '../../api/options.ts';
 import type { AcquireOptions, CloseOptions } from '../../api/redis-pool.ts';
+import { DEFAULTS } from '../../api/resolve-options.ts';
 import { readArguments } from '../../core/constructor-arguments.ts';
 import { ping } from '../../ioredis/ping.ts';
 import { Pool } from '../../pool.ts';

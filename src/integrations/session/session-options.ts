@@ -1,9 +1,9 @@
 import { invalidOption } from '../../api/errors.ts';
-import { checkRule, countFrom, type Rule, truth } from '../../api/options.ts';
 import { inOurWords } from '../../api/other-words.ts';
 import { kindOf } from '../../api/plain.ts';
 import type { RedisPool } from '../../api/redis-pool.ts';
 import { checkKeys } from '../../api/spelling.ts';
+import { checkRule, countFrom, type Rule, truth } from '../../api/validate.ts';
 
 /** As much of a session as a store looks at. */
 export interface StoredSession {

@@ -1,8 +1,9 @@
 import { EventEmitter } from 'node:events';
 import { inspect } from 'node:util';
 import { invalidOption } from '../../api/errors.ts';
-import { checkRule, type PoolOptions, truth } from '../../api/options.ts';
+import type { PoolOptions } from '../../api/options.ts';
 import type { RedisPool } from '../../api/redis-pool.ts';
+import { checkRule, truth } from '../../api/validate.ts';
 import { Pool } from '../../pool.ts';
 import { asCallback, mayFailUnheard, type NodeCallback } from '../../util/callback.ts';
 import { warnThrown } from '../../util/warn.ts';

@@ -15,7 +15,7 @@ import {
 } from '@opentelemetry/sdk-trace-base';
 import { Registry } from 'prom-client';
 import { afterAll, afterEach, beforeEach, expect, test } from 'vitest';
-import { EVENT_NAMES } from '../../../src/api/options.ts';
+import { EVENT_NAMES } from '../../../src/api/events.ts';
 import type { Pool, PoolOptions } from '../../../src/index.ts';
 import { instrumentPool } from '../../../src/integrations/observe/opentelemetry.ts';
 import { collectPool } from '../../../src/integrations/observe/prometheus.ts';
