@@ -75,8 +75,8 @@ export interface PoolOptions {
    */
   readonly maxLifetimeMs?: number | undefined;
   /**
-   * How often idle connections are checked against `idleTimeoutMs`, `maxLifetimeMs` and `minIdle`. Milliseconds,
-   * from 1. Default: 10 000.
+   * How often idle connections are checked against `idleTimeoutMs` and `maxLifetimeMs`. Milliseconds, from 1.
+   * Default: 10 000.
    */
   readonly reapIntervalMs?: number | undefined;
   /**

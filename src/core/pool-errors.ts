@@ -89,3 +89,7 @@ export function whyNoConnection(error: Error): string {
   const inner = error instanceof AggregateError ? error.errors[0] : undefined;
   return `cannot connect: ${error.message || (inner instanceof Error ? inner.message : error.name)}`;
 }
+
+/** What is said of a reply that is overdue. */
+export const noReplyWithin = (replyTimeoutMs: number): string =>
+  `no reply within ${replyTimeoutMs} ms (replyTimeoutMs)`;

@@ -2,7 +2,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { Command, type Redis } from 'ioredis';
 import { warnThrown } from '../util/warn.ts';
-import { inOurOwnWords } from './server-greeting.ts';
+import { inOurOwnWords } from './redact.ts';
 
 /*
  * What is built upon of ioredis that it does not promise to keep: the one place that knows how to tell whether it is

@@ -2,8 +2,8 @@ import type { Command, Redis } from 'ioredis';
 import type { Intake } from '../core/dependencies.ts';
 import { warnThrown } from '../util/warn.ts';
 import { isCommandChanged, MOST_LEVELS, rejectSafely, sendsAsKnown } from './internals.ts';
+import { inOurOwnWords } from './redact.ts';
 import { ARRAY, kindOfMessage, PUSH, ReplyReader, ReplyScanner, UNREAD } from './reply-reader.ts';
-import { inOurOwnWords } from './server-greeting.ts';
 
 /** Takes the bytes that have come. */
 export type Decoder = (chunk: Buffer) => void;

@@ -4,7 +4,7 @@ import type { ConnectionPool } from '../core/connection-pool.ts';
 import { type PoolContext, type PoolSlot, whyLost } from '../core/context.ts';
 import type { Connection } from '../core/dependencies.ts';
 import type { PoolErrors } from '../core/pool-errors.ts';
-import { withoutSecrets } from '../ioredis/server-greeting.ts';
+import { withoutSecrets } from '../ioredis/redact.ts';
 import { Taint, undoFor } from '../ioredis/taint.ts';
 import { type LeaseOwner, leaseMaker } from './lease.ts';
 import { resetConnection } from './reset-connection.ts';

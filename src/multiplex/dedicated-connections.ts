@@ -4,6 +4,7 @@ import { another } from '../api/errors.ts';
 import type { Lease } from '../api/lease.ts';
 import type { ConnectionPool } from '../core/connection-pool.ts';
 import type { PoolContext, PoolSlot } from '../core/context.ts';
+import { noReplyWithin } from '../core/pool-errors.ts';
 import { type AcquireRequest, WaitQueue } from '../core/wait-queue.ts';
 import { blocksForMs } from '../ioredis/command-kinds.ts';
 import { rejectSafely } from '../ioredis/internals.ts';
@@ -202,8 +203,7 @@ export class DedicatedConnections {
 
   /** No reply has come for too long. */
   #giveUp(errand: Errand): void {
-    const { replyTimeoutMs } = this.#context.options;
-    const why = `connection lost: no reply within ${replyTimeoutMs} ms (replyTimeoutMs); the command may have run`;
+    const why = `connection lost: ${noReplyWithin(this.#context.options.replyTimeoutMs)}; the command may have run`;
     errand.fail(this.#context.errors.make('POOL_CONNECTION_LOST', why));
     this.#letGo(errand);
     errand.lease?.destroy();

@@ -4,6 +4,7 @@ import { DEFAULTS } from '../api/resolve-options.ts';
 import type { ConnectionPool } from '../core/connection-pool.ts';
 import { type PoolContext, type PoolSlot, whyLost } from '../core/context.ts';
 import type { Connection } from '../core/dependencies.ts';
+import { noReplyWithin } from '../core/pool-errors.ts';
 import { whyExpired } from '../core/slot.ts';
 import { rejectSafely } from '../ioredis/internals.ts';
 import { bytesOf } from '../ioredis/lean-command.ts';
@@ -375,8 +376,7 @@ export class Multiplexer implements DispatchOwner {
 
   /** No reply has come for too long. */
   #giveUp(lane: Lane): void {
-    const { replyTimeoutMs } = this.#context.options;
-    const silence = `no reply within ${replyTimeoutMs} ms (replyTimeoutMs)`;
+    const silence = noReplyWithin(this.#context.options.replyTimeoutMs);
     const error = this.#context.errors.make(
       'POOL_CONNECTION_LOST',
       `connection lost: ${silence}; the command may have run`,

@@ -19,7 +19,7 @@ import { EVENT_NAMES } from '../../../src/api/events.ts';
 import type { Pool, PoolOptions } from '../../../src/index.ts';
 import { instrumentPool } from '../../../src/integrations/observe/opentelemetry.ts';
 import { collectPool } from '../../../src/integrations/observe/prometheus.ts';
-import { withoutSecrets } from '../../../src/ioredis/server-greeting.ts';
+import { withoutSecrets } from '../../../src/ioredis/redact.ts';
 import { temporaryFiles } from '../../helpers/certificate.ts';
 import { errorOf, take } from '../../helpers/outcomes.ts';
 import { newClient, testPool, until, useServer } from '../../helpers/redis.ts';
