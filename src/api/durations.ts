@@ -1,19 +1,19 @@
 /**
- * The key of a method on pools that tells how long things took, for adapters that want nothing else. It costs far less
- * than the events, which carry a snapshot each. A symbol that all copies of this library share.
+ * The key of a method on pools that reports durations only, for metrics adapters. It costs far less than the events,
+ * each of which carries a snapshot. The symbol is shared by all copies of this library.
  */
 export const DURATIONS: unique symbol = Symbol.for('bounded-redis-pool.durations') as never;
 
-/** What is told: by the event that tells the same. Milliseconds. */
+/** The durations that are reported, named after the events that carry the same numbers. Milliseconds. */
 export type TimedEvent = 'acquire' | 'release' | 'connect';
 
-/** Hears how long waits, holds and dials took. Must not throw. */
+/** Called with how long an acquire waited, a lease was held, a connect took. Must not throw. */
 export interface DurationListener extends Readonly<Partial<Record<TimedEvent, (ms: number) => void>>> {
-  /** It is to be called in the async context of whoever acquired. */
+  /** `acquire` is to be called in the async context of the caller of `acquire()`. */
   readonly inCallersContext?: true;
 }
 
-/** A pool that has the method; it returns what takes the listener off again. */
+/** A pool that has the method; it returns a function that removes the listener. */
 export interface Timed {
   [DURATIONS](listener: DurationListener): () => void;
 }

@@ -8,9 +8,9 @@ export class PoolError extends Error {
   override readonly name = 'PoolError';
   /** See {@link PoolErrorCode}. */
   readonly code: PoolErrorCode;
-  /** The name of the pool; `undefined` only where no pool came to be. */
+  /** The name of the pool; `undefined` only if the constructor threw. */
   readonly pool: string | undefined;
-  /** The pool when the error was made; `undefined` only where no pool came to be. Not printed with the error. */
+  /** A snapshot of when the error was made; `undefined` only if the constructor threw. Not printed with the error. */
   declare readonly stats: PoolStats | undefined;
 
   constructor(
@@ -25,12 +25,13 @@ export class PoolError extends Error {
     super(message, cause === undefined ? undefined : { cause });
     this.code = code;
     this.pool = pool;
-    // Not enumerable, or a logged error would be two screens of numbers.
+    // Not enumerable: a logged error would be two screens of numbers.
     Object.defineProperties(this, { stats: { value: stats }, [BRAND]: { value: true } });
   }
 
   /**
-   * ioredis puts the errors of a transaction's commands into that of its EXEC, and all say the same: not printed either.
+   * ioredis sets this on the error of an EXEC to the errors of the queued commands, which all say the same: not
+   * printed.
    *
    * @internal
    */
@@ -38,7 +39,7 @@ export class PoolError extends Error {
     Object.defineProperty(this, 'previousErrors', { value, writable: true, configurable: true });
   }
 
-  /** What JSON tells: an Error's own message, and its cause, are not enumerable. */
+  /** For JSON: the message and the cause of an Error are not enumerable. */
   toJSON(): object {
     const { name, code, pool, message, cause } = this;
     return { name, code, pool, message, cause: cause instanceof Error ? brief(cause) : undefined };
@@ -50,8 +51,8 @@ function brief({ name, message, code }: Error & { code?: unknown }): object {
 }
 
 /**
- * Another error that says the same. Commands that fail together get one each: whoever is given an error may write on it,
- * as ioredis does, which puts the caller's stack there, and the errors of a transaction into that of its EXEC.
+ * A copy of an error. Commands that fail together get one each, since whoever receives an error may write to it:
+ * ioredis writes the caller's stack to it, and the errors of a transaction to that of its EXEC.
  */
 export function another<E>(error: E): E;
 export function another(error: unknown): unknown {
@@ -70,7 +71,7 @@ export function isPoolError(error: unknown, code?: PoolErrorCode): error is Pool
   return code === undefined || ('code' in error && error.code === code);
 }
 
-/** The error for a value that is not allowed. Values of options never hold secrets, except `redis`. */
+/** The error for a value that is not allowed. `message` must hold no value of option `redis`, which has secrets. */
 export function invalidOption(message: string, cause?: unknown): PoolError {
   return new PoolError('POOL_INVALID_OPTION', message, { cause });
 }

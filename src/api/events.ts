@@ -4,41 +4,41 @@ import type { CloseReason, PoolStats } from './stats.ts';
 export interface PoolEvent {
   /** The pool's name. */
   readonly pool: string;
-  /** The pool just after what the event tells. */
+  /** A snapshot of just after what the event reports. */
   readonly stats: PoolStats;
 }
 
-/** What an event about one connection carries besides. */
+/** What an event about one connection carries in addition. */
 export interface ConnectionEvent extends PoolEvent {
-  /** Which of the pool's connections, numbered from 1 in order of dialling. Failed dials use numbers too. */
+  /** Which of the pool's connections, numbered from 1 in the order of `connecting`. Failed connects use numbers too. */
   readonly connectionId: number;
 }
 
 /** The events by name, with what each carries. Times are milliseconds. */
 export interface PoolEvents {
-  /** A lease was handed out. `connected`: over a connection that nobody had used before. */
+  /** A connection was leased. `connected`: it is new, nobody had used it before. */
   acquire: ConnectionEvent & { readonly waitedMs: number; readonly connected: boolean };
-  /** A lease came back. */
+  /** A lease was released. */
   release: ConnectionEvent & { readonly heldMs: number };
-  /** A caller found no free slot and queues. */
+  /** A caller found no free slot and is queued. */
   wait: PoolEvent & { readonly waiting: number };
-  /** A caller ran into its deadline. */
+  /** A caller's deadline passed while it waited. */
   timeout: PoolEvent & { readonly waitedMs: number };
   /** A caller's signal was aborted while it waited. */
   abort: PoolEvent & { readonly waitedMs: number };
-  /** A caller was refused: nothing free, and it must not wait. */
+  /** A caller was refused: no slot is free, and it must not wait. */
   exhausted: PoolEvent & { readonly waiting: number };
-  /** A dial starts. */
+  /** A connect starts. */
   connecting: ConnectionEvent;
-  /** A dial ended in a connection. */
+  /** A connect succeeded. */
   connect: ConnectionEvent & { readonly durationMs: number };
-  /** A dial failed. */
+  /** A connect failed. */
   connectError: ConnectionEvent & { readonly error: Error; readonly durationMs: number };
   /** A connection is being closed. `uses`: how many times it was lent. */
   close: ConnectionEvent & { readonly reason: CloseReason; readonly ageMs: number; readonly uses: number };
   /**
    * A lease is held for longer than `leakThresholdMs`, or was dropped without release. `stack`: where it was
-   * acquired, if `leakThresholdMs` is on. Told once more, and not counted, if it comes back after all: `returned`.
+   * acquired, if `leakThresholdMs` is on. Emitted once more, not counted, if it is released after all: `returned`.
    */
   leak: ConnectionEvent & { readonly heldMs: number; readonly stack: string; readonly returned: boolean };
   /** `clear()` was called. */
@@ -56,5 +56,5 @@ export const EVENT_NAMES = [
   ...(['connectError', 'close', 'leak', 'clear', 'drain'] as const),
 ] satisfies PoolEventName[];
 
-/** A listener for one event. A throw is reported with `process.emitWarning` and hurts nobody. */
+/** A listener for one event. A throw is reported with `process.emitWarning` and has no other effect. */
 export type PoolListener<E extends PoolEventName> = (event: PoolEvents[E]) => void;

@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 
-/** What a subscribed lease hears. */
+/** A message that a subscribed lease receives. */
 export interface LeaseMessage {
   /** By which kind of subscription: SUBSCRIBE, PSUBSCRIBE or SSUBSCRIBE. */
   readonly kind: 'message' | 'pmessage' | 'smessage';
@@ -11,19 +11,19 @@ export interface LeaseMessage {
 }
 
 /**
- * One connection for yourself, until `release()`. It has ioredis' whole command surface. After release
- * every command on it rejects with `POOL_LEASE_RELEASED`; it can never reach the next borrower.
+ * One connection for your exclusive use, until `release()`. It has all of ioredis' commands. After release every
+ * command on it rejects with `POOL_LEASE_RELEASED`, and never reaches the connection's next borrower.
  */
 export interface Lease extends Redis {
-  /** Which of the pool's connections this is, numbered from 1 in order of dialling; for logs. */
+  /** Which of the pool's connections this is, numbered from 1 in the order of `connecting`; for logs. */
   readonly connectionId: number;
-  /** Gives the connection back. Idempotent, never throws. */
+  /** Returns the connection to the pool. Idempotent, never throws. */
   release(): void;
   /** Ends the lease and closes the connection instead of keeping it. Idempotent, never throws. */
   destroy(): void;
   /**
-   * The raw ioredis client, for libraries that need one. Once touched, the pool cannot vouch for the connection
-   * any more, and closes it on release. (`client` is the command CLIENT.)
+   * The raw ioredis client, for libraries that need one. Once you have read this property, the pool no longer knows the
+   * state of the connection, and closes it on release. (`client` is the command CLIENT.)
    */
   readonly raw: Redis;
   /**

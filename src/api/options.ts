@@ -1,7 +1,9 @@
 import type { Redis, RedisOptions } from 'ioredis';
 import type { PoolEventName, PoolListener } from './events.ts';
 
-/** What `createClient` is given. ioredis 6 types a client by its reply mapping, so it is narrowed to the default one. */
+/**
+ * What `createClient` is given. ioredis 6 types a client by its reply mapping, so it is narrowed to the default one.
+ */
 export type ClientOptions = RedisOptions & { replyMapping?: 'legacy' };
 
 /** What `testOnBorrow` is given besides the connection. */

@@ -1,4 +1,4 @@
-/** ioredis' options. Two are missing here, since a pool has names like these itself. */
+/** ioredis' options, without `name` and `connectTimeout`: the pool has options of these or similar names. */
 const OF_REDIS = (
   'host port path db username password tls keyPrefix sentinels family keepAlive connectionName sentinelPassword ' +
   'sentinelUsername natMap Connector commandTimeout protocol socketTimeout noDelay stringNumbers enableReadyCheck ' +
@@ -11,7 +11,7 @@ const OF_REDIS = (
 
 const ALL_OF_REDIS: ReadonlySet<string> = new Set([...OF_REDIS, 'name', 'connectTimeout']);
 
-/** Other clients' words for these. */
+/** Other clients' names for these. */
 const LIKE_REDIS: Readonly<Record<string, string>> = {
   ...{ hostname: 'host', server: 'host', serverHost: 'host', redisHost: 'host', redisPort: 'port' },
   ...{ user: 'username', pass: 'password', passwd: 'password', pwd: 'password', auth: 'password' },
@@ -27,10 +27,10 @@ const LIKE_REDIS: Readonly<Record<string, string>> = {
   ...{ socketPath: 'path', unixSocket: 'path', clientName: 'connectionName', masterName: 'name' },
 };
 
-/** What others call the place where Redis is, in one word. */
+/** Other libraries' names for the URL. */
 const URLS = ['url', 'uri', 'redisUrl', 'redisUri', 'connectionString', 'connectionUrl', 'connectionUri'];
 
-/** What others call ioredis' options, as a whole. */
+/** Other libraries' names for the client's options as a whole. */
 const WHOLE = ['options', 'redisOptions', 'clientOptions', 'connection', 'connectionOptions', 'redisConfig'];
 
 /**
@@ -65,7 +65,7 @@ const BY_OPTION: Readonly<Record<string, string>> = {
   onConnect: 'onCreate afterCreate afterConnect configure onConnectionCreated',
 };
 
-/** A name in any spelling, and without the unit of a time. */
+/** A name without regard to its spelling (case, separators) and to the unit of a time. */
 const plainly = (name: string): string =>
   name
     .toLowerCase()
@@ -87,7 +87,7 @@ const REDIS_FOR = new Map([
 const IS_URL = new Set(URLS.map(plainly));
 const IS_WHOLE = new Set(WHOLE.map(plainly));
 
-/** What to say of a name that is none of the pool's options, if another pool or client has it. */
+/** The hint for a name that is no option of the pool, if another pool or client has it. */
 export function inOurWords(name: string, all: readonly string[]): string | undefined {
   const word = plainly(name);
   if (IS_URL.has(word)) return ': that goes into `redis`, or new Pool(url, options)';
@@ -100,7 +100,7 @@ export function inOurWords(name: string, all: readonly string[]): string | undef
   return option && `, did you mean \`${option}\`?`;
 }
 
-/** What to say of a name within `redis` that ioredis has not, and would not look at, if it is known elsewhere. */
+/** The hint for a name within `redis` that ioredis does not have, and would ignore, if another library has it. */
 export function inWordsOfRedis(name: string): string | undefined {
   const word = plainly(name);
   if (ALL_OF_REDIS.has(name)) return undefined;

@@ -1,8 +1,8 @@
 import { invalidOption } from './errors.ts';
 
 /**
- * What `given` says, read once: inherited values and those of getters too, as of an instance of a class. A method counts
- * only under a `known` name. `what` names it, should a getter throw.
+ * Reads every property of `given` once; inherited ones and getters too, as instances of a class have them. Methods are
+ * read only under a `known` name. `what` names `given` in the error if a getter throws.
  */
 export function readAll(given: object, what: string, known: readonly string[] = []): Record<string, unknown> {
   const all: Record<string, unknown> = {};
@@ -18,7 +18,7 @@ export function readAll(given: object, what: string, known: readonly string[] = 
   return all;
 }
 
-/** A copy of plain data, however deep. Functions, Buffers and instances of classes are kept as they are. */
+/** A deep copy of plain data. Functions, Buffers and instances of classes are not copied but kept. */
 export function copyPlain<T>(value: T, what = '', seen = new Map<unknown, unknown>()): T {
   if (!isPlain(value)) return value;
   const known = seen.get(value);
@@ -32,14 +32,14 @@ export function copyPlain<T>(value: T, what = '', seen = new Map<unknown, unknow
   return copy as T;
 }
 
-/** A word for what kind of thing `value` is. It tells no value: there may be a password in it. */
+/** The type of `value` with its article. Not the value: there may be a password in it. */
 export function kindOf(value: unknown): string {
   if (value === null || value === undefined) return String(value);
   const kind = Array.isArray(value) ? 'array' : typeof value;
   return `${/^[aeiou]/.test(kind) ? 'an' : 'a'} ${kind}`;
 }
 
-/** Whether it is a thing of its own kind, such as a Promise, a Map or a URL, rather than a set of options. */
+/** Whether it is a built-in such as a Promise, a Map or a URL rather than a set of options. */
 export function isTagged(value: object): boolean {
   const tag = (value as { [Symbol.toStringTag]?: unknown })[Symbol.toStringTag];
   return tag !== undefined && tag !== 'Module';
@@ -53,14 +53,14 @@ function read(at: object, name: string, given: object, what: string): unknown {
   }
 }
 
-/** Whether it is an object or array of no class. */
+/** Whether it is an array, or an object that is no instance of a class. */
 export function isPlain(value: unknown): value is object {
   if (typeof value !== 'object' || value === null) return false;
   const proto: object | null = Object.getPrototypeOf(value);
   return Array.isArray(value) || proto === null || isRoot(proto);
 }
 
-/** Whether it is `Object.prototype`, of whatever realm. */
+/** Whether it is `Object.prototype`, of any realm. */
 function isRoot(object: object): boolean {
   return Object.getPrototypeOf(object) === null && Object.hasOwn(object, 'hasOwnProperty');
 }

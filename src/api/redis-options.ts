@@ -11,7 +11,7 @@ const callable: Rule = (value) => (typeof value === 'function' ? undefined : 'a 
 
 const thing: Rule = (value) => (typeof value === 'object' ? undefined : 'an object');
 
-/** ioredis takes numbers as digits too, as they come out of a URL or an environment. */
+/** ioredis accepts strings of digits too, as they come from a URL or an environment variable. */
 const digits =
   (least: number, most: number, what: string): Rule =>
   (value) => {
@@ -22,7 +22,7 @@ const digits =
 
 const port = digits(1, 65_535, 'a port');
 const db = digits(0, Number.MAX_SAFE_INTEGER, 'an integer');
-/** To a timer of Node, what is longer has passed at once. */
+/** Bounded, since Node fires a longer timer at once. */
 const time: Rule = (value) => {
   const ms = typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value;
   const fits = typeof ms === 'number' && ms >= 0 && ms <= LONGEST_TIMER_MS;
@@ -34,13 +34,13 @@ const secret: Rule = (value) =>
 
 const tls: Rule = (value) => {
   if (typeof value === 'boolean' || typeof value === 'object') return undefined;
-  // A profile of ioredis, or of a URL's query; any other text would turn TLS on, `false` too.
+  // A profile of ioredis, or the value in a URL's query. Any other text, even `false`, would turn TLS on.
   return /^(RedisCloud(Fixed|Flexible)|true)$/.test(String(value))
     ? undefined
     : "true, or an object of Node's TLS options";
 };
 
-/** What ioredis would find out with the first dial, if ever. */
+/** Rules for options of ioredis that it would check only on the first connect, or never. */
 const RULES: Readonly<Record<string, Rule>> = {
   ...{
     host: text,
@@ -68,10 +68,12 @@ const RULES: Readonly<Record<string, Rule>> = {
   sentinelRetryStrategy: callable,
 };
 
-/** May be methods of a class that its options are an instance of. */
+/** Options that may be methods, if the options are an instance of a class. */
 const KNOWN = [...Object.keys(RULES), 'retryStrategy', 'reconnectOnError', 'preferredSlaves'];
 
-/** Reads ioredis' options once, deeply, and checks them. `own`: a client of the user's may know further ones. */
+/**
+ * Reads ioredis' options once, deeply, and checks them. `own`: `createClient` is given, and may know further options.
+ */
 export function readClientOptions(given: object, own: boolean): ClientOptions {
   const options = readAll(given, 'redis.', KNOWN);
   for (const [name, value] of Object.entries(options)) {
@@ -82,10 +84,10 @@ export function readClientOptions(given: object, own: boolean): ClientOptions {
   return checkClientOptions(options);
 }
 
-/** Checks them; throws `POOL_INVALID_OPTION`, which names the option, and no value. */
+/** Checks them; throws `POOL_INVALID_OPTION`, which names the option and never its value. */
 export function checkClientOptions(options: Record<string, unknown>): ClientOptions {
   for (const [name, rule] of Object.entries(RULES)) {
-    // What a configuration left empty is not given; ioredis would pass on some.
+    // `null` means not given, as from a configuration file; ioredis would pass some of them on.
     if (options[name] === null) delete options[name];
     if (options[name] !== undefined) check(`redis.${name}`, options[name], rule);
   }
@@ -107,7 +109,7 @@ export function checkClientOptions(options: Record<string, unknown>): ClientOpti
   return options;
 }
 
-/** ioredis would not look at them, and connect to localhost, or without a bound. */
+/** ioredis would ignore them, and so connect to localhost, or without a limit. */
 function refuseOtherWords(option: string, given: object): void {
   for (const [name, value] of Object.entries(given)) {
     const meant = value === undefined || value === null ? undefined : inWordsOfRedis(name);

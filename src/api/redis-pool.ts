@@ -5,68 +5,70 @@ import type { HealthOptions, PoolHealth, PoolStats } from './stats.ts';
 
 /** Options of one `acquire()` or `use()`. */
 export interface AcquireOptions {
-  /** Gives up when aborted; the acquire rejects with the signal's own reason. */
+  /** When it is aborted, the acquire rejects with the signal's reason. Default: none. */
   readonly signal?: AbortSignal | undefined;
-  /** Replaces `acquireTimeoutMs` for this call. Milliseconds; `Infinity` waits for ever. */
+  /**
+   * Replaces `acquireTimeoutMs` for this call. Milliseconds; `Infinity` waits for ever. Default: `acquireTimeoutMs`.
+   */
   readonly timeoutMs?: number | undefined;
 }
 
 /** Options of `close()`. */
 export interface CloseOptions {
-  /** How long leases may go on before their connections are cut. Milliseconds; default 5000. */
+  /** How long leases may go on before their connections are closed. Milliseconds, from 0. Default: 5000. */
   readonly graceMs?: number | undefined;
 }
 
 /**
- * A bounded pool of Redis connections. User code should depend on this interface, so that it can be
- * tested with another implementation.
+ * A bounded pool of Redis connections. User code should depend on this interface, so that it can be tested with another
+ * implementation.
  */
 export interface RedisPool extends AsyncDisposable {
   /** Option `name`: the label of the pool in errors, events and metrics. */
   readonly name: string;
   /**
-   * Ordinary commands, multiplexed over as few of the pool's connections as the load needs: it goes where an ioredis
-   * client goes. Commands with a key in common take effect in the order in which they were given, and one that is not
-   * read-only and whose keys are not known keeps its order with all (`maxLanes: 1`: total order). Commands that leave
-   * state on their connection reject with `POOL_STATEFUL_COMMAND`: `use()` is for those. Blocking ones take a connection
-   * of their own for their time.
+   * Ordinary commands, multiplexed over as few of the pool's connections as the load needs; usable wherever an ioredis
+   * client is expected. Commands with a key in common take effect in the order in which they were given, and one that
+   * is not read-only and whose keys are not known keeps its order with all (`maxLanes: 1`: total order). Commands that
+   * leave state on their connection reject with `POOL_STATEFUL_COMMAND`: `use()` is for those. A blocking command gets
+   * a dedicated connection until it ends.
    */
   readonly redis: Redis;
   /**
-   * Takes a connection for yourself.
+   * Takes a connection for your exclusive use.
    *
    * @throws {PoolError} `POOL_EXHAUSTED`, `POOL_ACQUIRE_TIMEOUT`, `POOL_CONNECT_FAILED`, `POOL_CLOSED`, or
    * the reason of `signal`.
    */
   acquire(options?: AcquireOptions): Promise<Lease>;
   /**
-   * Acquires, runs `work`, and always releases. An application error (WRONGTYPE, a throw of yours) does
-   * not cost the connection; a broken connection does.
+   * Acquires, runs `work`, and always releases. After an application error (WRONGTYPE, a throw of yours) the connection
+   * is kept; a broken one is closed.
    */
   use<T>(work: (redis: Lease) => T | PromiseLike<T>, options?: AcquireOptions): Promise<T>;
   /** A snapshot, safe to take at any time. */
   stats(): PoolStats;
   /**
-   * Whether Redis answers, for a readiness endpoint. Asks over a connection that is open anyway, without taking it
-   * from anyone, or dials one that then belongs to all; never waits in the queue, and never rejects.
+   * Whether Redis replies, for a readiness endpoint. Sends PING over a connection that is open already, without taking
+   * it from its borrower, or connects one that the pool keeps; never waits in the queue, and never rejects.
    *
    * @throws {PoolError} `POOL_INVALID_OPTION`
    */
   health(options?: HealthOptions): Promise<PoolHealth>;
   /**
-   * Makes every present connection stale: idle ones close now, lent ones when they come back. For after a
-   * failover, a changed password, a new DNS record.
+   * Marks every present connection as stale: idle ones are closed now, leased ones on release. For after a failover, a
+   * changed password, a new DNS record.
    */
   clear(): void;
   /**
-   * Dials until `minIdle` connections (at least one) are open, or rejects with the connect error: fail fast at
+   * Connects until `minIdle` connections (at least one) are open, or rejects with the connect error: to fail fast at
    * start-up.
    */
   ready(): Promise<void>;
   /**
-   * Refuses new work, rejects every waiter at once, waits up to `graceMs` for leases, then cuts. When it
-   * resolves, no socket, timer or listener of the pool is left. Idempotent; a later call may shorten the
-   * grace.
+   * Refuses new work, rejects all waiting callers at once, waits up to `graceMs` for leases, then closes their
+   * connections. When it resolves, no socket, timer or listener of the pool is left. Idempotent; a later call may
+   * shorten the grace.
    */
   close(options?: CloseOptions): Promise<void>;
   on<E extends PoolEventName>(event: E, listener: PoolListener<E>): this;

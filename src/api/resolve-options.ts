@@ -35,7 +35,7 @@ export const DEFAULTS: ResolvedOptions = Object.freeze({
   hooks: Object.freeze({}),
 });
 
-/** Reads every option once; what is inherited, or comes from a getter, too. */
+/** Reads every option once; inherited ones and getters too. */
 export function readOptions(given: object): PoolOptions {
   return readAll(given, '', OPTION_NAMES) as PoolOptions;
 }

@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 import { invalidOption } from './errors.ts';
 
-/** The known name with the fewest edits, if it is near enough to be what was meant. */
+/** The known name with the smallest edit distance, if that is small enough for a typing error. */
 function nearest(name: string, known: readonly string[]): string | undefined {
   let best: string | undefined;
   let fewest = Math.max(2, Math.floor(name.length / 2)) + 1;
@@ -26,10 +26,12 @@ function distance(a: string, b: string): number {
   return row[b.length] ?? 0;
 }
 
-/** Knows what a name among `all` means elsewhere: what is said after it. */
+/**
+ * Recognises a name from another library; returns what the error says after it. `all` are all names that were given.
+ */
 type Words = (name: string, all: readonly string[]) => string | undefined;
 
-/** Refuses a name that is not `known`, and says which one was meant; throws `POOL_INVALID_OPTION`. */
+/** Throws `POOL_INVALID_OPTION` for a name that is not `known`, with the name that was probably meant. */
 export function checkKeys(what: string, given: object, known: readonly string[], words?: Words): void {
   if (typeof given !== 'object' || given === null) {
     throw invalidOption(`${what.replace(/^\w+/, '$&s')} must be an object, got ${inspect(given)}`);

@@ -6,75 +6,75 @@ export type CloseReason =
   | 'idle'
   /** It reached its `maxLifetimeMs`. */
   | 'lifetime'
-  /** It died, or failed a check. */
+  /** It was lost, or failed validation. */
   | 'broken'
-  /** It came back in a state that could not be undone cheaply and surely. */
+  /** It was released in a state that could not be reset cheaply and reliably. */
   | 'dirty'
-  /** It came back when `maxIdle` connections were idle already. */
+  /** It was released when `maxIdle` connections were idle already. */
   | 'excess'
-  /** `clear()` was called after it was dialled. */
+  /** `clear()` was called after its connect had started. */
   | 'cleared'
   /** Its borrower called `destroy()`. */
   | 'destroyed'
   /** The pool was closed. */
   | 'poolClosed';
 
-/** The codes of errors that a pool makes once it is made. */
+/** The codes of errors that a pool makes after its constructor. */
 export type CountedErrorCode = Exclude<PoolErrorCode, 'POOL_INVALID_OPTION'>;
 
 /**
- * A plain, frozen snapshot: what is now, and counts since the start, which never fall. At any time
+ * A plain, frozen snapshot: the present state, and counters since the start, which never decrease. At any time
  *
  * - `total = inUse + idle + connecting + closing <= maxActive`, and `lanes <= inUse`;
  * - `connected = inUse + idle +` the sum of `closed`, connections being closed counted under their reason.
  */
 export interface PoolStats {
-  /** The bound: most connections open at once. */
+  /** Option `maxActive`: most connections open at once. */
   readonly maxActive: number;
-  /** Most connections kept idle. */
+  /** Option `maxIdle`: most idle connections. */
   readonly maxIdle: number;
-  /** Idle connections kept ready. */
+  /** Option `minIdle`: idle connections kept ready. */
   readonly minIdle: number;
-  /** Connections that occupy a place: in use, idle, being dialled, or not yet fully closed. */
+  /** Connections that occupy a slot: in use, idle, connecting, or not yet fully closed. */
   readonly total: number;
-  /** Lent, or being checked before they are lent. */
+  /** Leased, used by `pool.redis`, or being validated before that. */
   readonly inUse: number;
   /** Connections over which `pool.redis` sends at the moment; they are among those in use. */
   readonly lanes: number;
   /** Commands of `pool.redis` that are sent over lanes and not answered. */
   readonly inFlight: number;
-  /** Commands of `pool.redis` that wait for a lane. Those of the present tick count. */
+  /** Commands of `pool.redis` that are queued. Those of the current tick count. */
   readonly queuedCommands: number;
   /** Idle, ready to be lent. */
   readonly idle: number;
-  /** Dials under way. */
+  /** Connects in progress. */
   readonly connecting: number;
-  /** Being closed; they count until the socket is gone. */
+  /** Closing; they count until the socket is closed. */
   readonly closing: number;
   /**
-   * Callers in the queue for whom no slot is free. One whose dial is under way or due, or whose slot is only being
-   * closed, is not waiting.
+   * Callers in the wait queue for whom no slot is free. A caller for whom a connect is in progress or due, or whose
+   * slot is only closing, does not count.
    */
   readonly waiting: number;
-  /** Leases handed out since the start. */
+  /** Leases granted. */
   readonly acquired: number;
-  /** Acquires that ran into their deadline. */
+  /** Acquires whose deadline passed. */
   readonly timedOut: number;
   /** Acquires refused with `POOL_EXHAUSTED`. */
   readonly exhausted: number;
-  /** Acquires given up through their signal. */
+  /** Acquires aborted by their signal. */
   readonly aborted: number;
-  /** Dials that ended in a connection. */
+  /** Connects that succeeded. */
   readonly connected: number;
-  /** Dials that failed. */
+  /** Connects that failed. */
   readonly connectFailed: number;
   /** Leases held for longer than `leakThresholdMs`, or dropped without release. */
   readonly leaked: number;
-  /** Acquires that had to queue for a slot. */
+  /** Acquires that were queued because no slot was free. */
   readonly waits: number;
-  /** Time those spent in the queue, in all, whatever came of it. Milliseconds. */
+  /** Total time that those were queued, whether they got a lease or not. Milliseconds. */
   readonly waitMs: number;
-  /** Connections closed, by reason. A dial that failed is in `connectFailed` instead. */
+  /** Connections closed, by reason. A connect that failed counts in `connectFailed` instead. */
   readonly closed: Readonly<Record<CloseReason, number>>;
   /** Errors made, by code. Commands of `pool.redis` that fail together count as one. */
   readonly errors: Readonly<Record<CountedErrorCode, number>>;
@@ -82,21 +82,21 @@ export interface PoolStats {
 
 /** Options of `health()`. */
 export interface HealthOptions {
-  /** How long the answer may take. Milliseconds; default 1000. */
+  /** How long the reply may take. Milliseconds, from 0. Default: 1000. */
   readonly timeoutMs?: number | undefined;
 }
 
 /** What `health()` found: a plain, frozen object. */
 export interface PoolHealth {
   /**
-   * Redis answered in time; or all connections are in use, so that nobody was asked, and the first in the queue has not
-   * waited for longer than the time given.
+   * Redis replied in time. Or all connections are in use, so that no PING was sent, and the first caller in the wait
+   * queue has not waited for longer than the time given.
    */
   readonly ok: boolean;
-  /** How long the answer took; with a dial, if there had to be one. Milliseconds. Absent if nobody was asked or answered. */
+  /** How long the reply took, a connect included if one was needed. Milliseconds. Absent without a PING or a reply. */
   readonly latencyMs?: number;
-  /** Why it is not ok, in one line without secrets; only then. */
+  /** Present unless `ok`: why not, in one line without secrets. */
   readonly error?: string;
-  /** The pool after that. */
+  /** A snapshot of just after the check. */
   readonly stats: PoolStats;
 }

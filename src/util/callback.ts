@@ -2,9 +2,9 @@
 export type NodeCallback<T = void> = (error?: unknown, result?: T) => void;
 
 /**
- * Has `callback`, if there is one, called with what comes of `work`: once, and outside of it, so that what it throws is
- * its own matter and not taken for a failure of the work. What is no function, as ioredis is given by some, is none.
- * Returns `work`.
+ * Calls `callback`, if it is a function, once with the result of `work`: in a later tick, so that what it throws is not
+ * taken for a failure of `work`. Anything but a function is ignored, as some callers pass such to ioredis. Returns
+ * `work`.
  */
 export function asCallback<T>(work: Promise<T>, callback: NodeCallback<never> | undefined): Promise<T> {
   if (typeof callback === 'function') {
@@ -16,7 +16,7 @@ export function asCallback<T>(work: Promise<T>, callback: NodeCallback<never> | 
   return work;
 }
 
-/** Lets nobody have to take what `work` rejects with: untaken, it would end the process. Who takes it has it. */
+/** Keeps a rejection of `work` that nobody handles from ending the process. Whoever awaits `work` still gets it. */
 export function mayFailUnheard<T>(work: Promise<T>): Promise<T> {
   work.catch(() => {});
   return work;

@@ -5,22 +5,22 @@ export interface Clock {
   /** Milliseconds since some fixed point; never goes back. */
   now(): number;
   /**
-   * Calls `run` once, `ms` milliseconds from now, and never before all that had arrived by then was read; never for
-   * `Infinity`. A `background` timer does not keep the process alive. Returns what cancels it.
+   * Calls `run` once, `ms` milliseconds from now, but not before everything that had arrived by then is read; never for
+   * `Infinity`. A `background` timer does not keep the process alive. Returns a function that cancels it.
    */
   after(ms: number, run: () => void, background?: 'background'): () => void;
-  /** What {@link deadline} asks for; a clock on which nothing is late needs none. */
+  /** Implements {@link deadline}; a clock on which no timer is ever late does not need it. */
   deadline?(ms: number, run: () => void, background?: 'background'): () => void;
-  /** Calls `run` when all that has come in by now has been dealt with. */
+  /** Calls `run` after everything that has arrived by now is processed. */
   soon(run: () => void): void;
 }
 
-/** Milliseconds until `date`, by the clock on the wall; less than 0 if it is past. */
+/** Milliseconds until `date` by the system's date and time; negative if `date` is past. */
 export function untilDate(date: Date): number {
   return Number(date) - Date.now();
 }
 
-/** The date `ms` milliseconds from now, by the clock on the wall. */
+/** The date `ms` milliseconds from now by the system's date and time. */
 export function dateIn(ms: number): Date {
   return new Date(Date.now() + ms);
 }
@@ -31,8 +31,9 @@ const never = (): void => {};
 export const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /**
- * For how many turns of the event loop a timer that is due waits. The loop runs timers before it reads: after a block,
- * what arrived in time still lies in the sockets. And a command that has found its connection goes out a turn later.
+ * For how many turns of the event loop a timer that is due waits. The loop runs timers before it reads sockets: after
+ * the loop was blocked, replies that arrived in time are not read yet. And a command that was assigned a connection is
+ * written one turn later.
  */
 const TURNS = 2;
 
@@ -54,7 +55,7 @@ function timer(ms: number, run: () => void, background?: 'background'): () => vo
   return () => clearTimeout(one);
 }
 
-/** The sum of two long times is too long for one timer. */
+/** For delays that exceed one timer of Node, such as the sum of two times. */
 function longTimer(ms: number, run: () => void, background: 'background' | undefined): () => void {
   const rest = (): void => {
     cancel = timer(ms - LONGEST_TIMER_MS, run, background);
@@ -63,7 +64,9 @@ function longTimer(ms: number, run: () => void, background: 'background' | undef
   return () => cancel();
 }
 
-/** Calls `run` when what `begin` has begun is due, and what had arrived by then was read. Returns what cancels it. */
+/**
+ * Calls `run` when the timer that `begin` starts is due and what had arrived by then is read. Returns what cancels it.
+ */
 function readFirst(begin: (due: () => void) => () => void, run: () => void): () => void {
   let turns = TURNS;
   const due = (): void => {
@@ -77,16 +80,17 @@ function readFirst(begin: (due: () => void) => () => void, run: () => void): () 
 }
 
 /**
- * As `after`, for what takes more than one reply to come, such as a dial: time for which the event loop was blocked, or
- * the process frozen, counts as a quarter of `ms` at most. A deadline that nothing disturbs is exact.
+ * Like `after`, for work that takes several replies, such as a dial: time for which the event loop was blocked, or the
+ * process suspended, counts as at most a quarter of `ms`. Without such interruptions the deadline is exact.
  */
 export function deadline(clock: Clock, ms: number, run: () => void, background?: 'background'): () => void {
   return clock.deadline ? clock.deadline(ms, run, background) : clock.after(ms, run, background);
 }
 
 /**
- * Walks a deadline in steps, each with a timer of its own: however long one takes, it counts as the step it is, so that
- * a block costs no more. A block within the last one would leave nothing: that is walked again, once.
+ * Divides a deadline into steps, each with its own timer: a step counts with its nominal length, however long it took,
+ * so that a blocked event loop costs at most one step. A block in the last step would leave no time: that step is
+ * repeated once.
  */
 export function inSteps(
   ms: number,
@@ -118,30 +122,32 @@ export function inSteps(
   return () => cancel();
 }
 
-// As they are before a test framework may put its own in their place.
+// Taken before a test framework may replace them.
 const node = { immediate, setTimeout: globalThis.setTimeout, now: performance.now };
 
-/** The clock of a test framework that has put its own timers in the place of Node's; `undefined` where none has. */
+/** The clock of a test framework that has replaced Node's timers; `undefined` where none has. */
 export function stagedClock(): Pick<Clock, 'now' | 'after'> | undefined {
   if (globalThis.setTimeout === node.setTimeout && !('clock' in node.setTimeout)) return undefined;
-  // Some replace Date alone; the date may be set at will, so it comes second.
+  // Some replace Date only, not performance.now. A test may set the date to anything, so performance.now is preferred.
   const now = performance.now === node.now ? Date.now : systemClock.now;
-  return { now, after: timer }; // nothing can arrive late
+  return { now, after: timer }; // nothing arrives late on such a clock
 }
 
-/** Calls `run` after so many milliseconds of real time, whatever clock a test has. Returns what cancels it. */
+/** Calls `run` after `ms` milliseconds of real time, even under fake timers. Returns a function that cancels it. */
 export function reallyAfter(ms: number, run: () => void, background?: 'background'): () => void {
   const one = timeout(run, ms);
   if (background) one.unref();
   return () => cancelTimeout(one);
 }
 
-/** Resolves when all that follows from what has happened, without I/O or timers, is done. */
+/** Resolves when all microtasks and ticks that are pending by now have run; real even under fake timers. */
 export function oneTurn(): Promise<void> {
   return new Promise((resolve) => void node.immediate(() => resolve()));
 }
 
-/** Waits for `work`; rejects with it, when `signal` is aborted, or with what `late` makes after `timeoutMs`. */
+/**
+ * Waits for `work`; rejects if it rejects, if `signal` is aborted, or, after `timeoutMs`, with the error from `late`.
+ */
 export async function within(
   clock: Clock,
   timeoutMs: number,

@@ -1,6 +1,6 @@
 import { type Clock, deadline } from './clock.ts';
 
-/** Something that is waited for: one promise for all who ask before it is settled. */
+/** A condition to wait for: all who wait at the same time share one promise. */
 export class Condition {
   readonly #clock: Clock;
   readonly #met: () => boolean;
@@ -8,19 +8,19 @@ export class Condition {
   #settle: ((error?: unknown) => void) | undefined;
   #promise: Promise<void> | undefined;
 
-  /** `met` says whether it has come; `settled` is called when nobody waits any more. */
+  /** `met` returns whether the condition holds; `settled` is called when the waiters were resolved or rejected. */
   constructor(clock: Clock, met: () => boolean, settled: () => void = () => {}) {
     this.#clock = clock;
     this.#met = met;
     this.#settled = settled;
   }
 
-  /** Whether someone waits for it. */
+  /** Whether anyone waits for it. */
   get awaited(): boolean {
     return this.#settle !== undefined;
   }
 
-  /** Resolves when it has come; rejects with what `late` makes after `timeoutMs`. */
+  /** Resolves when the condition holds; rejects after `timeoutMs` with the error from `late`. */
   wait(timeoutMs: number, late: () => unknown): Promise<void> {
     this.#promise ??= new Promise((resolve, reject) => {
       const cancel = deadline(this.#clock, timeoutMs, () => this.reject(late));
@@ -38,12 +38,12 @@ export class Condition {
     return promise;
   }
 
-  /** Tells that something has changed. */
+  /** To be called when something has changed: resolves the waiters if the condition holds. */
   notify(): void {
     if (this.#settle && this.#met()) this.#settle();
   }
 
-  /** Tells that it will not come; `error` makes what those are told who wait. */
+  /** Rejects the waiters, if any, with the error that `error` makes: the condition will never hold. */
   reject(error: () => unknown): void {
     this.#settle?.(error());
   }

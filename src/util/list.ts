@@ -1,15 +1,15 @@
-/** What can stand in a {@link List}. */
+/** A possible member of a {@link List}. */
 export interface Listed<T extends Listed<T>> {
-  /** The list it stands in, if any, and its neighbours there. Kept by the list alone. */
+  /** The list that it is in, if any, and its neighbours there. Written by the list only. */
   list: List<T> | undefined;
   before: T | undefined;
   after: T | undefined;
 }
 
 /**
- * A doubly linked list whose links lie in its members, so that any member leaves in O(1) and joining allocates
- * nothing. The pool keeps its waiters in one (first in, first out) and its idle connections in another (last in,
- * first out).
+ * A doubly linked list whose links are fields of its members, so that any member is removed in O(1) and adding one
+ * allocates nothing. The pool keeps its wait queue in one (first in, first out) and its idle connections in another
+ * (last in, first out).
  */
 export class List<T extends Listed<T>> {
   /** The first, or `undefined`. */
@@ -44,14 +44,14 @@ export class List<T extends Listed<T>> {
     return member;
   }
 
-  /** All members, as they stand now, whatever becomes of the list. */
+  /** A copy: later changes of the list do not affect it. */
   members(): T[] {
     const all: T[] = [];
     for (let member = this.first; member; member = member.after) all.push(member);
     return all;
   }
 
-  /** Takes `member` out; does nothing if it does not stand in this list. */
+  /** Removes `member`; returns `false` if it is not in this list. */
   remove(member: T): boolean {
     if (member.list !== this) return false;
     const before = member.before;
