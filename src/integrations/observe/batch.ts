@@ -1,8 +1,8 @@
 const SIZE = 256;
 
 /**
- * Gathers numbers, and hands them on many at a time. Metrics libraries take several times as long for one number now and
- * then as for one of many in a row, with their code and data still in the processor's caches.
+ * Collects numbers, and passes them on many at a time. Metrics libraries take several times as long for a single number
+ * as for one of many in a row, when their code and data are in the processor's caches.
  */
 export class Batch {
   readonly #values = new Float64Array(SIZE);
@@ -18,7 +18,7 @@ export class Batch {
     if (this.#length === SIZE) this.flush();
   }
 
-  /** Hands on what is there. */
+  /** Passes on what was collected. */
   flush(): void {
     const length = this.#length;
     this.#length = 0;

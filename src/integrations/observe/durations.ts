@@ -3,18 +3,18 @@ import type { RedisPool } from '../../api/redis-pool.ts';
 import { Batch } from './batch.ts';
 import { listen } from './listen.ts';
 
-/** Where the times of a pool go, in seconds. */
+/** Receive the durations of a pool, in seconds. */
 export type Sinks = Readonly<Record<TimedEvent, (seconds: number) => void>>;
 
-/** The times of a pool on their way to `sinks`. */
+/** Passes the durations of a pool on, in batches. */
 export interface Flow {
-  /** Hands on what has gathered; for the moment when somebody reads. */
+  /** Passes on what was collected; to be called before the metrics are read. */
   flush(event: TimedEvent): void;
-  /** Hands on the rest, and ends. */
+  /** Passes on the rest, and stops listening. */
   stop(): void;
 }
 
-/** Lets how long waits, holds and dials of `pool` take flow to `sinks`. */
+/** Passes the durations of waits, leases and connects of `pool` to `sinks`. */
 export function flow(pool: RedisPool, sinks: Sinks): Flow {
   const batch = (event: TimedEvent): Batch => new Batch((ms) => sinks[event](ms / 1000));
   const batches = { acquire: batch('acquire'), release: batch('release'), connect: batch('connect') };
@@ -32,7 +32,7 @@ export function flow(pool: RedisPool, sinks: Sinks): Flow {
   };
 }
 
-/** Adds `listener`; returns what takes it off. Somebody else's pool may know events alone. */
+/** Adds `listener`; returns a function that removes it. Another implementation of RedisPool may have events only. */
 export function hearDurations(pool: RedisPool & Partial<Timed>, listener: DurationListener): () => void {
   if (pool[DURATIONS]) return pool[DURATIONS](listener);
   const { acquire, release, connect } = listener;

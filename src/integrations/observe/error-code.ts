@@ -1,4 +1,4 @@
-/** What Redis begins its errors with, where a dial may meet them. */
+/** The codes of errors with which Redis may reply during a connect. */
 const REDIS_CODES = new Set([
   ...['ERR', 'WRONGPASS', 'NOAUTH', 'NOPERM', 'NOPROTO', 'DENIED', 'LOADING', 'MASTERDOWN', 'READONLY'],
   ...['MISCONF', 'OOM', 'BUSY', 'CLUSTERDOWN', 'UNBLOCKED', 'TRYAGAIN', 'NOREPLICAS'],
@@ -14,7 +14,7 @@ export function errorCode(error: Error & { code?: unknown }): string {
   return REDIS_CODES.has(word) ? word : 'other';
 }
 
-/** Counts by code. There are at most so many codes, whatever errors come. */
+/** Counts by code. The number of codes is bounded; further ones count as `other`. */
 export class CodeCounts {
   readonly #counts = new Map<string, number>();
 

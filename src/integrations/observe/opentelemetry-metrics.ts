@@ -4,24 +4,24 @@ import type { PoolStats } from '../../api/stats.ts';
 import { BUCKETS_S } from './buckets.ts';
 import { type Flow, flow } from './durations.ts';
 
-/** The attribute that tells pools apart. */
+/** The attribute that identifies the pool. */
 export const POOL_NAME = 'db.client.connection.pool.name';
 const STATE = 'db.client.connection.state';
 const COUNT = 'db.client.connection.count';
 const TIMEOUTS = 'db.client.connection.timeouts';
 
-/** What is read from the pool: name, unit, description, value. Those that begin with `db` are the conventions'. */
+/** Read from the pool: name, unit, description, value. The names that begin with `db` are semantic conventions. */
 const READ: readonly (readonly [string, string, string, (stats: PoolStats) => number])[] = [
   ['db.client.connection.idle.max', '{connection}', 'Most connections kept idle.', (s) => s.maxIdle],
   ['db.client.connection.idle.min', '{connection}', 'Idle connections kept ready.', (s) => s.minIdle],
   ['db.client.connection.max', '{connection}', 'Most connections open at once.', (s) => s.maxActive],
-  ['db.client.connection.pending_requests', '{request}', 'Callers in line.', (s) => s.waiting],
+  ['db.client.connection.pending_requests', '{request}', 'Queued callers.', (s) => s.waiting],
   ['bounded_redis_pool.lanes', '{lane}', 'Connections over which pool.redis sends.', (s) => s.lanes],
   ['bounded_redis_pool.commands.in_flight', '{command}', 'Sent, and not answered.', (s) => s.inFlight],
   ['bounded_redis_pool.commands.queued', '{command}', 'Waiting for a lane.', (s) => s.queuedCommands],
 ];
 
-/** Reports the numbers of `pool`: counts when the reader asks, times as they come. Returns what ends that. */
+/** Reports `pool`: numbers when they are collected, durations in batches. Returns a function that ends that. */
 export function measure(pool: RedisPool, meter: Meter): () => void {
   const attributes = Object.freeze({ [POOL_NAME]: pool.name });
   const times = timesOf(pool, meter, attributes);
@@ -51,7 +51,7 @@ export function measure(pool: RedisPool, meter: Meter): () => void {
   };
 }
 
-/** How long things took, in seconds. */
+/** Records the durations of a pool, in seconds. */
 function timesOf(pool: RedisPool, meter: Meter, attributes: Attributes): Flow {
   const times = (name: string, description: string) => {
     const histogram = meter.createHistogram(name, {

@@ -6,8 +6,8 @@ import { listen } from './listen.ts';
 import { POOL_NAME } from './opentelemetry-metrics.ts';
 
 /**
- * Makes a span for each acquire that waited for `thresholdMs` or longer, within the span of whoever waited. Returns what
- * ends that.
+ * Makes a span for each acquire that waited for `thresholdMs` or longer, as a child of the caller's span. Returns a
+ * function that ends that.
  */
 export function traceWaits(pool: RedisPool, tracer: Tracer, thresholdMs: number): () => void {
   if (thresholdMs === Number.POSITIVE_INFINITY) return () => {};
@@ -15,7 +15,7 @@ export function traceWaits(pool: RedisPool, tracer: Tracer, thresholdMs: number)
   const begin = (waitedMs: number, more: Record<string, string> = {}) =>
     tracer.startSpan('db.client.connection.wait', {
       kind: SpanKind.INTERNAL,
-      startTime: systemClock.now() - waitedMs, // a number as small as this one is told from the time of day
+      startTime: systemClock.now() - waitedMs, // small numbers are taken for performance.now(), not for a date
       attributes: { ...attributes, ...more },
     });
   const ends = [

@@ -8,11 +8,13 @@ import { traceWaits } from './opentelemetry-spans.ts';
 
 /** Options of `instrumentPool()`. */
 export interface InstrumentOptions {
-  /** Makes the meter. Default: the global one, which has to be set before `instrumentPool()` is called. */
+  /** Makes the meter. Default: the global provider, which has to be set before `instrumentPool()` is called. */
   readonly meterProvider?: MeterProvider | undefined;
-  /** Makes the tracer. Default: the global one. */
+  /** Makes the tracer. Default: the global provider. */
   readonly tracerProvider?: TracerProvider | undefined;
-  /** An acquire that waits for this long or longer gets a span. Milliseconds; default `Infinity`: no spans. */
+  /**
+   * An acquire that waits for this long or longer gets a span. Milliseconds, from 0. Default: `Infinity` (no spans).
+   */
   readonly spanThresholdMs?: number | undefined;
 }
 
@@ -20,7 +22,8 @@ const NAME = 'bounded-redis-pool';
 
 /**
  * Reports `pool` to OpenTelemetry, by the names of its semantic conventions for database client connection pools; the
- * pool's name is the attribute `db.client.connection.pool.name`. Returns what ends that; so does the end of the pool.
+ * pool's name is the attribute `db.client.connection.pool.name`. Returns a function that ends that; `close()` of the
+ * pool ends it too.
  *
  * @throws {PoolError} `POOL_INVALID_OPTION`
  */

@@ -1,7 +1,7 @@
 import type { TimedEvent } from '../../api/durations.ts';
 import type { PoolStats } from '../../api/stats.ts';
 
-/** A number of one pool, or several by the value of a label. */
+/** One number of a pool, or several, keyed by the value of a label. */
 export type Reading = number | Readonly<Record<string, number>>;
 
 /** A metric that is read from the pool when Prometheus asks. */
@@ -24,7 +24,7 @@ const counter = (name: string, help: string, read: Pulled['read'], label?: strin
   kind: 'counter',
 });
 
-/** What is read from `stats()`; their names follow the prefix. */
+/** The metrics that are read from `stats()`; names are without the prefix. */
 export const PULLED: readonly Pulled[] = [
   gauge(
     'connections',
@@ -33,7 +33,7 @@ export const PULLED: readonly Pulled[] = [
     'state',
   ),
   gauge('connections_max', 'Most connections open at once (maxActive).', (s) => s.maxActive),
-  gauge('waiting', 'Callers in line for whom no connection is free.', (s) => s.waiting),
+  gauge('waiting', 'Queued callers for whom no connection is free.', (s) => s.waiting),
   gauge('lanes', 'Connections over which pool.redis sends; they are among those in use.', (s) => s.lanes),
   gauge('commands_in_flight', 'Commands of pool.redis that are sent and not answered.', (s) => s.inFlight),
   gauge('commands_queued', 'Commands of pool.redis that wait for a lane.', (s) => s.queuedCommands),
@@ -48,7 +48,7 @@ export const PULLED: readonly Pulled[] = [
   counter('leaks_total', 'Leases held for too long, or dropped without release.', (s) => s.leaked),
 ];
 
-/** What is told by events: how long things took. */
+/** The metrics of durations, which the pool reports as they occur. */
 export const PUSHED = {
   acquire: {
     name: 'acquire_wait_seconds',

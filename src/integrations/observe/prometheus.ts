@@ -18,24 +18,23 @@ import { PULLED, PUSHED, type Pulled, type Reading } from './prometheus-metrics.
 
 /** Options of `collectPool()`. */
 export interface CollectOptions {
-  /** The registry that the metrics go into. Default: prom-client's global one. */
+  /** The registry to add the metrics to. Default: prom-client's global registry. */
   readonly register?: Registry | undefined;
-  /** What the names of the metrics begin with. Default `redis_pool_`. */
+  /** The prefix of the metrics' names. Letters, digits and underscores. Default: `redis_pool_`. */
   readonly prefix?: string | undefined;
 }
 
 const PREFIX = 'redis_pool_';
 
-/** By registry and prefix: what several pools share. */
+/** The metrics that several pools share, by registry and prefix. */
 const families = new WeakMap<Registry, Map<string, Family>>();
 
 /**
- * Puts the metrics of `pool` into a prom-client registry, under its name as the label `pool`. Gauges and counters are
- * read when Prometheus asks; durations are told by events. Returns what takes them out again, with all that was added;
- * so does the end of the pool.
+ * Adds the metrics of `pool` to a prom-client registry, with its name as the label `pool`. Gauges and counters are read
+ * when the registry is collected; durations are reported by the pool. Returns a function that removes everything it has
+ * added; `close()` of the pool does so too.
  *
- * @throws {PoolError} `POOL_INVALID_OPTION`, also if a pool of that name is in the registry, or another's metric is in
- * the way.
+ * @throws {PoolError} `POOL_INVALID_OPTION`, also if a pool or a metric of the same name is in the registry.
  */
 export function collectPool(pool: RedisPool, options: CollectOptions = {}): () => void {
   checkKeys('option', options, ['register', 'prefix']);
@@ -65,12 +64,14 @@ interface Member {
   readonly dialErrors: CodeCounts;
 }
 
-/** The metrics of one registry, with the pools that they are about. They are in the registry while a pool is. */
+/**
+ * The metrics of one registry and prefix, and the pools that they report. They are registered while there is a pool.
+ */
 class Family {
   readonly #register: Registry;
   readonly #prefix: string;
   readonly #members = new Map<string, Member>();
-  /** As they are in the registry. */
+  /** By their names in the registry. */
   readonly #metrics = new Map<string, Metric>();
   #histograms: Histograms | undefined;
 
@@ -83,7 +84,7 @@ class Family {
     return [...this.#metrics].every(([name, metric]) => this.#register.getSingleMetric(name) === metric);
   }
 
-  /** Returns what takes it out again. */
+  /** Returns a function that removes it again. */
   add(pool: RedisPool): () => void {
     const { name } = pool;
     if (this.#members.has(name)) {

@@ -1,13 +1,13 @@
 import { dateIn, untilDate } from '../../util/clock.ts';
 import type { StoredSession } from './session-options.ts';
 
-/** A request, as far as sessions are concerned. */
+/** The parts of a request that concern sessions. */
 export interface SessionRequest {
   sessionID?: string;
   session?: { cookie: object } & object;
 }
 
-/** What sessions are made of: a class, and the prototype of their cookies. */
+/** The class of sessions, and the prototype of their cookies. */
 interface Makings {
   readonly Session: new (request: SessionRequest, data: object) => { cookie: object };
   readonly cookie: object;
@@ -15,19 +15,19 @@ interface Makings {
 
 type Cookie = { expires?: unknown; originalMaxAge?: unknown } & Record<string, unknown>;
 
-/** Not written where it is imported: who bundles an app without it would be told that it is missing. */
+/** Not written as a literal in the import: a bundler would report it as missing in apps without it. */
 const PACKAGE = 'express-session';
 
 /**
- * Makes express-session's sessions of stored data. That package is the app's, so its classes are found out: imported,
- * where it can be; or seen on the first session that its middleware makes, as in an app that is bundled. Until then
- * sessions are of a class of our own that does the same. Nothing that the app has set up, as `genid`, is called for it.
+ * Makes express-session's sessions from stored data. The package belongs to the app, so its classes are looked up:
+ * imported, where possible; else, as in a bundled app, taken from the first session that its middleware makes. Until
+ * then sessions are instances of an equivalent class of ours. No setting of the app, such as `genid`, is called for it.
  */
 export class ExpressSessions {
   #makings: Makings | undefined;
   #looked: Promise<void> | undefined;
 
-  /** Looks for the package, once. */
+  /** Tries once to import the package. */
   look(): Promise<void> {
     this.#looked ??= importMakings().then((found) => {
       this.#makings ??= found;
@@ -35,7 +35,7 @@ export class ExpressSessions {
     return this.#looked;
   }
 
-  /** Sees what the middleware has made. */
+  /** Takes the classes from a session that the middleware has made. */
   learn({ session }: SessionRequest): void {
     if (this.#makings || !session?.cookie || !('resetMaxAge' in session)) return;
     const Session = session.constructor as unknown as Makings['Session'];
@@ -49,7 +49,7 @@ export class ExpressSessions {
     Object.assign(cookie, { path: '/', maxAge: null, httpOnly: true });
     for (const name of Object.keys(stored)) if (name !== 'data') cookie[name] = stored[name];
     if (typeof stored.expires === 'string') cookie.expires = new Date(stored.expires);
-    cookie.originalMaxAge = stored.originalMaxAge; // which setting `expires` has changed
+    cookie.originalMaxAge = stored.originalMaxAge; // the setter of `expires` has changed it
     const session = new Session(request, { ...data, cookie });
     request.session = session;
     return session;
@@ -67,7 +67,7 @@ async function importMakings(): Promise<Makings | undefined> {
 
 type Done = (error?: unknown) => void;
 
-/** As much of a store as a session calls. */
+/** The methods of a store that a session calls. */
 interface Store {
   get(sid: string, done: (error: unknown, data?: (StoredSession & object) | null) => void): unknown;
   set(sid: string, session: object, done: Done): unknown;

@@ -2,15 +2,15 @@ import type { EventEmitter } from 'node:events';
 import type { Redis } from 'ioredis';
 import { systemClock } from '../../util/clock.ts';
 
-/** How long Redis may take for a command of a store that fails open, before it counts as away. */
+/** How long Redis may take for a command of a store that fails open, before it counts as unavailable. */
 const ANSWER_WITHIN_MS = 1000;
 
-/** How long after it was found away it is looked for again. */
+/** How long after a failed PING the next one is sent. */
 const LOOK_AGAIN_MS = 250;
 
 /**
- * Tells a store's listeners `disconnect` when no connection can be made any more, or Redis does not answer, and
- * `connect` when it answers again. Who begins to listen meanwhile is told too.
+ * Emits `disconnect` on a store when Redis cannot be connected to any more, or does not reply, and `connect` when it
+ * replies again. A listener that is added in between gets `disconnect` too.
  */
 export class FailOpen {
   readonly #redis: Redis;
@@ -24,18 +24,18 @@ export class FailOpen {
     this.#store = store;
     redis.on('error', this.#check).once('end', this.stop);
     store.on('newListener', (event) => {
-      // Once it listens.
+      // The event comes before the listener is added.
       if (event === 'disconnect') queueMicrotask(() => this.#told && store.emit('disconnect'));
     });
     this.#check();
   }
 
-  /** Redis is away, as far as is known. */
+  /** Whether Redis is unavailable, as far as is known. */
   get away(): boolean {
     return this.#told || this.#redis.status === 'connecting';
   }
 
-  /** `work`, a command, for as long as Redis may take. */
+  /** Waits for `work`, a command, for as long as Redis may take. */
   bound<T>(work: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       let settled = false;
@@ -44,7 +44,7 @@ export class FailOpen {
         this.#lost();
         reject(new Error(`Redis has not answered within ${ANSWER_WITHIN_MS} ms`));
       };
-      // What has come in by then counts, though the process was too busy to look.
+      // A reply that has arrived by then counts, even if the process was too busy to read it.
       const cancel = systemClock.after(ANSWER_WITHIN_MS, () => systemClock.soon(late));
       const settle = (): void => {
         settled = true;

@@ -1,8 +1,9 @@
 import type { Redis } from 'ioredis';
 
 /**
- * The keys that match `pattern`, a page at a time; some may come twice, as Redis says of SCAN. `type` is what they
- * hold, `from` a cursor. Over a client with a `keyPrefix`, keys are named without it, as in its other commands.
+ * The keys that match `pattern`, a page at a time; as with SCAN, a key may come twice. `type` is the type of their
+ * values, `from` a cursor. If the client has a `keyPrefix`, keys are returned without it, as its other commands take
+ * them.
  */
 export async function* keysOf(
   redis: Redis,
@@ -22,7 +23,7 @@ export async function* keysOf(
   } while (cursor !== '0');
 }
 
-/** A text as a pattern that only it matches. */
+/** A pattern that matches `text` only. */
 export function escapeGlob(text: string): string {
   return text.replace(/[*?[\]\\^]/g, '\\$&');
 }

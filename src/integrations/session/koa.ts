@@ -3,7 +3,7 @@ import { mayFailUnheard } from '../../util/callback.ts';
 import { needPool, resolveSessionOptions, type SessionOptions } from './session-options.ts';
 import { Sessions } from './sessions.ts';
 
-/** What koa-session calls. */
+/** The methods that koa-session calls. */
 export interface KoaSessionStore {
   get(key: string): Promise<unknown>;
   set(key: string, session: object, maxAge?: number | 'session'): Promise<void>;
@@ -12,18 +12,18 @@ export interface KoaSessionStore {
 
 const OPTIONS = ['prefix', 'ttl', 'serializer', 'maxLength'] as const;
 
-/** The options of koa-session's store: koa-session says itself how long a session lives, and when to touch it. */
+/** The options of koa-session's store: koa-session itself decides how long a session lives and when to renew it. */
 export type KoaSessionOptions = Pick<SessionOptions, (typeof OPTIONS)[number]>;
 
 /**
- * A `store` for koa-session, on the pool. `ttl` counts for sessions that end with the browser.
+ * A `store` for koa-session, over the pool. `ttl` applies to sessions that end with the browser.
  *
  * @throws {PoolError} `POOL_INVALID_OPTION`
  */
 export function koaSessionStore(pool: RedisPool, options: KoaSessionOptions = {}): KoaSessionStore {
   const resolved = resolveSessionOptions(options, OPTIONS);
   const sessions = new Sessions(needPool('koaSessionStore', pool).redis, resolved);
-  // What an app of koa-session calls `cookie` in its session is its own matter, and no cookie.
+  // A field `cookie` in a session of koa-session is the app's data, not a cookie.
   const ttlMs = (session: object): number =>
     1000 * (typeof resolved.ttl === 'function' ? resolved.ttl(session as never) : resolved.ttl);
   return {

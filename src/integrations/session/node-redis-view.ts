@@ -5,18 +5,18 @@ import { checkKeys } from '../../api/spelling.ts';
 import { keysOf } from './keys-of.ts';
 import { needPool } from './session-options.ts';
 
-/** As much of node-redis' client as connect-redis 9 and 10 call. */
+/** The part of node-redis' client that connect-redis 9 and 10 call. */
 export interface NodeRedisView {
   get(key: string): Promise<string | null>;
   set(key: string, value: string | number | Buffer, options?: SetOptions | null): Promise<string | null>;
   expire(key: string, seconds: number, mode?: 'NX' | 'XX' | 'GT' | 'LT'): Promise<number>;
   del(keys: string | string[]): Promise<number>;
   mGet(keys: string[]): Promise<(string | null)[]>;
-  /** Keys that match, a page at a time. */
+  /** The keys that match, a page at a time. */
   scanIterator(options?: ScanOptions | null): AsyncGenerator<string[]>;
 }
 
-/** Which keys are looked for. Others are refused: `POOL_INVALID_OPTION`. */
+/** The options of `scanIterator`. Others are refused: `POOL_INVALID_OPTION`. */
 export interface ScanOptions {
   readonly cursor?: string | undefined;
   readonly MATCH?: string | undefined;
@@ -24,9 +24,9 @@ export interface ScanOptions {
   readonly TYPE?: string | undefined;
 }
 
-/** As node-redis 4 to 6 have them. Others are refused: `POOL_INVALID_OPTION`. */
+/** The options of `set`, as in node-redis 4 to 6. Others are refused: `POOL_INVALID_OPTION`. */
 export interface SetOptions {
-  /** When a key ends: in seconds (EX), milliseconds (PX), or at a Unix time in either (EXAT, PXAT). */
+  /** When the key expires: in seconds (EX), milliseconds (PX), or at a Unix time in either (EXAT, PXAT). */
   readonly expiration?:
     | { readonly type: 'EX' | 'PX' | 'EXAT' | 'PXAT'; readonly value: number }
     | { readonly type: 'KEEPTTL' }
@@ -38,11 +38,11 @@ export interface SetOptions {
   readonly PXAT?: number | undefined;
   readonly KEEPTTL?: boolean | undefined;
   readonly condition?: 'NX' | 'XX' | 'IFEQ' | 'IFNE' | 'IFDEQ' | 'IFDNE' | undefined;
-  /** What the four conditions of Redis 8.4 compare with. */
+  /** The value that the four conditions of Redis 8.4 compare with. */
   readonly matchValue?: string | undefined;
   readonly NX?: boolean | undefined;
   readonly XX?: boolean | undefined;
-  /** Answer with what was there before. */
+  /** Return the previous value. */
   readonly GET?: boolean | undefined;
 }
 
@@ -52,8 +52,8 @@ const OF_SET = ['expiration', ...TIMES, 'KEEPTTL', 'condition', 'matchValue', 'N
 const OF_SCAN = ['cursor', 'MATCH', 'COUNT', 'TYPE'];
 
 /**
- * The pool, for connect-redis 9 and 10, which speak to node-redis only. An object of its own: those that take either
- * client look at its methods, and one that has both dialects' is mistaken.
+ * The pool, for connect-redis 9 and 10, which support node-redis only. A separate object: libraries that take either
+ * client tell them apart by their methods, and would mistake an object that has those of both.
  */
 export function nodeRedisView(pool: RedisPool): NodeRedisView {
   const { redis } = needPool('nodeRedisView', pool);
@@ -72,7 +72,7 @@ export function nodeRedisView(pool: RedisPool): NodeRedisView {
   };
 }
 
-/** The first of those that say when the key ends, and of those that say under which condition, as node-redis does. */
+/** The first option given that sets an expiry, and the first that sets a condition, as node-redis does. */
 function argumentsOfSet(options: SetOptions): (string | number)[] {
   checkKeys('option of set', options, OF_SET);
   const { expiration, condition, matchValue } = options;

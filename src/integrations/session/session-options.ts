@@ -5,39 +5,39 @@ import type { RedisPool } from '../../api/redis-pool.ts';
 import { checkKeys } from '../../api/spelling.ts';
 import { checkRule, countFrom, type Rule, truth } from '../../api/validate.ts';
 
-/** As much of a session as a store looks at. */
+/** The part of a session that a store reads. */
 export interface StoredSession {
   readonly cookie?: { readonly expires?: Date | string | null | undefined } | undefined;
 }
 
-/** Turns sessions into text or bytes, and back; either may return a promise. */
+/** Converts sessions to text or bytes, and back; both methods may return a promise. */
 export interface Serializer {
-  /** Is given what `stringify` made: a string; or a Buffer, where that was bytes that are no text (UTF-8). */
+  /** Is given what `stringify` returned, as a string; as a Buffer if it is not valid UTF-8. */
   // biome-ignore lint/suspicious/noExplicitAny: each parser knows which of the two it is given
   parse(stored: any): unknown;
   stringify(session: object): string | Uint8Array | PromiseLike<string | Uint8Array>;
 }
 
-/** How sessions are kept. A wrong value, or an unknown name, throws `POOL_INVALID_OPTION`. */
+/** How sessions are stored. A wrong value, or an unknown name, throws `POOL_INVALID_OPTION`. */
 export interface SessionOptions {
-  /** Before every session id, in the names of keys. Default `sess:`. */
+  /** The prefix of keys, before the session id. Default: `sess:`. */
   readonly prefix?: string | undefined;
   /**
-   * Seconds that a session lives whose cookie has no end of its own; or a function, which decides for all. Default one
-   * day: 86 400.
+   * How long a session lives whose cookie has no expiry; or a function, which decides for all sessions. Seconds, above
+   * 0. Default: 86 400 (one day).
    */
   readonly ttl?: number | ((session: never) => number) | undefined;
-  /** Default `JSON`. */
+  /** Converts sessions to text or bytes, and back. Default: `JSON`. */
   readonly serializer?: Serializer | undefined;
-  /** Sessions do not expire. Default `false`. */
+  /** Sessions do not expire. Default: `false`. */
   readonly disableTTL?: boolean | undefined;
-  /** A request that only reads does not make its session live on. Default `false`. */
+  /** A request that only reads does not renew the expiry of its session. Default: `false`. */
   readonly disableTouch?: boolean | undefined;
-  /** About how many keys `all`, `ids`, `length` and `clear` look at in one step. From 1; default 100. */
+  /** About how many keys `all`, `ids`, `length` and `clear` scan in one step. From 1. Default: 100. */
   readonly scanCount?: number | undefined;
   /**
-   * Most bytes of one session; a longer one is not stored, and the error says how long it is. A session is read and
-   * written with each request, so a large one is a mistake. From 1, or `Infinity`; default 65 536.
+   * Most bytes of one session; a longer one is not stored: a RangeError says how long it is. A session is read and
+   * written with each request, so a large one is a mistake. From 1, or `Infinity`. Default: 65 536.
    */
   readonly maxLength?: number | undefined;
 }
@@ -80,7 +80,7 @@ const RULES: Readonly<Record<keyof SessionOptions, Rule>> = {
 /** All names of {@link SessionOptions}. */
 export const SESSION_OPTIONS = Object.keys(RULES);
 
-/** Checks and completes what a store was given, of which it takes the `known` options. */
+/** Checks the options of a store, which takes the `known` ones, and fills in the defaults. */
 export function resolveSessionOptions(
   given: SessionOptions,
   known: readonly string[],
@@ -104,7 +104,7 @@ const hints =
     return /^(client|redis|redisClient|pool)$/i.test(name) || inOurWords(name, all) ? pool : undefined;
   };
 
-/** Other stores are given a client, or where Redis is; or what their pool is to be like. */
+/** Hints for options of other stores: a client, where Redis is, or options of a pool. */
 const forPool = hints(
   ': a store takes `pool`, which is a pool, or what to make one of: a URL, or its options',
 );
@@ -115,7 +115,7 @@ export function isPool(given: unknown): given is RedisPool {
   return typeof given === 'object' && given !== null && 'acquire' in given && 'redis' in given;
 }
 
-/** The pool that `what` is given; throws `POOL_INVALID_OPTION` if that is something else. */
+/** Returns `given` if it is a pool, else throws `POOL_INVALID_OPTION`; `what` is the function it was passed to. */
 export function needPool(what: string, given: unknown): RedisPool {
   if (isPool(given)) return given;
   throw invalidOption(`${what}() takes a pool, as \`new Pool()\` makes one; got ${kindOf(given)}`);

@@ -4,16 +4,16 @@ import { untilDate } from '../../util/clock.ts';
 import { escapeGlob, keysOf } from './keys-of.ts';
 import type { ResolvedSessionOptions, StoredSession } from './session-options.ts';
 
-/** What is under a key; `null` is nothing. */
+/** The value of a key; `null` if there is none. */
 type Stored = string | Buffer | null;
 
-/** How long a command may take. */
+/** Limits how long a command may take. */
 type Bound = <T>(work: Promise<T>) => Promise<T>;
 
-/** The last moment that a Date can tell. */
+/** The last moment that a Date can represent. */
 const LAST_DATE_MS = 8.64e15;
 
-/** The sessions in Redis, by id. Promises only: what frameworks want beyond that is laid around it. */
+/** The sessions in Redis, by id. Promises only; the stores add what their framework expects. */
 export class Sessions {
   readonly #redis: Redis;
   readonly #options: ResolvedSessionOptions;
@@ -25,7 +25,7 @@ export class Sessions {
     this.#bound = bound;
   }
 
-  /** The session, or `null`, for what is none too. Rejects if what is stored cannot be read. */
+  /** The session; `null` if there is none, or the value is not a session. Rejects if the value cannot be parsed. */
   async get(sid: string): Promise<unknown> {
     const key = this.#key(sid);
     const work: Promise<Stored> = this.#binary ? this.#redis.getBuffer(key) : this.#redis.get(key);
@@ -33,8 +33,8 @@ export class Sessions {
   }
 
   /**
-   * Stores it for as many milliseconds as `lives` says: for ever, if that is `Infinity`; not at all, and destroys what
-   * was stored, if that is over.
+   * Stores it for the milliseconds that `lives` returns; without expiry for `Infinity`. If it has expired already, it
+   * is destroyed instead.
    */
   async set(sid: string, session: object, lives = this.#lives): Promise<void> {
     const ttlMs = whole(lives(session));
@@ -65,7 +65,7 @@ export class Sessions {
     return [...ids];
   }
 
-  /** All sessions, each with its `id`. Those that end meanwhile are left out. */
+  /** All sessions, each with its `id`. Those that expire meanwhile are left out. */
   async all(): Promise<(object & { id: string })[]> {
     const ids = await this.ids();
     const sessions: (object & { id: string })[] = [];
@@ -88,7 +88,7 @@ export class Sessions {
     }
   }
 
-  /** How long a session may live that was given this cookie. Milliseconds. */
+  /** How long a session with this cookie lives. Milliseconds. */
   readonly #lives = (session: StoredSession): number => {
     const { ttl, disableTTL } = this.#options;
     const expires = session?.cookie?.expires;
@@ -101,7 +101,7 @@ export class Sessions {
     return disableTTL && !(ms <= 0) ? Number.POSITIVE_INFINITY : ms;
   };
 
-  /** JSON makes no bytes that are no text. */
+  /** Whether to read Buffers; JSON is always valid UTF-8. */
   get #binary(): boolean {
     return this.#options.serializer !== JSON;
   }
@@ -117,7 +117,7 @@ export class Sessions {
     }
   }
 
-  /** What a parser says of a text may quote it, and a session is nobody's business. */
+  /** The parser's own error is not passed on: it may quote the session, which is private. */
   async #parse(stored: Stored): Promise<object | null> {
     if (!stored?.length) return null;
     let session: unknown;
@@ -152,7 +152,7 @@ export function isRecord(value: unknown): value is object {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** Whole milliseconds, as Redis wants them; what goes beyond all dates is for ever. */
+/** Rounds up to whole milliseconds, as Redis wants them; more than a Date can represent is `Infinity`. */
 function whole(ms: number): number {
   if (Number.isNaN(ms)) {
     throw new TypeError(

@@ -21,28 +21,28 @@ import { isRecord, Sessions } from './sessions.ts';
 /** The options of a {@link PoolSessionStore}. */
 export interface PoolSessionStoreOptions extends SessionOptions {
   /**
-   * The pool to use. Or what to make one of, a URL or its options: then the pool is the store's own, and `close()`
-   * closes it. Default: one of its own, to `redis://127.0.0.1:6379`.
+   * The pool to use; or a URL or options to make one: then the store owns the pool, and `close()` closes it.
+   * Default: a pool that the store owns, with default options.
    */
   readonly pool?: RedisPool | PoolOptions | string | undefined;
   /**
-   * While no connection to Redis can be made, or it has not answered a command within a second, tell express-session so
-   * (`disconnect` and `connect`), which then serves requests **without a session** instead of with an error. Requests
-   * that wait for their session at that moment go on without one too. Default `false`.
+   * While Redis cannot be connected to, or has not replied to a command within a second, notify express-session (events
+   * `disconnect` and `connect`), which then serves requests **without a session** instead of with an error. Requests
+   * that wait for their session at that moment go on without one too. Default: `false`.
    */
   readonly failOpen?: boolean | undefined;
 }
 
-/** What express-session is given as a session of a request that has to go on without. */
+/** What express-session is given in place of a session, for a request that has to go on without. */
 const AWAY = Object.freeze({});
 
 /**
- * Sessions in Redis, over a bounded pool, for express-session and @fastify/session. Every method calls back once, if
- * it is given a callback, and returns a promise too; what that rejects with ends no process, even if nobody takes it
- * and there is no callback, as in `request.session.destroy()`.
+ * Sessions in Redis, over a bounded pool, for express-session and @fastify/session. Every method calls its callback
+ * once, if it is given one, and returns a promise too. A rejection that nobody handles does not end the process, even
+ * without a callback, as in `request.session.destroy()`.
  */
 export class PoolSessionStore extends EventEmitter {
-  /** The pool it stands on. */
+  /** The pool that it uses. */
   readonly pool: RedisPool;
   readonly #own: boolean;
   readonly #sessions: Sessions;
@@ -77,23 +77,23 @@ export class PoolSessionStore extends EventEmitter {
     };
   }
 
-  /** The session, or `null`: for what is stored and no session too, as to express-session is what has no cookie. */
+  /** The session; `null` also if the value is not a session, which for express-session has a cookie. */
   get(sid: string, callback?: NodeCallback<never>): Promise<unknown> {
     const asked = callback && this.#generate ? this.#forRequest(sid) : this.#sessions.get(sid);
     return told(asked, callback);
   }
 
-  /** Stores a session until its cookie ends, or for `ttl`; one that has ended already is destroyed. */
+  /** Stores a session until its cookie expires, or for `ttl`; one that has expired already is destroyed. */
   set(sid: string, session: object, callback?: NodeCallback): Promise<void> {
     return told(this.#sessions.set(sid, session), callback);
   }
 
-  /** Makes a session live on, without writing it. */
+  /** Renews the expiry of a session, without writing the session. */
   touch(sid: string, session: object, callback?: NodeCallback): Promise<void> {
     return told(this.#sessions.touch(sid, session), callback);
   }
 
-  /** With `undefined` for a callback, as of `request.session.destroy()`, nobody can hear of an error: it is a warning. */
+  /** With `undefined` as its callback, as from `request.session.destroy()`, an error becomes a warning. */
   destroy(sid: string, ...given: [callback?: NodeCallback]): Promise<void> {
     const work = this.#sessions.destroy(sid);
     if (given.length > 0 && given[0] === undefined) warnOf(work);
@@ -123,13 +123,13 @@ export class PoolSessionStore extends EventEmitter {
     return told(this.#sessions.clear(), callback);
   }
 
-  /** Lets go of the pool; closes it if it is the store's own. */
+  /** Stops using the pool; closes it if the store owns it. */
   async close(): Promise<void> {
     this.#failOpen?.stop();
     if (this.#own) await this.pool.close();
   }
 
-  /** For express-session: gives a request a session with a new id. */
+  /** For express-session: destroys the session of a request, and gives it one with a new id. */
   regenerate(request: SessionRequest, callback?: NodeCallback): void {
     const work = async (): Promise<void> => {
       await this.#sessions.destroy(String(request.sessionID)).finally(() => this.generate(request));
@@ -138,7 +138,7 @@ export class PoolSessionStore extends EventEmitter {
     if (callback === undefined) warnOf(done);
   }
 
-  /** For express-session: a session by its id, as requests have it. */
+  /** For express-session: a session by its id, as an instance of the class of sessions. */
   load(sid: string, callback: NodeCallback<never>): void {
     const work = async (): Promise<unknown> => {
       const data = await this.#find(sid);
@@ -148,14 +148,16 @@ export class PoolSessionStore extends EventEmitter {
     told(work(), callback);
   }
 
-  /** For express-session: makes of stored data what a request has as its session. Only its own types have a name for that. */
+  /**
+   * For express-session: makes the session of a request from stored data. `never`, since the type is express-session's.
+   */
   createSession(request: SessionRequest, data: StoredSession & object): never {
     if (data === AWAY) leaveWithout(request);
     else this.#express.revive(request, data);
     return request.session as never;
   }
 
-  /** What express-session asks for with a request in hand. */
+  /** The session for a request of express-session. */
   async #forRequest(sid: string): Promise<object | null> {
     try {
       return await this.#find(sid);
@@ -165,7 +167,7 @@ export class PoolSessionStore extends EventEmitter {
     }
   }
 
-  /** To express-session a session has a cookie. What has none is somebody else's, and left alone. */
+  /** For express-session a session has a cookie. A value without one belongs to somebody else, and is left alone. */
   async #find(sid: string): Promise<(StoredSession & object) | null> {
     const session = (await this.#sessions.get(sid)) as (StoredSession & object) | null;
     await this.#express.look();
@@ -173,7 +175,7 @@ export class PoolSessionStore extends EventEmitter {
   }
 }
 
-/** Whose session goes on though it should have ended is to be known. */
+/** Warns if a session could not be destroyed: it would otherwise stay valid without notice. */
 function warnOf(work: Promise<void>): void {
   work.catch((error) => warnThrown('a session was not destroyed, and nobody listens', error));
 }
@@ -183,8 +185,9 @@ function told<T>(work: Promise<T>, callback: NodeCallback<never> | undefined): P
 }
 
 /**
- * Leaves a request without a session, as express-session does itself while a store is away; that looks at nothing of a
- * session before the request goes on but its methods. A request that has a session, and asked for it anew, keeps it.
+ * Leaves a request without a session, as express-session does itself while a store is disconnected. Before the request
+ * goes on, express-session reads nothing of a session but its methods. A request that has a session already, and asked
+ * for it again, keeps it.
  */
 function leaveWithout(request: SessionRequest): void {
   if (request.session) return;
