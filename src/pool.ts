@@ -31,7 +31,7 @@ import { Multiplexer } from './multiplex/multiplexer.ts';
 
 const GRACE_MS = 5000;
 
-/** A bounded pool of ioredis connections. {@link RedisPool} says what each method promises. */
+/** A bounded pool of ioredis connections. {@link RedisPool} documents the methods. */
 export class Pool implements RedisPool {
   readonly #context: PoolContext;
   readonly #clientOptions: ClientOptions;

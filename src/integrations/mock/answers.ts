@@ -1,7 +1,7 @@
 import { invalidOption } from '../../api/errors.ts';
 import { bytesOf, Failure, Pairs, type Reply } from './reply.ts';
 
-/** What a command may be answered with. An `Error` rejects; an object is a map, as HGETALL's; a boolean is 1 or 0. */
+/** An answer to a command. An `Error` rejects it; an object is a map, as of HGETALL; a boolean is 1 or 0. */
 export type Answer =
   | string
   | number
@@ -16,12 +16,12 @@ export type Answer =
 type Answered = Answer | undefined;
 
 /**
- * Answers a command, of whose arguments it is given the text. What it throws, the command rejects with; with
- * `undefined` it leaves the command to the mock's own store.
+ * Answers a command; is given its arguments as text. If it throws, the command rejects with that error; if it returns
+ * `undefined`, the mock's own store answers.
  */
 export type AnswerHandler = (...args: string[]) => Answered | PromiseLike<Answered>;
 
-/** The answers that a test gives in place of the store, by the names of commands. */
+/** The answers of a test that replace those of the store, by the command's name. */
 export class Answers {
   readonly #always = new Map<string, Answer | AnswerHandler>();
   readonly #once = new Map<string, (Answer | AnswerHandler)[]>();
@@ -39,12 +39,12 @@ export class Answers {
     return this.#always.has(name) || this.#once.has(name);
   }
 
-  /** The names of those that were to be given once, and have not been. */
+  /** The names of commands with an answer for one call that was not used. */
   get unused(): string[] {
     return [...this.#once].flatMap(([name, answers]) => answers.map(() => name));
   }
 
-  /** Answers command `name`; `undefined` leaves it to the store. */
+  /** Answers command `name`; `undefined` if the store is to answer. */
   give(name: string, args: readonly string[]): Reply | undefined | Promise<Reply | undefined> {
     const answer = this.#take(name);
     if (typeof answer !== 'function') return toReply(answer);
@@ -69,7 +69,7 @@ function keyOf(method: string, name: unknown): string {
   throw invalidOption(`${method}() takes the name of a command, such as 'get', got ${String(name)}`);
 }
 
-/** An answer as the server says it. */
+/** Converts an answer to a reply. */
 function toReply(answer: Answer | undefined): Reply | undefined {
   if (answer === undefined) return undefined;
   if (answer === null || typeof answer === 'bigint') return answer;
@@ -82,7 +82,7 @@ function toReply(answer: Answer | undefined): Reply | undefined {
   return new Pairs(Object.entries(answer).map(([name, value]) => [bytesOf(name), toReply(value) ?? null]));
 }
 
-/** The error reply that tells of `error`. It begins with a code in capitals, or with ERR. */
+/** The error reply for `error`. It begins with a code in capitals, or with ERR. */
 export function toFailure(error: unknown): Failure {
   if (error instanceof Failure) return error;
   const text = error instanceof Error ? error.message : String(error);

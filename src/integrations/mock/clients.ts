@@ -6,9 +6,9 @@ import type { MockServer } from './server.ts';
 
 type CreateClient = Exclude<PoolOptions['createClient'], undefined>;
 
-/** Has the clients that `create` makes connect to `server`. */
+/** Lets the clients that `create` makes connect to `server`. */
 export function memoryClients(server: MockServer, create: CreateClient): CreateClient {
-  // The pool numbers its connections in the same order.
+  // In the order in which the pool numbers its connections.
   let dialled = 0;
   return (options, context) => {
     const id = ++dialled;
@@ -17,7 +17,7 @@ export function memoryClients(server: MockServer, create: CreateClient): CreateC
         super(server.dials, () => server.open(id).socket);
       }
     }
-    const disableClientInfo = options.disableClientInfo ?? true; // ioredis 5 would read a file for it
+    const disableClientInfo = options.disableClientInfo ?? true; // else ioredis 5 reads a file
     const own = { ...options, disableClientInfo, Connector: Own } as unknown as ClientOptions;
     const made = create(own, context);
     const take = (client: Redis): Redis => taken(client, Own as unknown as RedisOptions['Connector']);
@@ -28,8 +28,8 @@ export function memoryClients(server: MockServer, create: CreateClient): CreateC
 const TAKEN = new WeakSet<Redis>();
 
 function taken(client: Redis, Own: RedisOptions['Connector']): Redis {
-  if (typeof client?.sendCommand !== 'function') return client; // the pool says what is wrong with it
-  if (TAKEN.has(client)) return client; // the same
+  if (typeof client?.sendCommand !== 'function') return client; // the pool reports what is wrong with it
+  if (TAKEN.has(client)) return client; // the pool reports this too
   TAKEN.add(client);
   if (client.options?.Connector !== Own) {
     client.disconnect();
@@ -37,7 +37,7 @@ function taken(client: Redis, Own: RedisOptions['Connector']): Redis {
       'createClient must pass on the options given to it: they lead a MockPool into memory',
     );
   }
-  // ioredis tells its status in the next tick, which fake timers may hold back.
+  // ioredis emits its status in the next tick, which fake timers may hold back.
   Object.defineProperty(client, 'setStatus', {
     value(status: Redis['status'], detail: unknown): void {
       client.status = status;

@@ -3,7 +3,7 @@ import { Failure, type Reply } from './reply.ts';
 import type { Protocol } from './resp.ts';
 import type { Scripts } from './scripts.ts';
 
-/** The connection that a command came over. */
+/** The connection of a command. */
 export interface Client {
   readonly id: number;
   name: string;
@@ -11,11 +11,11 @@ export interface Client {
   protocol: Protocol;
   readonly channels: Set<string>;
   readonly patterns: Set<string>;
-  /** The command is one of a MULTI, and must not block. */
+  /** The command is part of a MULTI, and must not block. */
   readonly inTransaction: boolean;
-  /** Says something unasked. */
+  /** Sends a push. */
   tell(reply: Reply): void;
-  /** Ends the connection once all is said. */
+  /** Closes the connection after all replies are sent. */
   quit(): void;
 }
 
@@ -26,11 +26,13 @@ export interface Context {
   readonly client: Client;
   readonly clients: Iterable<Client>;
   readonly scripts: Scripts;
-  /** The first reply that `retry` makes, now or after somebody's command; `null` if none comes within `ms`. */
+  /**
+   * The first reply that `retry` makes, now or after a later command of anyone; `null` if there is none within `ms`.
+   */
   block(ms: number, retry: () => Reply | undefined): Reply | Promise<Reply>;
 }
 
-/** Its reply; `undefined` if it has said all itself. Rows of bytes go in and come out. */
+/** Its reply; `undefined` if it has sent its replies itself. Arguments and replies are byte strings. */
 export type Run = (context: Context, ...args: string[]) => Reply | undefined | Promise<Reply>;
 
 export interface Command {
@@ -39,12 +41,12 @@ export interface Command {
   readonly run: Run;
 }
 
-/** A command of exactly so many arguments. */
+/** A command with exactly this number of arguments. */
 export function exactly(count: number, run: Run): Command {
   return { least: count, most: count, run };
 }
 
-/** A command of so many arguments or more. */
+/** A command with at least this number of arguments. */
 export function atLeast(least: number, run: Run, most = Number.POSITIVE_INFINITY): Command {
   return { least, most, run };
 }
@@ -53,7 +55,7 @@ export function syntaxError(): Failure {
   return new Failure('ERR syntax error');
 }
 
-/** The whole number that `text` is, within 64 bits; throws. */
+/** Parses a 64-bit integer; throws if `text` is none. */
 export function toBigInt(text: string): bigint {
   const value = /^(0|-?[1-9]\d{0,18})$/.test(text) ? BigInt(text) : undefined;
   if (value === undefined || value !== BigInt.asIntN(64, value)) {
@@ -62,12 +64,12 @@ export function toBigInt(text: string): bigint {
   return value;
 }
 
-/** The whole number that `text` is; throws. */
+/** Parses an integer; throws if `text` is none. */
 export function toInt(text: string): number {
   return Number(toBigInt(text));
 }
 
-/** The number that `text` is, infinite ones included; throws `message`. */
+/** Parses a number, infinite ones included; throws `message` if `text` is none. */
 export function toFloat(text: string, message = 'ERR value is not a valid float'): number {
   const sign = /^([+-]?)inf(inity)?$/i.exec(text)?.[1];
   if (sign !== undefined) return sign === '-' ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY;
@@ -76,7 +78,7 @@ export function toFloat(text: string, message = 'ERR value is not a valid float'
   return value;
 }
 
-/** Pairs of what comes one after the other; throws if one is left over. */
+/** Groups arguments into pairs; throws if their number is odd. */
 export function inPairs(args: readonly string[], odd: () => Failure): [string, string][] {
   if (args.length % 2 === 1) throw odd();
   const pairs: [string, string][] = [];
@@ -89,7 +91,7 @@ export function arityError(name: string): Failure {
   return new Failure(`ERR wrong number of arguments for '${name}' command`);
 }
 
-/** Reads words of options in any order: those of `flags` alone, those of `valued` with a value behind them. */
+/** Reads options in any order: `flags` have no value, `valued` are followed by one. */
 export function readOptions<F extends string, V extends string>(
   args: readonly string[],
   flags: readonly F[],

@@ -11,7 +11,7 @@ const ALL: ReadonlyMap<string, Command> = new Map(
   Object.entries({ ...connectionCommands, ...keys, ...strings, ...hashes, ...lists, ...sets, ...sortedSets }),
 );
 
-/** The command of this name, in lower case, if the mock has it. */
+/** The command of this name, in lower case; `undefined` if the mock does not have it. */
 export function commandOf(name: string): Command | undefined {
   return ALL.get(name);
 }

@@ -1,7 +1,7 @@
 import type { DialScript } from './dials.ts';
 import type { MemorySocket } from './socket.ts';
 
-/** What ioredis asks for a socket. It opens one in memory. */
+/** A connector for ioredis that opens a socket in memory. */
 export class Connector {
   readonly #dials: DialScript;
   readonly #open: () => MemorySocket;
@@ -22,7 +22,7 @@ export class Connector {
       const cancel = this.#dials.begin(opened, reject);
       this.#giveUp = () => {
         cancel();
-        reject(new Error('Connection is closed.')); // as ioredis' own connector says it
+        reject(new Error('Connection is closed.')); // the message of ioredis' own connector
       };
     });
   }

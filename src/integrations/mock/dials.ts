@@ -1,6 +1,6 @@
 import type { Clock } from '../../util/clock.ts';
 
-/** What becomes of dials, as a test has decided. */
+/** The outcome of dials, as a test has set it. */
 export class DialScript {
   /** How long each takes. Milliseconds. */
   delayMs = 0;
@@ -12,18 +12,18 @@ export class DialScript {
     this.#clock = clock;
   }
 
-  /** Lets the next `times` fail with `error`. */
+  /** Lets the next `times` dials fail with `error`. */
   fail(error: Error, times: number): void {
     this.#error = error;
     this.#failures = times;
   }
 
-  /** How many of so many failures are still to come; 0 if there is no end to them. */
+  /** How many failures of a limited number are left; 0 if the number is unlimited. */
   get failuresLeft(): number {
     return Number.isFinite(this.#failures) ? this.#failures : 0;
   }
 
-  /** Begins one, and tells how it ends. Returns what gives it up. */
+  /** Starts a dial, and calls back when it ends. Returns a function that cancels it. */
   begin(opened: () => void, failed: (error: Error) => void): () => void {
     const error = this.#failures > 0 ? this.#error : undefined;
     if (error) this.#failures--;

@@ -1,4 +1,4 @@
-/** Makes a test of a pattern as KEYS, SCAN and PSUBSCRIBE take it: `*`, `?`, `[a-z]`, `[^a]`, and `\` before one of them. */
+/** Makes a predicate from a pattern of KEYS, SCAN and PSUBSCRIBE: `*`, `?`, `[a-z]`, `[^a]`, and `\` to escape. */
 export function glob(pattern: string): (text: string) => boolean {
   let source = '';
   for (let i = 0; i < pattern.length; i++) {

@@ -4,19 +4,19 @@ import { Failure } from './reply.ts';
 
 const current = new AsyncLocalStorage<Handling>();
 
-/** The handler that calls, as far as it goes on by itself; `undefined` outside of all handlers. */
+/** The handler in whose async context this is called; `undefined` outside of all handlers. */
 export function callingHandler(): Handling | undefined {
   return current.getStore();
 }
 
-/** A handler of a test's, at work on the answer to one command. Until then, its connection does nothing else. */
+/** One call of a test's handler, which answers a command. Until it has, its connection runs no other command. */
 export class Handling {
   #over = false;
   #fail: (error: Error) => void = () => {};
 
   constructor(readonly command: string) {}
 
-  /** Has `handler` answer. */
+  /** Calls `handler`. */
   answer<T>(handler: () => T | Promise<T>): T | Promise<T> {
     let given: T | Promise<T> | undefined;
     try {
@@ -28,8 +28,8 @@ export class Handling {
   }
 
   /**
-   * It has asked for what cannot come before it has answered. It need not wait for that; if it does, though `stuck` still
-   * holds, its command is answered with an error that says so.
+   * To be called when the handler asks for something that it cannot get before it has answered. If it waits for that,
+   * and `stuck` still holds, its command gets an error that says so.
    */
   async asksFor(what: string, stuck = (): boolean => true): Promise<void> {
     await oneTurn();

@@ -1,6 +1,6 @@
 import { Failure } from './reply.ts';
 
-/** What a key may hold. */
+/** The kinds of values. */
 export interface Kinds {
   string: string;
   hash: Map<string, string>;
@@ -13,16 +13,16 @@ export type Kind = keyof Kinds;
 interface Entry {
   readonly kind: Kind;
   readonly value: Kinds[Kind];
-  /** When it expires, on the mock's clock; `Infinity`: never. */
+  /** When it expires, on the mock's clock. Milliseconds; `Infinity`: never. */
   expiresAt: number;
-  /** Counts up from key to key, so that SCAN finds its place again. */
+  /** Increases from key to key, so that SCAN can continue from a cursor. */
   readonly serial: number;
 }
 
-/** The keys of one db, with what they hold and until when. */
+/** The keys of one db, with their values and expiries. */
 export class Keyspace {
   readonly #entries = new Map<string, Entry>();
-  /** How often each key was changed, for WATCH. */
+  /** The number of changes of each key, for WATCH. */
   readonly #changes = new Map<string, number>();
   readonly #now: () => number;
   #serial = 0;
@@ -35,7 +35,7 @@ export class Keyspace {
     return this.keys().length;
   }
 
-  /** All keys, in the order of their making. */
+  /** All keys, in the order in which they were created. */
   keys(): string[] {
     return [...this.#entries.keys()].filter((key) => this.#entry(key));
   }
@@ -48,7 +48,7 @@ export class Keyspace {
     return this.#entry(key)?.kind;
   }
 
-  /** What `key` holds; throws WRONGTYPE if that is nothing of `kind`. */
+  /** The value of `key`; throws WRONGTYPE if it is not of `kind`. */
   get<K extends Kind>(kind: K, key: string): Kinds[K] | undefined {
     const entry = this.#entry(key);
     if (entry === undefined) return undefined;
@@ -58,7 +58,7 @@ export class Keyspace {
     return entry.value as Kinds[K];
   }
 
-  /** Puts `value` in the place of what `key` holds, and of its kind. Without `keepTtl` it never expires. */
+  /** Sets `key` to `value`, whatever its kind was before. Without `keepTtl` it never expires. */
   set<K extends Kind>(kind: K, key: string, value: Kinds[K], { keepTtl = false } = {}): void {
     const before = this.#entry(key);
     const entry = this.#make(kind, value, before?.serial);
@@ -67,7 +67,7 @@ export class Keyspace {
     this.changed(key);
   }
 
-  /** What `key` holds of `kind`, to be changed, which `changed` is to be told of; `empty`, if it holds nothing. */
+  /** The value of `key`, of `kind`, to be modified and then reported to `changed`; `empty` if there is none. */
   edit<K extends Kind>(kind: K, key: string, empty: Kinds[K]): Kinds[K] {
     const value = this.get(kind, key);
     if (value !== undefined) return value;
@@ -86,7 +86,7 @@ export class Keyspace {
     for (const key of this.keys()) this.delete(key);
   }
 
-  /** Tells that what `key` holds was changed. A collection that has become empty is no more. */
+  /** To be called after the value of `key` was modified. Deletes a collection that has become empty. */
   changed(key: string): void {
     this.#changes.set(key, this.changes(key) + 1);
     const { kind, value } = this.#entries.get(key) ?? {};
@@ -94,18 +94,18 @@ export class Keyspace {
     if (left === 0) this.#entries.delete(key);
   }
 
-  /** How often `key` was changed. */
+  /** The number of changes of `key`. */
   changes(key: string): number {
     return this.#changes.get(key) ?? 0;
   }
 
-  /** How long `key` has still to live; `Infinity`: for ever. Milliseconds. */
+  /** The time until `key` expires. Milliseconds; `Infinity`: never. */
   timeLeft(key: string): number | undefined {
     const entry = this.#entry(key);
     return entry && entry.expiresAt - this.#now();
   }
 
-  /** Has `key` expire `ms` from now; `Infinity`: never. */
+  /** Lets `key` expire `ms` milliseconds from now; `Infinity`: never. */
   expire(key: string, ms: number): void {
     const entry = this.#entry(key);
     if (entry === undefined) return;
@@ -114,7 +114,7 @@ export class Keyspace {
     this.#entry(key);
   }
 
-  /** Up to `count` keys from place `cursor` on, and the place of the next; 0 when there are no more. */
+  /** Up to `count` keys from `cursor` on, and the cursor of the next; 0 if there are no more. */
   scan(cursor: number, count: number): { next: number; keys: string[] } {
     const rest = this.keys().filter((key) => (this.#entry(key)?.serial ?? 0) > cursor);
     const keys = rest.slice(0, count);

@@ -1,15 +1,15 @@
 import type { Lease } from '../../api/lease.ts';
 
-/** A lease that is out. */
+/** A lease that was not released. */
 export interface MockLease {
   readonly connectionId: number;
-  /** When it was handed out, on the mock's clock. Milliseconds. */
+  /** When it was acquired, on the mock's clock. Milliseconds. */
   readonly since: number;
   /** Where it was acquired. */
   readonly stack: string;
 }
 
-/** Remembers leases until they come back. */
+/** The leases that were acquired and not released. */
 export class OpenLeases {
   readonly #out = new Map<Lease, MockLease>();
 
@@ -18,10 +18,10 @@ export class OpenLeases {
     this.#out.set(lease, Object.freeze({ connectionId, since, stack: stack.replace(/^Error.*\n/, '') }));
   }
 
-  /** Those that have not come back. */
+  /** The leases that are not released by now. */
   get open(): readonly MockLease[] {
     for (const lease of this.#out.keys()) {
-      // A lease is cut off from its connection when it comes back.
+      // A released lease is detached from its connection.
       if ((lease.stream as unknown) === undefined) this.#out.delete(lease);
     }
     return [...this.#out.values()];

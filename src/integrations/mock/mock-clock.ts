@@ -1,39 +1,42 @@
 import { type Clock, oneTurn, reallyAfter, stagedClock } from '../../util/clock.ts';
 
-/** How long something may wait for the clock to go on, in real milliseconds, before a word is said about it. */
+/** How long a timer may be awaited while the clock stands still, before `stalled` is called. Real milliseconds. */
 const STALLED_MS = 1000;
 
 interface Timer {
   readonly at: number;
   readonly run: () => void;
-  /** Somebody waits for it, or may. */
+  /** Somebody may wait for it: it is not a background timer. */
   readonly awaited: boolean;
-  /** Takes it from the timers of a test framework. */
+  /** Removes it from the timers of a test framework. */
   unstage: () => void;
 }
 
-/** Calls `run` when what is running is done, whatever timers, ticks and microtasks have been replaced by. */
+/** Calls `run` after the current job, even if timers, ticks and queueMicrotask are fake. */
 export function soon(run: () => void): void {
   void Promise.resolve().then(run);
 }
 
 /**
- * A clock that stands still until it is told to go on. Where a test framework has put its own timers in the place of
- * Node's, it goes with those too.
+ * A clock that stands still until it is advanced. Where a test framework has replaced Node's timers, it also advances
+ * with those.
  */
 export class MockClock implements Clock {
   readonly #timers = new Set<Timer>();
   /** How many of them are awaited. */
   #awaited = 0;
   #now = 0;
-  /** What the framework's clock showed when it was last looked at. */
+  /** The time of the framework's clock when it was last read. */
   #staged: number | undefined;
-  /** Somebody knows how to let it go on. */
+  /** Somebody has advanced it, or `stalled` was called: no call of `stalled` is needed. */
   #known = false;
   #cancelWatch: (() => void) | undefined;
   readonly #stalled: (dueMs: number) => void;
 
-  /** `stalled` is told once if somebody waits, and nobody lets time pass; and when what is first is due. */
+  /**
+   * `stalled` is called at most once, if a timer is awaited and nobody advances the clock; with the time until it is
+   * due.
+   */
   constructor(stalled: (dueMs: number) => void) {
     this.#stalled = stalled;
   }
@@ -61,7 +64,7 @@ export class MockClock implements Clock {
     soon(run);
   }
 
-  /** Lets `ms` pass: timers fire in order, and what follows from each is done before the next. */
+  /** Advances by `ms`: timers fire in order, and the consequences of each are complete before the next. */
   async advance(ms: number): Promise<void> {
     this.#known = true;
     this.#stopWatch();
@@ -86,7 +89,7 @@ export class MockClock implements Clock {
     if (this.#timers.delete(timer) && timer.awaited && --this.#awaited === 0) this.#stopWatch();
   }
 
-  /** Sees to it that a word is said if `first` is still awaited a second later. */
+  /** Calls `stalled` if `first` is still awaited a second later. */
   #watch(first: Timer): void {
     if (this.#cancelWatch || this.#known || stagedClock()) return;
     const look = (): void => {

@@ -16,22 +16,22 @@ import { type MockLease, OpenLeases } from './leases.ts';
 import { MockClock } from './mock-clock.ts';
 import { type MockCommand, MockServer } from './server.ts';
 
-/** How long leases have to come back to a mock that is closed. Real milliseconds, longer than I/O of a test takes. */
+/** The grace for leases when a mock is closed. Real milliseconds, longer than the I/O of a test takes. */
 const MOST_GRACE_MS = 250;
 
 /**
- * A pool for tests: the real {@link Pool} on connections in memory, with a clock of its own. No server, no socket,
- * and no time but your own; waiting, limits, errors, events, stats and close are those of the pool itself.
+ * A pool for tests: the real {@link Pool} on connections in memory, with a clock that only the test advances. No
+ * server and no socket; waiting, limits, errors, events, stats and close are those of the real pool.
  */
 export class MockPool extends Pool {
   readonly #clock: MockClock;
   readonly #server: MockServer;
   readonly #leases = new OpenLeases();
-  /** Connections that `exhaust()` has taken and not given back. */
+  /** Connections that `exhaust()` has taken and not released. */
   #exhausted = 0;
 
   /**
-   * Takes what {@link Pool} takes. Where Redis is makes no difference; `db`, `keyPrefix` and the like do.
+   * Takes the arguments of {@link Pool}. The address of Redis has no effect; `db`, `keyPrefix` and the like do.
    *
    * @throws {PoolError} `POOL_INVALID_OPTION`
    */
@@ -82,8 +82,8 @@ export class MockPool extends Pool {
   }
 
   /**
-   * As that of a pool. Its clock may never go on, though: of the grace, no more than a quarter of a second is given to
-   * what is still out, in real time, and then it is cut.
+   * As that of a pool, but since the mock's clock may never advance, the grace is at most a quarter of a second of real
+   * time. Then the connections of leases are closed.
    */
   override async close(options?: CloseOptions): Promise<void> {
     const closed = super.close(options);
@@ -96,7 +96,7 @@ export class MockPool extends Pool {
     }
   }
 
-  /** A handler asks for a connection. There is none to be had, while all wait for handlers. */
+  /** A handler asks for a connection. It gets none while all connections wait for handlers. */
   #noticeHandler(what: string): void {
     const none = (): boolean => this.#server.handling >= this.stats().maxActive;
     void callingHandler()?.asksFor(what, none);
@@ -104,34 +104,35 @@ export class MockPool extends Pool {
 
   /**
    * Answers command `name` in place of the store, from now on: with a value, or with what a function of the command's
-   * arguments returns. What the function throws, the command rejects with; with `undefined` it leaves the command to
-   * the store. A script is answered as `eval`, whether it comes as EVAL or EVALSHA: `(script, numKeys, ...keysAndArgs)`.
+   * arguments returns. If the function throws, the command rejects with that error; if it returns `undefined`, the
+   * store answers. A script is answered as `eval`, whether sent by EVAL or EVALSHA: `(script, numKeys,
+   * ...keysAndArgs)`.
    */
   reply(name: string, answer: Answer | AnswerHandler): this {
     this.#server.answers.set(name, answer);
     return this;
   }
 
-  /** Answers command `name` so once; several are used in the order given, and before what `reply()` was given. */
+  /** Like `reply()`, for one call; several are used in the order given, and before the answer of `reply()`. */
   replyOnce(name: string, answer: Answer | AnswerHandler): this {
     this.#server.answers.addOnce(name, answer);
     return this;
   }
 
-  /** Lets the next `times` dials fail with `error`; by default all from now on, with 0 none. */
+  /** Lets the next `times` connects fail with `error`; by default all from now on, with 0 none. */
   failConnects(error: Error, times = Number.POSITIVE_INFINITY): this {
     if (!(error instanceof Error)) throw invalidOption(`failConnects() takes an Error, got ${String(error)}`);
     this.#server.dials.fail(error, atLeastZero('failConnects() takes times', times));
     return this;
   }
 
-  /** Has every dial from now on take `ms` milliseconds on the mock's clock; `Infinity`: it never ends by itself. */
+  /** Every connect from now on takes `ms` milliseconds on the mock's clock; `Infinity`: it never ends by itself. */
   delayConnects(ms: number): this {
     this.#server.dials.delayMs = atLeastZero('delayConnects() takes milliseconds', ms);
     return this;
   }
 
-  /** Closes a connection from the server's side: that of a lease, by its `connectionId`, or without one all. */
+  /** Closes a connection from the server's side: the one with this `connectionId`, or all if none is given. */
   killConnection(connectionId?: number): this {
     const { sessions } = this.#server;
     const open = connectionId === undefined ? [...sessions.values()] : [sessions.get(connectionId)];
@@ -146,8 +147,8 @@ export class MockPool extends Pool {
   }
 
   /**
-   * Takes all connections that are not leased, so that whoever comes next waits, or is refused. Resolves with what
-   * gives them back.
+   * Takes all connections that are not leased, so that the next acquire waits, or is refused. Resolves with a function
+   * that releases them.
    */
   async exhaust(): Promise<() => void> {
     const { maxActive, inUse, lanes } = this.stats();
@@ -168,36 +169,36 @@ export class MockPool extends Pool {
     throw failed.reason;
   }
 
-  /** Holds back all replies, as a server that hangs: commands are done, and nobody hears of it. Dials go on. */
+  /** Holds back all replies, like a server that hangs: commands are run, and get no reply. Connects still succeed. */
   holdReplies(): this {
     this.#server.holding = true;
     return this;
   }
 
-  /** Lets go of the replies that were held, and holds none from now on. */
+  /** Sends the replies that were held back, and holds back no more. */
   flush(): this {
     this.#server.flush();
     return this;
   }
 
-  /** Lets `ms` milliseconds pass on the mock's clock, and all come to pass that is due by then. */
+  /** Advances the mock's clock by `ms` milliseconds; all timers that are due by then fire. */
   async advance(ms: number): Promise<void> {
     if (ms === Number.POSITIVE_INFINITY)
       throw invalidOption('advance() takes milliseconds, and Infinity has no end');
     await this.#clock.advance(atLeastZero('advance() takes milliseconds', ms));
   }
 
-  /** The commands that came in, in order; not those that the pool sends for itself, as when it dials. */
+  /** The commands that were received, in order, without those that the pool itself sends, such as during a connect. */
   get commands(): readonly MockCommand[] {
     return [...this.#server.commands];
   }
 
-  /** The leases that are out. */
+  /** The leases that were not released. */
   get leases(): readonly MockLease[] {
     return this.#leases.open;
   }
 
-  /** Throws if leases are out, with the stacks that acquired them. */
+  /** Throws if leases were not released, with the stacks that acquired them. */
   assertNoLeaks(): void {
     const { leases } = this;
     if (leases.length === 0) return;
@@ -208,9 +209,9 @@ export class MockPool extends Pool {
   }
 
   /**
-   * Throws if anything is left over: a lease that is out, or has come back in a state that cost its connection; a
-   * caller that waits; a command without its reply; an answer of `replyOnce()`, or a failure of
-   * `failConnects(error, times)`, that nothing has met; connections that `exhaust()` holds.
+   * Throws if anything is left over: a lease that was not released, or was released in a state that cost its
+   * connection; a caller that waits; a command without a reply; an answer of `replyOnce()` or a failure of
+   * `failConnects(error, times)` that was not used; connections that `exhaust()` holds.
    */
   assertClean(): void {
     this.assertNoLeaks();
@@ -227,7 +228,7 @@ export class MockPool extends Pool {
     if (left.length > 0) throw new Error(`${this}: ${left.join('; ')}`);
   }
 
-  /** What it is doing, in a line. */
+  /** Its state, in one line. */
   override toString(): string {
     const { maxActive, inUse, idle, waiting } = this.stats();
     const { commands, size } = this.#server;

@@ -1,4 +1,4 @@
-/** A reply such as OK, which no value of a key can be. */
+/** A simple string such as OK, distinct from any value of a key. */
 export class Status {
   constructor(readonly text: string) {}
 }
@@ -8,7 +8,7 @@ export class Failure extends Error {
   override readonly name = 'ReplyError';
 }
 
-/** The score of a member, which RESP3 has a type for. */
+/** The score of a member, a double in RESP3. */
 export class Score {
   constructor(readonly value: number) {}
 }
@@ -23,12 +23,12 @@ export class Members {
   constructor(readonly items: readonly Reply[]) {}
 }
 
-/** What the server says unasked, as a message of a channel. */
+/** A push, such as a message of a channel. */
 export class Push {
   constructor(readonly items: readonly Reply[]) {}
 }
 
-/** What the server says. A string is a row of bytes, one in each character. */
+/** A reply of the server. A string is a byte string: each character is one byte. */
 export type Reply =
   | string
   | number
@@ -44,17 +44,17 @@ export type Reply =
 
 export const OK = new Status('OK');
 
-/** Text as a row of bytes. */
+/** Encodes text as a byte string. */
 export function bytesOf(text: string | Uint8Array): string {
   return Buffer.from(text as string).toString('latin1');
 }
 
-/** A row of bytes as text. */
+/** Decodes a byte string as text. */
 export function textOf(bytes: string): string {
   return Buffer.from(bytes, 'latin1').toString();
 }
 
-/** A score as Redis writes it. */
+/** A score in Redis' notation. */
 export function scoreText(value: number): string {
   return Number.isFinite(value) ? String(value) : value > 0 ? 'inf' : '-inf';
 }

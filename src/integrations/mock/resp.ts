@@ -1,9 +1,9 @@
 import { bytesOf, Failure, Members, Pairs, Push, type Reply, Score, Status, scoreText } from './reply.ts';
 
-/** The version of RESP that a connection speaks. */
+/** The version of RESP that a connection uses. */
 export type Protocol = 2 | 3;
 
-/** Writes a reply down as RESP has it; a row of bytes. */
+/** Encodes a reply in RESP; the result is a byte string. */
 export function encode(reply: Reply, protocol: Protocol): string {
   const list = (sign: string, items: readonly Reply[], entries = items.length): string =>
     `${sign}${entries}\r\n${items.map((one) => encode(one, protocol)).join('')}`;
@@ -25,17 +25,17 @@ export function encode(reply: Reply, protocol: Protocol): string {
   return list('*', reply);
 }
 
-/** What ends with the line must not have one within. */
+/** A reply that ends with its line must not contain a line break. */
 function line(text: string): string {
   return `${bytesOf(text.replace(/[\r\n]+/g, ' '))}\r\n`;
 }
 
-/** Reads commands, each an array of blobs, from bytes that come in pieces. */
+/** Reads commands, each an array of bulk strings, from bytes that arrive in pieces. */
 export class RequestReader {
   #bytes = '';
   #at = 0;
 
-  /** The commands that are complete by now; their parts are rows of bytes. */
+  /** The commands that are complete by now; their arguments are byte strings. */
   read(data: string | Uint8Array): string[][] {
     this.#bytes = this.#bytes.slice(this.#at) + bytesOf(data);
     this.#at = 0;
@@ -62,7 +62,7 @@ export class RequestReader {
     return parts;
   }
 
-  /** The number of a line such as `*3` or `$12`. */
+  /** The number in a line such as `*3` or `$12`. */
   #number(): number | undefined {
     const end = this.#bytes.indexOf('\r\n', this.#at);
     if (end < 0) return undefined;

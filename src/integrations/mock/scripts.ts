@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 
-/** The texts of Lua scripts, by their SHA-1. They are known, and never run. */
+/** The texts of Lua scripts, by their SHA-1. They are stored, and never run. */
 export class Scripts {
   readonly #texts = new Map<string, string>();
 

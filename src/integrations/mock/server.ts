@@ -7,18 +7,18 @@ import type { Reply } from './reply.ts';
 import { Scripts } from './scripts.ts';
 import { MockConnection } from './session.ts';
 
-/** How many dbs there are, as Redis has them by default. */
+/** The number of dbs, as in Redis by default. */
 const DBS = 16;
 
-/** A command that the mock has received. */
+/** A command that the mock received. */
 export interface MockCommand {
   /** In lower case. */
   readonly name: string;
   /** As text, with `keyPrefix`. */
   readonly args: readonly string[];
-  /** The `connectionId` of the lease it came through; `undefined`: it came through `pool.redis`. */
+  /** The `connectionId` of the lease that sent it; `undefined`: `pool.redis` sent it. */
   readonly lease: number | undefined;
-  /** When, on the mock's clock. Milliseconds. */
+  /** When it was received, on the mock's clock. Milliseconds. */
   readonly at: number;
 }
 
@@ -28,17 +28,17 @@ interface Blocked {
   readonly end: () => void;
 }
 
-/** A Redis in memory: its keys, its connections, and what a test has it do. */
+/** A Redis in memory: its keys, its connections, and the behaviour that a test sets. */
 export class MockServer {
   readonly clock: Clock;
   readonly dials: DialScript;
   readonly answers = new Answers();
   readonly commands: MockCommand[] = [];
-  /** The connections that are open, by the pool's own numbers. */
+  /** The open connections, by their `connectionId`. */
   readonly sessions = new Map<number, MockConnection>();
-  /** Replies are held back. */
+  /** Whether replies are held back. */
   holding = false;
-  /** The pool is looking whether a connection is alive. */
+  /** Whether the pool itself is sending a command, to validate or reset a connection. */
   checking = false;
   readonly #dbs: readonly Keyspace[];
   readonly #scripts = new Scripts();
@@ -55,12 +55,12 @@ export class MockServer {
     return this.#dbs.reduce((sum, { size }) => sum + size, 0);
   }
 
-  /** Commands that wait for their replies. */
+  /** Commands without a reply. */
   get owed(): number {
     return [...this.sessions.values()].reduce((sum, { owed }) => sum + owed, 0);
   }
 
-  /** How many connections wait for a test's handlers. */
+  /** The number of connections that wait for a test's handlers. */
   get handling(): number {
     return [...this.sessions.values()].filter((session) => session.handling !== undefined).length;
   }
@@ -72,7 +72,7 @@ export class MockServer {
     return session;
   }
 
-  /** What a command of `session` may use. */
+  /** The context for the commands of `session`. */
   contextOf(session: MockConnection): Context {
     const db = this.#dbs[session.dbIndex];
     if (db === undefined) throw new Error(`bug: there is no db ${session.dbIndex}`);
@@ -91,7 +91,7 @@ export class MockServer {
     this.commands.push(Object.freeze({ name, args: Object.freeze(args), lease, at: this.clock.now() }));
   }
 
-  /** Runs what the pool sends for itself. */
+  /** Runs `send`, which sends commands of the pool itself. */
   asPool<T>(send: () => T): T {
     this.checking = true;
     try {
@@ -101,7 +101,7 @@ export class MockServer {
     }
   }
 
-  /** Those who were first get what has come. */
+  /** Retries the blocked commands, in the order in which they came. */
   retryBlocked(): void {
     const all = this.#blocked;
     if (all.length === 0) return;
@@ -110,7 +110,7 @@ export class MockServer {
     this.#blocked.unshift(...still);
   }
 
-  /** Holds no replies any more. */
+  /** Sends the replies that were held back, and holds back no more. */
   flush(): void {
     this.holding = false;
     for (const session of this.sessions.values()) session.flush();

@@ -8,13 +8,13 @@ import type { MockServer } from './server.ts';
 import { MemorySocket, type Peer } from './socket.ts';
 import { TRANSACTION, Transaction } from './transaction.ts';
 
-/** What the pool itself sends over a connection that nobody holds: it undoes what a borrower has left. */
+/** What the pool itself sends over a connection that nobody holds, to reset it after a lease. */
 const UNDOING: ReadonlySet<string> = new Set(['discard', 'unwatch', 'select']);
 
-/** What comes of a command: its reply, now or later, or nothing besides what it has said itself. */
+/** The outcome of a command: its reply, now or later; nothing if the command has sent its replies itself. */
 type Outcome = Reply | undefined | Promise<Reply | undefined>;
 
-/** One connection, as the server sees it: it does one command after the other, and answers in that order. */
+/** The server's side of one connection: runs one command after the other, and replies in that order. */
 export class MockConnection implements Client, Peer {
   readonly socket = new MemorySocket(this);
   name = '';
@@ -22,13 +22,13 @@ export class MockConnection implements Client, Peer {
   protocol: Protocol = 2;
   readonly channels = new Set<string>();
   readonly patterns = new Set<string>();
-  /** The pool has called it ready. What was sent before belongs to its dial. */
+  /** The pool has made it available. Earlier commands belong to its connect. */
   ready = false;
-  /** A lease has it. */
+  /** It belongs to a lease. */
   leased = false;
-  /** Commands that were received, and whose replies have not been let go. */
+  /** Commands that were received, and whose replies were not sent. */
   owed = 0;
-  /** What a test's handler is at, while the connection waits for it. */
+  /** The call of a test's handler that the connection waits for. */
   handling: Handling | undefined;
   readonly #server: MockServer;
   readonly #reader = new RequestReader();
@@ -36,7 +36,7 @@ export class MockConnection implements Client, Peer {
   readonly #transaction = new Transaction();
   #busy = false;
   #working = false;
-  /** What was said while replies are held. */
+  /** The replies that are being held back. */
   #held = '';
 
   constructor(
@@ -69,7 +69,7 @@ export class MockConnection implements Client, Peer {
     else this.socket.deliver(bytes);
   }
 
-  /** Lets go of what was held. */
+  /** Sends the replies that were held back. */
   flush(): void {
     const bytes = this.#held;
     this.#held = '';
@@ -86,7 +86,7 @@ export class MockConnection implements Client, Peer {
   }
 
   #work(): void {
-    // A handler may send commands of its own; their turn comes when it has answered.
+    // A handler may send commands itself; they run after it has returned.
     if (this.#working) return;
     this.#working = true;
     try {
@@ -137,7 +137,7 @@ export class MockConnection implements Client, Peer {
     }
   }
 
-  /** MULTI, and what belongs to it. */
+  /** MULTI and its related commands. */
   #control(name: string, args: readonly string[]): Outcome {
     const { db } = this.#server.contextOf(this);
     if (name === 'watch' ? args.length === 0 : args.length > 0) throw arityError(name);
@@ -152,7 +152,7 @@ export class MockConnection implements Client, Peer {
     });
   }
 
-  /** Answers as the test wants it, or as the store does. */
+  /** Replies with the test's answer, or else with the store's. */
   #perform(name: string, args: readonly string[], ours: boolean): Outcome {
     const context = this.#server.contextOf(this);
     if (name === 'eval') context.scripts.load(args[0] ?? '');
@@ -163,13 +163,14 @@ export class MockConnection implements Client, Peer {
     const handling = new Handling(name);
     this.handling = handling;
     const give = (): Outcome => handling.answer(() => answers.give(name, args.map(textOf)));
-    // ioredis notes a command only when it is written: what a handler sends at once would come before it in its books.
+    // ioredis queues a command only when it is written: a command that a handler sends at once would be queued before
+    // it.
     const given = this.inTransaction ? give() : Promise.resolve().then(give);
     if (given instanceof Promise) return given.then((reply) => (reply === undefined ? own() : reply));
     return given === undefined ? own() : given;
   }
 
-  /** What runs the command; throws if there is no such command, or not with so many arguments. */
+  /** The function that runs the command; throws if there is no such command, or the number of arguments is wrong. */
   #find(name: string, args: readonly string[]): (context: Context, ...args: string[]) => Outcome {
     const command = commandOf(name);
     if (command === undefined) {
@@ -183,7 +184,7 @@ export class MockConnection implements Client, Peer {
   }
 }
 
-/** The arguments of EVALSHA with the text of the script, as EVAL has them. */
+/** The arguments of EVALSHA with the text of the script in place of its hash, as for EVAL. */
 function withText({ scripts }: Context, [sha = '', ...rest]: readonly string[]): string[] {
   const text = scripts.get(sha);
   if (text === undefined) throw new Failure('NOSCRIPT No matching script. Please use EVAL.');

@@ -1,17 +1,17 @@
 import { EventEmitter } from 'node:events';
 import { soon } from './mock-clock.ts';
 
-/** What is at the other end. */
+/** The other end of the socket. */
 export interface Peer {
-  /** Bytes have come. */
+  /** Is called with the bytes that arrive. */
   receive(data: string | Uint8Array): void;
-  /** The socket is gone. */
+  /** Is called when the socket is closed. */
   gone(): void;
 }
 
 /**
- * As much of a socket as ioredis uses, in memory. It is no Node stream: those call back through `process.nextTick`,
- * which fake timers may hold back; a promise's job is held back by none.
+ * The part of a socket that ioredis uses, in memory. It is no Node stream: streams call back through
+ * `process.nextTick`, which fake timers may hold back; they never hold back promises.
  */
 export class MemorySocket extends EventEmitter {
   connecting = true;
@@ -25,13 +25,13 @@ export class MemorySocket extends EventEmitter {
   constructor(peer: Peer) {
     super();
     this.#peer = peer;
-    // It is connected as soon as someone waits to hear it: `connect`, or, who asked for TLS, `secureConnect`.
+    // It is connected as soon as there is a listener for `connect`, or, with TLS, `secureConnect`.
     this.on('newListener', (event) => {
       if (/connect$/i.test(String(event)) && this.connecting) soon(() => this.#connected(event));
     });
   }
 
-  /** Takes a row of bytes from the server. */
+  /** Is called with a byte string from the server. */
   deliver(bytes: string): void {
     this.#incoming += bytes;
     soon(() => this.#tell());
@@ -45,7 +45,7 @@ export class MemorySocket extends EventEmitter {
   end(): this {
     if (!this.writable) return this;
     this.writable = false;
-    // What the server has said by now still arrives.
+    // Replies that the server has sent by now still arrive.
     soon(() => {
       this.#tell();
       this.destroy();

@@ -1,7 +1,7 @@
 import type { Keyspace } from './keyspace.ts';
 import { Failure, OK, type Reply, Status } from './reply.ts';
 
-/** MULTI, and what belongs to it. */
+/** MULTI and its related commands. */
 export const TRANSACTION: ReadonlySet<string> = new Set(['multi', 'exec', 'discard', 'watch', 'unwatch']);
 
 interface Queued {
@@ -12,11 +12,11 @@ type Outcome = Reply | undefined | Promise<Reply | undefined>;
 
 /** The transaction of one connection, from WATCH to EXEC. */
 export class Transaction {
-  /** EXEC is at it. */
+  /** EXEC is running. */
   running = false;
   #queue: Queued[] | undefined;
   #spoiled = false;
-  /** Watched keys, and how often each had been changed by then. */
+  /** Watched keys, with their numbers of changes at that time. */
   #watched: { readonly db: Keyspace; readonly key: string; readonly changes: number }[] = [];
 
   /** Commands are being queued. */
@@ -35,7 +35,7 @@ export class Transaction {
     return new Status('QUEUED');
   }
 
-  /** Tells of a command that could not be queued. */
+  /** To be called for a command that could not be queued: EXEC will fail. */
   spoil(): void {
     this.#spoiled = this.open;
   }
@@ -49,7 +49,7 @@ export class Transaction {
   watch(db: Keyspace, keys: readonly string[]): Reply {
     if (this.#queue) throw new Failure('ERR WATCH inside MULTI is not allowed');
     for (const key of keys) {
-      db.has(key); // it may have expired by now
+      db.has(key); // deletes it if it has expired
       this.#watched.push({ db, key, changes: db.changes(key) });
     }
     return OK;
@@ -60,7 +60,7 @@ export class Transaction {
     return OK;
   }
 
-  /** Has `perform` do all that was queued, unless a watched key was changed. */
+  /** Runs the queued commands with `perform`, unless a watched key was changed. */
   exec(perform: (name: string, args: readonly string[]) => Outcome): Reply | Promise<Reply> {
     const queue = this.#queue;
     if (!queue) throw new Failure('ERR EXEC without MULTI');

@@ -2,7 +2,7 @@ import { atLeast, type Command, type Context, exactly, syntaxError, toInt } from
 import { glob } from '../glob.ts';
 import { Failure, OK, Pairs, Push, type Reply, Status } from '../reply.ts';
 
-/** What ioredis looks at before it calls a connection ready. */
+/** The lines that ioredis reads before it emits `ready`. */
 const INFO = 'redis_version:7.0.0\r\nredis_mode:standalone\r\nloading:0\r\nrole:master\r\n';
 
 function hello({ client }: Context, version?: string, ...rest: string[]): Reply {
@@ -64,7 +64,7 @@ function script({ scripts }: Context, what: string, ...rest: string[]): Reply {
   }
 }
 
-/** What SUBSCRIBE and its family say: one message for each channel, and no reply besides. */
+/** SUBSCRIBE and the like send one message for each channel, and no reply. */
 function subscription(which: 'channels' | 'patterns', how: 'add' | 'delete'): Command {
   const kind = `${which === 'patterns' ? 'p' : ''}${how === 'delete' ? 'un' : ''}subscribe`;
   return atLeast(how === 'add' ? 1 : 0, ({ client }, ...names) => {

@@ -3,7 +3,7 @@ import { glob } from '../glob.ts';
 import type { Kind } from '../keyspace.ts';
 import { Failure, OK, type Reply, Status } from '../reply.ts';
 
-/** Sets when a key expires, if the option lets it; a time that is past deletes it. */
+/** Sets the expiry of a key, if the option allows it; a time in the past deletes the key. */
 function expireIn(unit: number): Command {
   return atLeast(2, ({ db }, key, text, ...rest) => {
     const ms = toInt(text) * unit;

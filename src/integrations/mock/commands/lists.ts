@@ -52,7 +52,7 @@ function blockingPop(end: End): Command {
   });
 }
 
-/** The part of a list from one place to another, both included; negative places count from its end. */
+/** The part of a list between two indexes, both included; negative ones count from the end. */
 export function range<T>(list: readonly T[], from: string, to: string): T[] {
   const place = (text: string): number => {
     const at = toInt(text);

@@ -2,7 +2,7 @@ import { readOptions } from '../command.ts';
 import { glob } from '../glob.ts';
 import { Failure, type Reply } from '../reply.ts';
 
-/** What HSCAN and its family say: all that fits, in one go, as Redis does for small collections. */
+/** The reply of HSCAN and the like: everything that matches, in one page, as Redis does for small collections. */
 export function scanAll(entries: readonly (readonly string[])[], cursor: string, rest: string[]): Reply {
   if (!/^\d+$/.test(cursor)) throw new Failure('ERR invalid cursor');
   const { match = '*' } = readOptions(rest, [], ['match', 'count']);

@@ -6,7 +6,7 @@ function read({ db }: Context, key: string): ReadonlySet<string> {
   return db.get('set', key) ?? new Set();
 }
 
-/** Takes members out of a set, and returns those that were in it. */
+/** Removes members from a set, and returns those that were in it. */
 function take({ db }: Context, key: string, members: readonly string[]): string[] {
   const set = db.get('set', key);
   const taken = set ? members.filter((one) => set.delete(one)) : [];
@@ -14,7 +14,7 @@ function take({ db }: Context, key: string, members: readonly string[]): string[
   return taken;
 }
 
-/** Joins sets one after the other; `keep` says which members of the first stay, the others given. */
+/** Combines sets; `keep` decides which members of the first are kept, given the others. */
 function combine(keep: (member: string, others: readonly ReadonlySet<string>[]) => boolean): Command {
   return atLeast(1, (context, first, ...keys) => {
     const others = keys.map((key) => read(context, key));

@@ -26,7 +26,7 @@ function sorted(context: Context, key: string): Member[] {
 
 const NOT_A_RANGE = 'ERR min or max is not a float';
 
-/** Makes a test of scores, from `min` to `max`; a `(` before one excludes it. */
+/** Makes a predicate for scores from `min` to `max`; a `(` before one excludes it. */
 function between(min: string, max: string): (member: Member) => boolean {
   const read = (text: string): [number, boolean] => [
     toFloat(text.replace(/^\(/, ''), NOT_A_RANGE),
@@ -54,7 +54,7 @@ function limit(
   return from < 0 ? [] : members.slice(from, most < 0 ? undefined : from + most);
 }
 
-/** Takes `LIMIT offset count` out of `args`. */
+/** Removes `LIMIT offset count` from `args`, and returns it. */
 function takeLimit(args: string[]): [string | undefined, string | undefined] {
   const at = args.findIndex((one) => one.toLowerCase() === 'limit');
   if (at < 0) return [undefined, undefined];
@@ -82,7 +82,7 @@ function zrange(context: Context, key: string, from: string, to: string, ...rest
 
 const ADD_FLAGS = ['nx', 'xx', 'gt', 'lt', 'ch', 'incr'] as const;
 
-/** The flags of ZADD, and the members behind them. */
+/** The flags of ZADD, and the members that follow them. */
 function readAdd(args: readonly string[]): [{ [F in (typeof ADD_FLAGS)[number]]?: true }, Member[]] {
   const at = args.findIndex((one) => !(ADD_FLAGS as readonly string[]).includes(one.toLowerCase()));
   const flags = readOptions(args.slice(0, at), ADD_FLAGS, []);
@@ -117,7 +117,7 @@ function add({ db }: Context, key: string, ...args: string[]): Reply {
   return ch ? added + changed : added;
 }
 
-/** Takes members out of a set, and returns how many. */
+/** Removes members from a set, and returns how many. */
 function remove({ db }: Context, key: string, names: readonly string[]): number {
   const set = db.get('zset', key);
   const gone = set ? names.filter((name) => set.delete(name)).length : 0;

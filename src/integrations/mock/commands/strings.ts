@@ -16,7 +16,7 @@ import { Failure, OK, type Reply } from '../reply.ts';
 const TTLS = { ex: 1000, px: 1, exat: 0, pxat: 0 } as const;
 const TTL_WORDS = Object.keys(TTLS) as (keyof typeof TTLS)[];
 
-/** How long a value is to live by its options; `undefined` if none of them says so. Milliseconds. */
+/** The expiry that the options set; `undefined` if they set none. Milliseconds. */
 function readTtl(command: string, options: Partial<Record<keyof typeof TTLS, string>>): number | undefined {
   const given = TTL_WORDS.filter((word) => options[word] !== undefined);
   const [word] = given;
