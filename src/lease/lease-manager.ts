@@ -22,7 +22,7 @@ export class LeaseManager implements LeaseOwner {
     this.leaks = new LeakDetector(context, (slot) => this.release(slot, Taint.dirty, 'keep'));
   }
 
-  /** `stack`: where it was acquired; without one nobody watches whether it comes back. */
+  /** `stack`: where it was acquired; without one the lease is not timed. */
   create(slot: PoolSlot, waitedMs: number, stack: string | undefined): Lease {
     const { events } = this.#context;
     if (!slot.connection) throw new Error('bug: a slot without a connection was lent');
@@ -36,7 +36,7 @@ export class LeaseManager implements LeaseOwner {
     return lease;
   }
 
-  /** A client of the user's own class may throw when it is looked at; its place must not be lost with that. */
+  /** A client of a user's class may throw when its properties are read; its slot must not be lost then. */
   #leaseOf(slot: PoolSlot, { client }: Connection): Lease {
     try {
       this.#make ??= leaseMaker(client, this);
@@ -49,7 +49,7 @@ export class LeaseManager implements LeaseOwner {
   }
 
   release(slot: PoolSlot, taint: number, fate: 'keep' | 'destroy'): void {
-    if (slot.state !== 'inUse') return; // cut off when the pool was closed
+    if (slot.state !== 'inUse') return; // closed together with the pool
     const { events, deps } = this.#context;
     const { connection, since } = slot;
     const heldMs = deps.clock.now() - since;
@@ -83,7 +83,7 @@ export class LeaseManager implements LeaseOwner {
     );
   }
 
-  /** The slow way back: only for a borrower that left something behind. */
+  /** The slow path of a release, for a connection that has to be reset. */
   async #clean(slot: PoolSlot, connection: Connection, taint: number): Promise<void> {
     const undo = undoFor(taint, connection.db);
     const clean = undo !== 'close' && (await resetConnection(connection, undo, this.#context.deps.clock));

@@ -16,13 +16,13 @@ export interface LeaseOwner {
   /** The lease has ended. `taint` is what its commands left on the connection. Called once. */
   release(slot: PoolSlot, taint: number, fate: 'keep' | 'destroy'): void;
   readonly errors: Pick<PoolErrors, 'make'>;
-  /** The error without what may be a password, of a command that carries one. */
+  /** The error without secrets, of a command that may carry a password. */
   hush(error: Error, client: Redis): Error;
   /** Its connection is lost. */
   lost(slot: PoolSlot, consequence: string): Error;
 }
 
-/** As much of a socket as ioredis' pipelines need. */
+/** The part of a socket that ioredis' pipelines need. */
 export interface LeaseStream {
   readonly writable: boolean;
   write(data: string | Buffer): boolean;
@@ -33,16 +33,16 @@ const SUBSCRIBING = /^[ps]?(un)?subscribe$/;
 type Stream = Parameters<Redis['sendCommand']>[1];
 type Listener = (...args: unknown[]) => void;
 
-/** What a connection tells that concerns its borrower. */
+/** The events of a connection that concern its borrower. */
 const FORWARDED: ReadonlySet<unknown> = new Set([
   ...['message', 'messageBuffer', 'pmessage', 'pmessageBuffer', 'smessage', 'smessageBuffer'],
   ...['close', 'end', 'error'],
 ]);
 
 /**
- * A Redis to all who look, made without Redis' constructor: its commands are ioredis' own, and all of them end in
- * `sendCommand`, which reaches the connection while the lease lasts, and nothing afterwards. Whatever else of
- * Redis acts on a connection is overridden here, so that a stale reference cannot touch the next borrower's.
+ * An instance of Redis, made without Redis' constructor: its commands are ioredis' own, and all of them end in
+ * `sendCommand`, which reaches the connection until the lease ends, and nothing afterwards. Everything else in Redis
+ * that acts on a connection is overridden here, so that a stale reference cannot affect the next borrower.
  */
 export class LeaseHandle {
   readonly connectionId: number;
@@ -73,14 +73,14 @@ export class LeaseHandle {
       return command.promise;
     }
     const name = command.name.toLowerCase();
-    // In another case SUBSCRIBE makes ioredis 5 throw. Of all else the reply depends on how the name is written.
+    // In upper case SUBSCRIBE makes ioredis 5 throw. For all other commands the reply may depend on the name's case.
     if (name !== command.name && SUBSCRIBING.test(name)) command.name = name;
     this.#taint = taintAfter(this.#taint, name, command.args);
     if (name === 'auth' || name === 'hello') this.#hush(command, connection.client);
-    // Its reply comes behind messages that a slow reader of messages() may have left in the socket.
+    // Its reply comes after messages that a slow reader of messages() may have left in the socket.
     if (this.#forwards) connection.client.stream.resume();
     const sent = connection.client.sendCommand(command, stream);
-    // What an instrumentation makes of it a pipeline drops, and so does whoever gave a callback.
+    // The promise that an instrumentation derives from it is dropped by pipelines, and by callers with a callback.
     if (sent !== command.promise && (stream !== undefined || hasCallback(command))) ignore(sent);
     return sent;
   }
@@ -132,7 +132,7 @@ export class LeaseHandle {
     });
   }
 
-  /** For logs and the console; its options hold a password. */
+  /** For logs and the console, without the options, which hold a password. */
   toJSON(): object {
     return { connectionId: this.connectionId, status: this.status };
   }
@@ -149,7 +149,7 @@ export class LeaseHandle {
     return this.#client?.mode ?? 'normal';
   }
 
-  /** What ioredis' pipelines write to; the socket itself would outlive the lease in a borrower's hands. */
+  /** What ioredis' pipelines write to. Not the socket itself: a borrower could keep that after the lease. */
   get stream(): LeaseStream | undefined {
     if (this.#slot === undefined) return undefined;
     const lease = this;
@@ -170,7 +170,7 @@ export class LeaseHandle {
     return 0;
   }
 
-  /** Commands this lease has defined; ioredis' pipelines look for them. */
+  /** Commands that this lease has defined; ioredis' pipelines read it. */
   get scriptsSet(): object {
     return this.#own('scriptsSet', { ...this.#client?.scriptsSet });
   }
@@ -226,7 +226,7 @@ export class LeaseHandle {
     return this.#slot?.connection?.client;
   }
 
-  /** Listeners stay with the lease; what they wait for comes from the connection until the lease ends. */
+  /** Listeners are added to the lease, and get the connection's events until the lease ends. */
   #listen(
     how: 'on' | 'once' | 'prependListener' | 'prependOnceListener',
     event: string,
@@ -255,18 +255,18 @@ export class LeaseHandle {
     try {
       for (const [event, forward] of this.#forwards ?? []) client?.off(event, forward);
     } finally {
-      this.#owner.release(slot, this.#taint, fate); // whatever hears of listeners that go
+      this.#owner.release(slot, this.#taint, fate); // even if a `removeListener` listener throws
     }
     if (this.#forwards && !this.#endTold) this.#tellEnd();
   }
 
-  /** A server that does not know the command repeats its arguments. */
+  /** A server that does not know a command repeats its arguments in the error. */
   #hush(command: Command, client: Redis): void {
     const { reject } = command;
     command.reject = (error) => reject.call(command, this.#owner.hush(error, client));
   }
 
-  /** What a listener throws must not come out of release(). */
+  /** A throw of a listener must not come out of release(). */
   #tellEnd(): void {
     try {
       (this as unknown as Redis).emit('end');

@@ -2,17 +2,17 @@ import type { Redis } from 'ioredis';
 import type { LeaseMessage } from '../api/lease.ts';
 import { onAbort, reasonOf } from '../core/abort-signals.ts';
 
-/** From here on the socket is paused, and Redis keeps the messages, until half of them are read. */
+/** At this many unread messages the socket is paused, so that Redis keeps the rest, until half of them are read. */
 const MOST_UNREAD = 1000;
 
-/** What the iterator needs of its lease. */
+/** What the iterator needs from its lease. */
 export interface MessageSource {
-  /** Emits the messages; `close` when the connection is lost, `end` when the lease is over. */
+  /** Emits the messages; `close` when the connection is lost, `end` when the lease ends. */
   readonly emitter: Redis;
   readonly signal: AbortSignal | undefined;
   /** Makes the error for a lost connection. */
   lost(): Error;
-  /** Stops and restarts the flow of bytes; not while a reply is awaited, which would come behind the messages. */
+  /** Pauses and resumes the socket; not while a reply is awaited, which would come after the messages. */
   pause(): void;
   resume(): void;
 }
@@ -24,7 +24,7 @@ export class Messages implements AsyncIterableIterator<LeaseMessage> {
   readonly #listeners: Readonly<Record<string, (...args: string[]) => void>>;
   #wake: () => void = () => {};
   #ignoreSignal: () => void = () => {};
-  /** Set when no more messages will come; with the error to throw, if any. */
+  /** Set when no more messages will come, with the error to throw, if any. */
   #over: { readonly error?: unknown } | undefined;
 
   constructor(source: MessageSource) {
@@ -56,7 +56,7 @@ export class Messages implements AsyncIterableIterator<LeaseMessage> {
     if (this.#unread.length === MOST_UNREAD / 2) this.#source.resume();
     if (message) return { done: false, value: message };
     const over = this.#over;
-    this.#over = {}; // an error is thrown once
+    this.#over = {}; // throw the error only once
     if (over && 'error' in over) throw over.error;
     return { done: true, value: undefined };
   }

@@ -3,10 +3,10 @@ import type { Connection } from '../core/dependencies.ts';
 import { outside } from '../ioredis/connection.ts';
 import { type Clock, within } from '../util/clock.ts';
 
-/** How long a connection that came back may take to come clean. */
+/** How long the reset of a released connection may take. */
 const SETTLE_MS = 1000;
 
-/** Whether a command is waiting at the server for something to happen; its reply may never come. */
+/** Whether a command is blocking at the server; its reply may never come. */
 function hasBlockingCommand({ client }: Connection): boolean {
   for (let i = 0; i < client.commandQueue.length; i++) {
     const name = client.commandQueue.peekAt(i)?.command.name ?? '';
@@ -16,8 +16,8 @@ function hasBlockingCommand({ client }: Connection): boolean {
 }
 
 /**
- * Sends what undoes a borrower's traces, and waits for it and for every reply that was still owed. Whether the
- * connection is clean afterwards.
+ * Sends the commands that undo what a borrower left on the connection, and waits for them and for every pending reply.
+ * Returns whether the connection is clean afterwards.
  */
 export async function resetConnection(
   connection: Connection,

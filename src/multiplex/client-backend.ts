@@ -3,7 +3,7 @@ import type { PoolContext } from '../core/context.ts';
 import type { PoolErrors } from '../core/pool-errors.ts';
 import type { Multiplexer } from './multiplexer.ts';
 
-/** How often a connection is asked for that nobody but listeners waits for. */
+/** How often a connection is requested while only listeners wait for one. */
 const WARM_AGAIN_MS = 1000;
 
 /** What a view, which is `pool.redis` or a duplicate of it, is told. */
@@ -24,7 +24,7 @@ export class ClientBackend {
   readonly #context: PoolContext;
   readonly #connections: ConnectionPool;
   readonly #close: (graceMs?: number) => Promise<void>;
-  /** A view that nobody holds any more goes, unless somebody listens on it. */
+  /** A view that nobody refers to is garbage-collected, unless it has listeners. */
   readonly #views = new Set<WeakRef<ClientView>>();
   readonly #listened = new Set<ClientView>();
   readonly #collected = new FinalizationRegistry<WeakRef<ClientView>>((ref) => this.#views.delete(ref));
@@ -107,7 +107,7 @@ export class ClientBackend {
     else this.#listened.delete(view);
   }
 
-  /** Not before there is a view that has come to be: what its options hold may throw. */
+  /** Only after the view is complete: its constructor may throw because of its options. */
   #listen(): void {
     if (this.#listening) return;
     this.#listening = true;

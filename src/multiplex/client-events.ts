@@ -1,29 +1,29 @@
 import { warnThrown } from '../util/warn.ts';
 import type { ClientBackend, ClientView } from './client-backend.ts';
 
-/** What it tells. */
+/** The events that it emits. */
 const TOLD = ['connect', 'ready', 'error', 'close', 'end'];
 
 /**
- * Tells those who listen on a view of the pool what concerns them: `connect` and `ready` when a connection is open, and
- * again when one is open after none could be made; `error` for a dial that failed; `close` and `end` once, when all is
- * over. Single connections come and go without a word. Listeners come after those who wait for what is told, and what
- * one throws is its own matter.
+ * Emits the events of a view of the pool: `connect` and `ready` when a connection is open, and again when one is open
+ * after none could be made; `error` for a connect that failed; `close` and `end` once, when the view or the pool is
+ * closed. That single connections open and close is not reported. Listeners are called after the callers who wait for
+ * the same thing, and what they throw affects nobody else.
  */
 export class ClientEvents implements ClientView {
-  /** The view was closed, or the pool. */
+  /** The view or the pool was closed. */
   over = false;
   readonly #emitter: NodeJS.EventEmitter;
   readonly #owner: ClientBackend;
   readonly #detach: () => void;
-  /** It was told that a connection is open. */
+  /** `ready` was emitted, and still holds. */
   #up = false;
 
   constructor(emitter: NodeJS.EventEmitter, owner: ClientBackend) {
     this.#emitter = emitter;
     this.#owner = owner;
     this.#detach = owner.attach(this);
-    // Who listens for `ready` hears of it, though nobody has had a use for a connection yet.
+    // A listener for `ready` gets it even if no command has needed a connection yet.
     emitter.on('newListener', (event) => {
       if (TOLD.includes(event) && !this.over) owner.hold(this, true);
       if (event === 'ready' || event === 'connect')
@@ -57,7 +57,7 @@ export class ClientEvents implements ClientView {
     this.#emit('end');
   }
 
-  /** Ends the view alone. */
+  /** Ends the view, not the pool. */
   leave(): void {
     if (this.over) return;
     this.over = true;
@@ -71,7 +71,7 @@ export class ClientEvents implements ClientView {
   }
 
   #emit(event: string, detail?: Error): void {
-    if (event === 'error' && this.#emitter.listenerCount(event) === 0) return; // it would be thrown
+    if (event === 'error' && this.#emitter.listenerCount(event) === 0) return; // emit would throw it
     try {
       this.#emitter.emit(event, detail);
     } catch (thrown) {

@@ -3,14 +3,14 @@ import type { RedisOptions } from 'ioredis';
 import { invalidOption } from '../api/errors.ts';
 import { KNOWN_COMMAND } from '../ioredis/internals.ts';
 
-/** What says where and as whom a client connects, and in which words: a view of the pool cannot change it. */
+/** Options that select the server, the user, the db and the protocol: a view of the pool cannot change them. */
 const FIXED: readonly (keyof RedisOptions)[] = [
   ...(['host', 'port', 'path', 'db', 'username', 'password', 'tls'] as const),
   ...(['sentinels', 'name', 'Connector', 'stringNumbers'] as const),
-  ...(['protocol', 'replyMapping'] as string[] as (keyof RedisOptions)[]), // ioredis 5 has none of them
+  ...(['protocol', 'replyMapping'] as string[] as (keyof RedisOptions)[]), // ioredis 5 has neither
 ];
 
-/** Throws if a duplicate would have to be on another connection. */
+/** Throws if a duplicate with these options would need a connection of its own. */
 export function checkOverride(override: RedisOptions, options: RedisOptions): void {
   for (const name of FIXED) {
     if (override[name] === undefined || isDeepStrictEqual(override[name], options[name])) continue;
@@ -20,7 +20,7 @@ export function checkOverride(override: RedisOptions, options: RedisOptions): vo
   }
 }
 
-/** Whether commands need nothing that a {@link SharedCommand} has not. */
+/** Whether commands with these options can be a {@link SharedCommand}. */
 export function canUseLeanCommands({
   keyPrefix,
   showFriendlyErrorStack,
@@ -29,15 +29,15 @@ export function canUseLeanCommands({
   return KNOWN_COMMAND && !keyPrefix && !showFriendlyErrorStack && commandTimeout === undefined;
 }
 
-/** Options that have a client do something in its constructor. */
+/** Options that make a client act in its constructor. */
 const SPOKEN = ['scripts', 'sentinels', 'Connector'] as const;
 
-/** Those of `given`. */
+/** The options in `given` that act in the constructor. */
 export function visibleOptions(given: RedisOptions): RedisOptions {
   return Object.fromEntries(SPOKEN.flatMap((name) => (given[name] ? [[name, given[name]]] : [])));
 }
 
-/** The options of a client that neither connects nor sends by itself. */
+/** Options for a client that neither connects nor sends by itself. */
 export function inertOptions(given: RedisOptions): RedisOptions {
   const { scripts, sentinels, Connector, ...rest } = given;
   return {

@@ -13,7 +13,7 @@ import { canUseLeanCommands, checkOverride, inertOptions, visibleOptions } from 
 import { CommandGroup } from './command-group.ts';
 import type { Multiplexer } from './multiplexer.ts';
 
-/** As much of ioredis' client as is built upon; its own types vary from one major to the next. */
+/** The internals of ioredis' client that are used here; its own types vary between major versions. */
 interface Client extends NodeJS.EventEmitter {
   readonly options: RedisOptions;
   readonly scriptsSet: Record<string, object>;
@@ -32,27 +32,27 @@ type Callback = NodeCallback<never>;
 const Base = Redis as unknown as new (options: RedisOptions) => Client;
 
 /**
- * `pool.redis`: an ioredis client to all who look, that never connects. Its commands are ioredis' own; all of them end
- * in `sendCommand`, which hands them to the pool. What others may still change on it is theirs alone.
+ * `pool.redis`: an instance of ioredis' client that never connects. Its commands are ioredis' own; all of them end in
+ * `sendCommand`, which passes them to the pool. Whatever else a caller changes on it affects this object only.
  */
 class PoolRedis extends Base {
-  /** What views inherit from that want nothing but plain commands: methods that make them plainer than ioredis does. */
+  /** The prototype of views whose options need plain commands only: its methods make lean commands. */
   static readonly #lean: object = Object.create(PoolRedis.prototype);
   readonly #owner: ClientBackend;
   /** Where its commands go. */
   readonly #lanes: Multiplexer;
   readonly #given: RedisOptions;
-  /** Ending it ends the pool; a duplicate ends alone. */
+  /** Ending it ends the pool; ending a duplicate does not. */
   readonly #first: boolean;
-  /** The group that a pipeline is handing over. */
+  /** The group that a pipeline is filling. */
   #group: CommandGroup | undefined;
   readonly #announcer: ClientEvents;
-  /** It was closed through itself, as a client is. */
+  /** It was closed by one of its own methods, such as `quit()`. */
   #closed = false;
 
   constructor(given: RedisOptions, owner: ClientBackend, first: boolean) {
     super(inertOptions(given));
-    Object.assign(this.options, visibleOptions(given)); // for those who look
+    Object.assign(this.options, visibleOptions(given)); // for callers that read them
     this.#given = given;
     this.#owner = owner;
     this.#lanes = owner.lanes;
@@ -74,7 +74,7 @@ class PoolRedis extends Base {
         if (full === undefined) continue;
         const value = function (this: PoolRedis, ...args: unknown[]): unknown {
           const called = typeof args[args.length - 1] === 'function';
-          // Somebody may have put something in sendCommand's place, to see what is sent.
+          // Somebody may have replaced sendCommand, to observe commands.
           if (called || this.sendCommand !== sendCommand || this.#watched) return full.apply(this, args);
           const command = new LeanCommand(name, args, encoding);
           if (this.#closed) command.reject(this.#endedError());
@@ -84,7 +84,7 @@ class PoolRedis extends Base {
         Object.defineProperty(PoolRedis.#lean, method, { value, writable: true, configurable: true });
       }
     }
-    // An accessor, where Redis has a property that its constructor sets.
+    // An accessor in place of the property that Redis' constructor sets.
     Object.defineProperty(prototype, 'status', {
       configurable: true,
       get(this: PoolRedis) {
@@ -92,12 +92,12 @@ class PoolRedis extends Base {
       },
       set() {},
     });
-    // It would emit what a client is about to do that connects.
+    // It would emit the events of a client that connects.
     Object.defineProperty(prototype, 'setStatus', { configurable: true, value: () => {} });
   }
 
   sendCommand(command: Command, stream?: Stream): unknown {
-    // ioredis could not make it, as of arguments without a text: its promise is rejected, and it cannot be settled.
+    // ioredis could not make it, because an argument has no text: its promise is rejected already.
     const broken = command.reject === undefined;
     if (broken) command.reject = () => {};
     else keepBytes(command);
@@ -106,7 +106,7 @@ class PoolRedis extends Base {
     return command.promise;
   }
 
-  /** Somebody is to be told of each command. */
+  /** Somebody observes each command. */
   get #watched(): boolean {
     return this.#lanes.watched || areWatched();
   }
@@ -160,7 +160,7 @@ class PoolRedis extends Base {
     this.disconnect();
   }
 
-  /** For logs and the console; its options hold a password. */
+  /** For logs and the console, without the options, which hold a password. */
   toJSON(): object {
     return { status: this.#closed ? 'end' : this.#owner.status };
   }
@@ -207,7 +207,7 @@ class PoolRedis extends Base {
     this.#lanes.added(group);
   }
 
-  /** One refused command refuses the whole pipeline: `exec()` rejects, and nothing of it was sent. */
+  /** One refused command refuses the whole pipeline: `exec()` rejects, and none of its commands is sent. */
   #guarded(made: object, commands: unknown[][] | undefined): Pipeline {
     const pipeline = made as Pipeline;
     const { exec } = pipeline;
@@ -238,7 +238,7 @@ class PoolRedis extends Base {
     );
   }
 
-  /** As ioredis says it, for those who look at the message. */
+  /** With ioredis' own message, since callers may compare it. */
   #endedError(): Error {
     const cause = this.#owner.errors.make(
       'POOL_CLOSED',

@@ -7,24 +7,24 @@ import { bytesOf } from '../ioredis/lean-command.ts';
 import { watchIn } from '../ioredis/watched-command.ts';
 
 /**
- * The commands of one pipeline or transaction: they go together, over one connection, or not at all. ioredis hands
- * them over one by one, in one go.
+ * The commands of one pipeline or transaction: all are sent over one connection, or none. ioredis passes them one by
+ * one, synchronously.
  */
 export class CommandGroup {
   readonly commands: Command[] = [];
-  /** It takes a connection of its own: one of its commands may wait, or nobody knows what it does. */
+  /** It needs a dedicated connection: one of its commands may block, or is unknown. */
   own = false;
-  /** One of its commands may wait for what comes after it. */
+  /** One of its commands may block. */
   blocking = false;
-  /** What its arguments weigh. */
+  /** The size of its arguments. Bytes. */
   bytes = 0;
-  /** Why none of it is sent. */
+  /** The reason why it is refused. */
   refusal: Error | undefined;
   #inTransaction = false;
-  /** Where it was given, if somebody is to be told of its commands. */
+  /** The async context of the caller, if somebody observes commands. */
   readonly #context: AsyncResource | undefined;
 
-  /** `stream` is what ioredis' pipeline would gather its bytes in; here it only tells one pipeline from another. */
+  /** `stream` is the buffer of an ioredis pipeline; here it only identifies the pipeline. */
   constructor(
     readonly stream: unknown,
     watched: boolean,
@@ -32,7 +32,7 @@ export class CommandGroup {
     if (watched) this.#context = new AsyncResource('RedisPoolCommands');
   }
 
-  /** A group of what is left of another. */
+  /** A group of the remaining commands of another. */
   static of(stream: unknown, commands: readonly Command[]): CommandGroup {
     const group = new CommandGroup(stream, false);
     for (const command of commands) {
@@ -42,18 +42,18 @@ export class CommandGroup {
     return group;
   }
 
-  /** A transaction that was begun and not ended would swallow the commands of others. */
+  /** An open transaction would include the commands of other callers. */
   get open(): boolean {
     return this.#inTransaction;
   }
 
-  /** Adds a command; returns what is wrong with it: its kind, if it cannot be sent over a shared connection. */
+  /** Adds a command; returns its kind if it cannot be sent over a shared connection. */
   add(command: Command): 'stateful' | 'blocking' | undefined {
     this.commands.push(command);
     if (this.#context) watchIn(command, this.#context);
     if (this.refusal) rejectSafely(command, another(this.refusal));
     const name = command.name.toLowerCase();
-    // With an argument Redis refuses them, and neither begins nor ends a transaction.
+    // With an argument Redis refuses them, and they neither begin nor end a transaction.
     const bare = command.args.length === 0;
     if (bare && name === 'multi') {
       this.#inTransaction = true;
@@ -65,7 +65,7 @@ export class CommandGroup {
     }
     const kind = kindOf(name, command.args);
     if (kind === 'stateful') return kind;
-    // Within a transaction nothing blocks, and what nobody knows is run with the rest of it.
+    // Within a transaction no command blocks, and an unknown command runs with the rest of it.
     if (kind === 'shared' || this.#inTransaction) return undefined;
     this.own = true;
     if (kind !== 'blocking') return undefined;

@@ -4,25 +4,25 @@ import { isListed, isReadOnly } from '../ioredis/command-kinds.ts';
 import { CommandGroup } from './command-group.ts';
 import type { Touch } from './command-order.ts';
 
-/** They touch no key, but may tell others, or the caller, that what was written before is there. */
+/** They touch no key, but may show others, or the caller, that earlier writes have taken effect. */
 const KEYLESS: ReadonlySet<string> = new Set(
   'publish spublish ping echo time info role lastsave command pubsub lolwut'.split(' '),
 );
-/** With more than a key, patterns among their arguments name others. */
+/** They touch more than their first key: patterns among their arguments name others. */
 const PATTERNED: ReadonlySet<string> = new Set(['sort', 'sort_ro']);
-/** Their key is not where the table has it, or not only. */
+/** They have keys in other places than the table says. */
 const ELSEWHERE: ReadonlySet<string> = new Set(['migrate']);
-/** Around the commands of a transaction; they do nothing by themselves. */
+/** They enclose a transaction; by themselves they touch nothing. */
 const FRAME: ReadonlySet<string> = new Set(['multi', 'exec', 'discard']);
 
 const NOTHING: Touch = { reads: true, keys: [], scope: 'keys' };
 const WRITERS: Touch = { reads: true, keys: [], scope: 'writers' };
 const ALL: Touch = { reads: false, keys: [], scope: 'all' };
 
-/** Commands with one key, their first argument, whatever else they have; and whether they only read. */
+/** Commands whose only key is their first argument; and whether they only read. */
 const oneKeyFirst = new Map<string, boolean | undefined>();
 
-/** What a command, or a group of them, touches. */
+/** The keys and the scope of a command, or of a group. */
 export function touchOf(unit: Command | CommandGroup): Touch {
   if (!(unit instanceof CommandGroup)) return touchOfOne(unit);
   let reads = true;
@@ -52,7 +52,7 @@ function touchOfOne({ name, args }: Command): Touch {
   return isReadOnly(name, args) ? WRITERS : ALL;
 }
 
-/** The keys of a command; none, if they are not known. */
+/** The keys of a command; none if they are unknown. */
 function keysOf(name: string, args: readonly unknown[]): string[] {
   if (ELSEWHERE.has(name) || (PATTERNED.has(name) && args.length > 1)) return [];
   return getKeyIndexes(name, args as string[])
@@ -65,7 +65,7 @@ function hasOneKeyFirst(name: string): boolean {
   return [1, 2, 9].every((length) => String(getKeyIndexes(name, Array(length).fill('x'))) === '0');
 }
 
-/** Bytes that are no text may look like others here; such keys are then kept in order for nothing. */
+/** Keys that are no valid UTF-8 may become equal here; they are then kept in order needlessly. */
 function textOf(key: unknown): string {
   return typeof key === 'string' ? key : String(key);
 }

@@ -1,33 +1,34 @@
-/** What a command does to the order of things. */
+/** How a command relates to the order of others. */
 export interface Touch {
   /** It only reads: two that do so may take effect in any order. */
   readonly reads: boolean;
-  /** What it reads or writes, as far as that is known. */
+  /** The keys that it reads or writes, as far as they are known. */
   readonly keys: readonly string[];
   /**
-   * Whose order with it matters beyond its keys: `keys`, of nobody; `writers`, of all that do more than read, since it
-   * reads one does not know what, or tells others that something was written; `all`, since it may write anything.
+   * With which commands it keeps its order, apart from those with a key in common. `keys`: with none. `writers`: with
+   * all that do more than read, since it reads unknown keys, or may show others that something was written. `all`: with
+   * all, since it may write any key.
    */
   readonly scope: 'keys' | 'writers' | 'all';
 }
 
-/** What went over one connection in one go. What goes over the same `carrier` later takes effect later. */
+/** What was sent over one connection at once. What is sent over the same `carrier` later takes effect later. */
 export interface Run {
   readonly carrier: object;
-  /** All of it is answered, or lost with its connection. */
+  /** Whether all of it is answered, or lost with its connection. */
   readonly over: boolean;
 }
 
-/** So many keys of a carrier are remembered before one looks which of them are of the past. */
+/** The number of remembered keys of a carrier at which those that are over are removed. */
 const SWEEP_AT = 2000;
 
-/** What went over one carrier since it last owed nothing: the last run of each sort, and of each key. */
+/** What was sent over one carrier since it last had no pending reply: the last run of each kind, and of each key. */
 class Book<R extends Run> {
   readonly #written = new Map<string, R>();
   readonly #read = new Map<string, R>();
   #sweepAt = SWEEP_AT;
   #last: R;
-  /** The last one that did more than read keys; and those with a wide scope. */
+  /** The last run that did more than read keys; and the last ones of each wider scope. */
   #writer: R | undefined;
   #narrow: R | undefined;
   #wide: R | undefined;
@@ -58,10 +59,10 @@ class Book<R extends Run> {
     if (map.size > this.#sweepAt) this.#sweep();
   }
 
-  /** Whether something here, which is not over, has to take effect before what has `touch`. */
+  /** Whether something here that is not over has to take effect before a command with `touch`. */
   comesBefore({ reads, keys, scope }: Touch): boolean {
     if (scope === 'all') return true;
-    // What was last is over last: without a writer there is nothing here but reads of keys.
+    // The last run is over last: without a writer there is nothing here but reads of keys.
     if (reads && !isOn(this.#writer)) return false;
     if (isOn(this.#wide)) return true;
     if (scope === 'writers' ? isOn(this.#writer) : !reads && isOn(this.#narrow)) return true;
@@ -84,14 +85,14 @@ function isOn(run: Run | undefined): boolean {
 }
 
 /**
- * Where the commands are that have not taken effect for all one knows, by what they touch: what comes next must go the
- * same way, or wait.
+ * The commands that may not have taken effect yet, by what they touch: a later command on the same keys must use the
+ * same carrier, or wait.
  */
 export class Order<R extends Run> {
-  /** One for each carrier that owes something. */
+  /** One for each carrier with pending replies. */
   readonly #books: Book<R>[] = [];
 
-  /** What has `touch` goes out with `run`. */
+  /** To be called when a command with `touch` is sent with `run`. */
   note(touch: Touch, run: R): void {
     let book: Book<R> | undefined;
     for (const one of this.#books) if (one.carrier === run.carrier) book = one;
@@ -102,7 +103,7 @@ export class Order<R extends Run> {
     book.note(touch, run);
   }
 
-  /** On which carrier that is which has to take effect before what has `touch`. */
+  /** The carriers of what has to take effect before a command with `touch`. */
   before(touch: Touch): R['carrier'] | 'several' | undefined {
     let found: R['carrier'] | undefined;
     for (let i = this.#books.length - 1; i >= 0; i--) {
@@ -115,7 +116,7 @@ export class Order<R extends Run> {
     return found;
   }
 
-  /** A carrier of something that does more than read, if there is one. */
+  /** A carrier of a command that does more than read, if there is one. */
   get writer(): R['carrier'] | undefined {
     return this.#books.find((book) => !book.over && book.writes)?.carrier;
   }

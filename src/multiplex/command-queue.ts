@@ -5,40 +5,40 @@ import { bytesOf } from '../ioredis/lean-command.ts';
 import { CommandGroup } from './command-group.ts';
 import type { QueueEntry } from './lane.ts';
 
-/** What was handed over in one tick, as far as it is not sent. */
+/** The unsent commands of one tick. */
 export interface Batch {
   units: readonly QueueEntry[];
-  /** When it was complete. */
+  /** When its tick ended. */
   readonly at: number;
-  /** How many units of it are sent. */
+  /** The number of its units that are sent. */
   sent: number;
-  /** How many commands are left of it, and what their arguments weigh. */
+  /** The number of its commands that are not sent, and the size of their arguments. */
   commands: number;
   bytes: number;
 }
 
-/** Commands that are not sent yet: what this tick brings, and the batches of earlier ones that wait. */
+/** Commands that are not sent yet: those of the current tick, and the batches of earlier ones. */
 export class CommandQueue {
-  /** How many commands there are in all. */
+  /** The number of commands. */
   length = 0;
-  /** What their arguments weigh. */
+  /** The size of their arguments. Bytes. */
   bytes = 0;
-  /** How many groups of earlier ticks need a connection of their own. */
+  /** The number of groups of earlier ticks that need a dedicated connection. */
   owns = 0;
-  /** Those of earlier ticks, in order. */
+  /** The batches of earlier ticks, in order. */
   batches: Batch[] = [];
   #gathered: QueueEntry[] = [];
-  /** How many groups are among the gathered. */
+  /** The number of groups in the current tick. */
   #groups = 0;
 
-  /** Takes a command, of so many bytes. */
+  /** Adds a command with this size of arguments. */
   add(command: Command, bytes: number): void {
     this.length++;
     this.bytes += bytes;
     this.#gathered.push(command);
   }
 
-  /** Takes a group. Its commands come in the same go, and `addedTo` is told of each. */
+  /** Adds a group. Its commands follow synchronously; `addedTo` is to be called for each. */
   addGroup(group: CommandGroup): void {
     this.#groups++;
     this.#gathered.push(group);
@@ -56,7 +56,7 @@ export class CommandQueue {
     if (units.length === 0) return;
     if (this.#groups > 0) units = units.filter((unit) => this.#belongs(unit));
     if (units.length > 0) {
-      let { length: commands, bytes } = this; // but for what is in earlier batches
+      let { length: commands, bytes } = this; // less those of earlier batches
       for (const batch of this.batches) {
         commands -= batch.commands;
         bytes -= batch.bytes;
@@ -67,7 +67,7 @@ export class CommandQueue {
     this.#groups = 0;
   }
 
-  /** Puts what was sent in vain before all others. */
+  /** Puts commands whose connection was lost before all others. */
   putFirst(units: readonly QueueEntry[], at: number): void {
     if (units.length === 0) return;
     const batch: Batch = { units, at, sent: 0, commands: 0, bytes: 0 };
@@ -80,7 +80,7 @@ export class CommandQueue {
     this.batches.unshift(batch);
   }
 
-  /** Tells that `batch` is sent up to unit `sent`. */
+  /** To be called when `batch` is sent up to unit `sent`. */
   sent(batch: Batch, sent: number): void {
     if (sent === batch.units.length) {
       this.#drop(batch);
@@ -90,7 +90,7 @@ export class CommandQueue {
     batch.sent = sent;
   }
 
-  /** Counts a unit of `batch` no longer. */
+  /** Subtracts a unit of `batch` from the counts. */
   take(batch: Batch, unit: QueueEntry): void {
     const commands = commandsOf(unit);
     const bytes = weightOf(unit);
@@ -101,14 +101,14 @@ export class CommandQueue {
     if (unit instanceof CommandGroup && unit.own) this.owns--;
   }
 
-  /** Tells that `units` are all that is left of `batch`, after others were taken. */
+  /** Sets the remaining units of `batch`, after others were taken. */
   leave(batch: Batch, units: readonly QueueEntry[]): void {
     batch.units = units;
     batch.sent = 0;
     if (units.length === 0) this.#drop(batch);
   }
 
-  /** Rejects those batches that came at `moment` or before. */
+  /** Rejects the batches that came at `moment` or before. */
   reject(moment: number, error: Error): void {
     const all = this.batches.filter(({ at }) => at <= moment);
     for (const batch of all) {
@@ -130,7 +130,7 @@ export class CommandQueue {
     this.batches.splice(this.batches.indexOf(batch), 1);
   }
 
-  /** Nothing of what was refused as it came is sent. */
+  /** Removes units that were refused within this tick. */
   #belongs(unit: QueueEntry): boolean {
     if (!(unit instanceof CommandGroup)) return true;
     if (!unit.refusal) {
@@ -143,12 +143,12 @@ export class CommandQueue {
   }
 }
 
-/** How many commands a unit has. */
+/** The number of commands of a unit. */
 export function commandsOf(unit: QueueEntry): number {
   return unit instanceof CommandGroup ? unit.commands.length : 1;
 }
 
-/** What the arguments of a unit weigh. */
+/** The size of the arguments of a unit. Bytes. */
 export function weightOf(unit: QueueEntry): number {
   return unit instanceof CommandGroup ? unit.bytes : bytesOf(unit);
 }

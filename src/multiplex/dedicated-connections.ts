@@ -13,20 +13,20 @@ import { handOver } from '../ioredis/watched-command.ts';
 import type { LeaseManager } from '../lease/lease-manager.ts';
 import { MOST_QUARTERS } from './timeouts.ts';
 
-/** Commands that go together, over a connection that is theirs until all are answered. */
+/** Commands that are sent together, over a connection that is dedicated to them until all are answered. */
 class Errand {
-  /** What their arguments weigh. */
+  /** The size of their arguments. Bytes. */
   readonly bytes: number;
-  /** How many of them are answered. */
+  /** The number of them that are answered. */
   answered = 0;
   ended = false;
   slot: PoolSlot | undefined;
   lease: Lease | undefined;
-  /** What they are written to, once they are. */
+  /** The socket, once they are written. */
   stream: Pick<Socket, 'writableLength'> | undefined;
-  /** When bytes came last. */
+  /** When bytes arrived last. */
   heardAt = 0;
-  /** Cancels the look at whether the next reply is overdue. */
+  /** Cancels the timer for the next reply. */
   cancel: () => void = () => {};
 
   constructor(
@@ -43,19 +43,19 @@ class Errand {
 }
 
 /**
- * Gives commands of `pool.redis` that may block, or that nobody knows, a connection of their own for their time. Those
- * that may block always leave one connection for others, so that what they wait for can come to pass.
+ * Gives commands of `pool.redis` that may block, or are unknown, a dedicated connection until they are answered. Those
+ * that may block always leave one connection for others, since the command that they wait for needs one.
  */
 export class DedicatedConnections {
   readonly #context: PoolContext;
   readonly #connections: ConnectionPool;
   readonly #lending: LeaseManager;
   readonly #most: number;
-  /** Those who wait until fewer are at it. */
+  /** Blocking commands that wait until fewer others are running. */
   readonly #line: WaitQueue<undefined>;
   #busy = 0;
   readonly #errands = new Set<Errand>();
-  /** What the arguments of those weigh that are not answered. */
+  /** The size of the arguments of all that are not answered. Bytes. */
   bytes = 0;
 
   constructor(context: PoolContext, connections: ConnectionPool, lending: LeaseManager) {
@@ -63,18 +63,18 @@ export class DedicatedConnections {
     this.#connections = connections;
     this.#lending = lending;
     this.#most = Math.max(1, context.options.maxActive - 1);
-    const { acquireTimeoutMs: timeoutMs } = context.options; // the time that was given, not what was left of it
+    const { acquireTimeoutMs: timeoutMs } = context.options; // for the error: the whole time-out, not the rest of it
     this.#line = new WaitQueue(context.deps.clock, ({ since, signal }, why) =>
       context.errors.gaveUp({ since, signal, timeoutMs }, why),
     );
   }
 
-  /** How many wait until fewer are at it. */
+  /** How many blocking commands wait until fewer others are running. */
   get waiting(): number {
     return this.#line.length;
   }
 
-  /** Of `bytes`, what is not written yet. */
+  /** The part of `bytes` that is not written yet. */
   get unwritten(): number {
     let bytes = 0;
     for (const errand of this.#errands) bytes += errand.stream?.writableLength ?? errand.bytes;
@@ -85,7 +85,7 @@ export class DedicatedConnections {
     return this.#line.waitMs;
   }
 
-  /** Sends `commands` together, which came `since`; `over` is called when all are answered, or cannot be sent. */
+  /** Sends `commands` together, which are queued `since`; calls `over` when all are answered, or cannot be sent. */
   send(commands: readonly Command[], since: number, mayBlock: boolean, over: () => void): void {
     const errand = new Errand(commands, mayBlock, over);
     this.bytes += errand.bytes;
@@ -108,7 +108,7 @@ export class DedicatedConnections {
     }
   }
 
-  /** Refuses those who wait; the pool is closed. */
+  /** Refuses those that wait: the pool is closed. */
   stop(): void {
     this.#line.failAll(() => this.#context.errors.closed());
   }
@@ -121,7 +121,7 @@ export class DedicatedConnections {
     };
     const served: AcquireRequest<PoolSlot>['served'] = (slot, waitedMs) => {
       const lease = this.#lending.create(slot, waitedMs, undefined);
-      // A command that somebody has changed may never settle; its connection comes back all the same.
+      // A command that somebody has modified may never settle; its connection is released all the same.
       slot.lane = { lost: () => this.#over(errand) };
       errand.slot = slot;
       errand.lease = lease;
@@ -134,7 +134,7 @@ export class DedicatedConnections {
         try {
           handOver(command, lease);
         } catch (error) {
-          command.reject(error as Error); // a client of the user's own class
+          command.reject(error as Error); // thrown by a client of a user's class
         }
       }
       stream?.uncork();
@@ -155,7 +155,7 @@ export class DedicatedConnections {
     else if (!errand.ended) this.#watch(errand);
   }
 
-  /** All is answered, or lost. */
+  /** Everything is answered, or lost. */
   #over(errand: Errand): void {
     if (errand.ended) return;
     errand.ended = true;
@@ -166,7 +166,7 @@ export class DedicatedConnections {
     this.#leave(errand);
   }
 
-  /** Sees to it that the next reply comes in its time. */
+  /** Starts the timer for the next reply. */
   #watch(errand: Errand): void {
     const next = errand.commands[errand.answered];
     if (next === undefined) return;
@@ -177,14 +177,14 @@ export class DedicatedConnections {
   #lookIn(errand: Errand, ms: number, heardAfter: number, more = MOST_QUARTERS): void {
     const { deps, options } = this.#context;
     errand.cancel = deps.clock.after(ms, () => {
-      // As for lanes: what has come just now, after a block, may be the beginning.
+      // As for lanes: bytes that arrived just now, after the loop was blocked, may be the beginning of the reply.
       const talking = more > 0 && errand.heardAt > heardAfter;
       if (talking) this.#lookIn(errand, options.replyTimeoutMs / 4, deps.clock.now(), more - 1);
       else this.#giveUp(errand);
     });
   }
 
-  /** Notes when bytes come. */
+  /** Records when bytes arrive. */
   #listen(errand: Errand): void {
     const intake = errand.slot?.connection?.intake;
     if (!intake?.inFront) return;
@@ -201,7 +201,7 @@ export class DedicatedConnections {
     if (slot.connection?.intake) slot.connection.intake.listener = undefined;
   }
 
-  /** No reply has come for too long. */
+  /** The reply is overdue. */
   #giveUp(errand: Errand): void {
     const why = `connection lost: ${noReplyWithin(this.#context.options.replyTimeoutMs)}; the command may have run`;
     errand.fail(this.#context.errors.make('POOL_CONNECTION_LOST', why));
@@ -217,7 +217,7 @@ export class DedicatedConnections {
     errand.over();
   }
 
-  /** Lets the next one in. */
+  /** Lets the next blocking command run. */
   #leave({ mayBlock }: Errand): void {
     if (!mayBlock) return;
     this.#busy--;

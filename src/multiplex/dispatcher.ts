@@ -170,7 +170,9 @@ export class Dispatch {
     return true;
   }
 
-  /** Whether a lane may be given `commands` more, which go whole: over an empty lane, if they are more than it may have. */
+  /**
+   * Whether a lane may be given `commands` more, which go whole: over an empty lane, if they are more than it may have.
+   */
   #takes(lane: Lane, commands = 1): boolean {
     const { maxInFlight } = this.#owner;
     if (this.#full.has(lane) || !lane.takes(maxInFlight)) return false;

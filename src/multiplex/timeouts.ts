@@ -61,7 +61,10 @@ export class CommandTimeouts {
   }
 }
 
-/** Until the first of those is overdue that wait `since` then, and `most` at most; from now on, too, for what comes meanwhile. */
+/**
+ * Until the first of those is overdue that wait `since` then, and `most` at most; from now on, too, for what comes
+ * meanwhile.
+ */
 function delay(now: number, since: readonly number[], most: number): number {
   return Math.max(0, Math.min(now, ...since) + most - now);
 }
