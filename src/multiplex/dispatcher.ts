@@ -7,22 +7,22 @@ import type { Lane, QueueEntry } from './lane.ts';
 import { chooseLane } from './lane-choice.ts';
 import type { LargeReplies } from './lane-meter.ts';
 
-/** What is needed of the lanes. */
+/** What the dispatcher needs from the multiplexer. */
 export interface DispatchOwner {
   readonly open: readonly Lane[];
   readonly maxLanes: number;
   readonly maxInFlight: number;
-  /** Nobody waits for a connection, and there is one to be had. */
+  /** Whether nobody waits for a connection, and one more is available. */
   readonly spare: boolean;
-  /** Asks for one more lane; returns it, if it comes at once. */
+  /** Requests one more lane; returns it if a connection is available at once. */
   ask(): Lane | undefined;
-  /** Sends commands over a connection of their own; `over` is called when all are answered, or cannot be sent. */
+  /** Sends commands over a dedicated connection; calls `over` when all are answered, or cannot be sent. */
   sendAlone(commands: readonly Command[], since: number, mayBlock: boolean, over: () => void): void;
 }
 
-/** What a lane was given in one pass. */
+/** The commands that a lane got in one pass. */
 class LaneRun implements Run {
-  /** It is in flight until so many of all that its lane has sent are answered. */
+  /** It is in flight until this many of all commands that its lane has sent are answered. */
   upTo = Number.POSITIVE_INFINITY;
 
   constructor(readonly carrier: Lane) {}
@@ -32,7 +32,7 @@ class LaneRun implements Run {
   }
 }
 
-/** Commands that have a connection of their own. */
+/** Commands with a dedicated connection. */
 class OwnRun implements Run {
   over = false;
   sent = false;
@@ -43,7 +43,7 @@ class OwnRun implements Run {
   }
 }
 
-/** What a lane is about to be sent. */
+/** The commands that are about to be sent over a lane. */
 interface Outgoing {
   readonly run: LaneRun;
   units: QueueEntry[];
@@ -51,38 +51,38 @@ interface Outgoing {
   bytes: number;
 }
 
-/** Beyond so many that have to wait, one looks no further for some that need not. */
+/** After this many commands that have to wait, a pass looks no further for others that need not. */
 const MOST_PASSED_BY = 200;
 
-/** Stands for all that waits. */
+/** Represents everything that waits. */
 const WAITING: Run = { carrier: {}, over: false };
 
 /**
- * Sends over several lanes what keeps its order all the same: what touches what is in flight goes the same way, or
- * waits. What does more than read goes over one lane, as long as something of it is in flight there, so that its order
- * with all is had for nothing; what only reads takes the lane that is free.
+ * Sends commands over several lanes, and keeps their order: a command that shares a key with one in flight uses the
+ * same lane, or waits. Commands that do more than read use one lane, as long as one of them is in flight there, which
+ * keeps their order with all others at no cost; those that only read use the lane that is free.
  */
 export class Dispatch {
   readonly #owner: DispatchOwner;
   readonly #queue: CommandQueue;
   readonly #large: LargeReplies;
   readonly #order = new Order<LaneRun | OwnRun>();
-  /** What has a connection of its own, and others must wait for. */
+  /** What has a dedicated connection, and has to be waited for. */
   #alone: OwnRun | undefined;
   #now = 0;
   #outgoing = new Map<Lane, Outgoing>();
-  /** Lanes that something waits for because they are full: nobody overtakes it. */
+  /** Full lanes that a command waits for: no later one may overtake it. */
   readonly #full = new Set<Lane>();
-  /** What goes over connections of their own after a pass: listeners may hear of it. */
+  /** What is sent over dedicated connections after a pass, since that may call listeners. */
   #errands: (() => void)[] = [];
-  /** Where what only reads goes in this pass. */
+  /** The lane of commands that only read, in this pass. */
   #readers: Lane | undefined;
 
   constructor(owner: DispatchOwner, queue: CommandQueue, large: LargeReplies) {
     this.#owner = owner;
     this.#queue = queue;
     this.#large = large;
-    // Nobody kept book until now.
+    // What is in flight was not recorded until now.
     for (const lane of owner.open) {
       const run = new LaneRun(lane);
       run.upTo = lane.sent;
@@ -90,12 +90,12 @@ export class Dispatch {
     }
   }
 
-  /** Others must wait for what runs over a connection of its own. */
+  /** Records what runs over a dedicated connection, so that others wait for it. */
   get waits(): boolean {
     return this.#alone !== undefined;
   }
 
-  /** Sends all that need not wait. */
+  /** Sends all commands that need not wait. */
   pass(now: number): void {
     this.#now = now;
     this.#readers = undefined;
@@ -128,12 +128,12 @@ export class Dispatch {
     this.#full.clear();
   }
 
-  /** Sends what a pass left for connections of their own, now that lanes may have become idle. */
+  /** Sends what a pass left for dedicated connections, now that lanes may have become idle. */
   sendAlone(): void {
     for (const errand of this.#errands.splice(0)) errand();
   }
 
-  /** Puts `unit` where it goes; returns whether it need not wait. */
+  /** Assigns `unit` to a lane or a dedicated connection; returns `false` if it has to wait. */
   #place(unit: QueueEntry, touch: Touch, since: number): boolean {
     if (unit instanceof CommandGroup && unit.refusal) return true;
     const before = this.#order.before(touch);
@@ -147,7 +147,7 @@ export class Dispatch {
     const lane = large ? this.#laneFor(true) : reads ? this.#laneForReaders() : this.#laneForWriters();
     if (lane === undefined || !this.#give(lane, unit, touch)) return false;
     if (large) {
-      this.#send(lane); // so that the next choice knows of it
+      this.#send(lane); // so that the next choice takes it into account
       lane.meter.large = true;
     }
     return true;
@@ -171,7 +171,7 @@ export class Dispatch {
   }
 
   /**
-   * Whether a lane may be given `commands` more, which go whole: over an empty lane, if they are more than it may have.
+   * Whether a lane accepts `commands` more, sent as a whole; over an empty lane, if they exceed the limit of a lane.
    */
   #takes(lane: Lane, commands = 1): boolean {
     const { maxInFlight } = this.#owner;
@@ -196,13 +196,13 @@ export class Dispatch {
     before: object | string | undefined,
     since: number,
   ): boolean {
-    // Nobody waits for what may itself wait for others.
+    // Nobody waits for a blocking command, which may itself wait for others.
     if (group.blocking) {
       if (before !== undefined) return false;
       this.#errands.push(() => this.#owner.sendAlone(group.commands, since, true, () => {}));
       return true;
     }
-    // One behind the other, as long as nothing is sent yet.
+    // In sequence, as long as nothing is sent yet.
     if (before !== undefined && (before !== this.#alone || this.#alone.sent)) return false;
     this.#alone ??= this.#newRun(since);
     for (const command of group.commands) this.#alone.commands.push(command);
@@ -223,7 +223,7 @@ export class Dispatch {
     return run;
   }
 
-  /** One for all that this tick has to read, as long as it goes. */
+  /** The same lane for all reads of this tick, as long as it has room. */
   #laneForReaders(): Lane | undefined {
     if (this.#readers === undefined || !this.#takes(this.#readers)) this.#readers = this.#laneFor(false);
     return this.#readers;
@@ -235,7 +235,7 @@ export class Dispatch {
     return lane && !lane.draining ? lane : this.#laneFor(false);
   }
 
-  /** Large replies do not go where writers are, unless there is no other way. */
+  /** Commands with large replies do not use the lane of writers, unless there is no other. */
   #laneFor(large: boolean): Lane | undefined {
     const { open, maxLanes, spare } = this.#owner;
     const usable = open.filter((lane) => this.#takes(lane));

@@ -1,18 +1,18 @@
 import { LARGE, type LaneMeter } from './lane-meter.ts';
 
-/** What decides over a lane. */
+/** What the choice of a lane depends on. */
 export interface LaneLoad {
-  /** Commands it has sent that are not answered. */
+  /** Commands that it has sent and that are not answered. */
   readonly inFlight: number;
-  /** Bytes that are expected in reply to them. */
+  /** The expected size of their replies. Bytes. */
   readonly bytesDue: number;
   readonly meter: Pick<LaneMeter, 'progressAt' | 'paceMs' | 'large'>;
 }
 
-/** A lane is held up that has had nothing to show for this long, or for this many times its pace. Milliseconds. */
+/** A lane is held up if it made no progress for this long (milliseconds), or for this many times its pace. */
 export const STALL_MS = 2;
 const STALL_PACES = 4;
-/** Whether what is sent now over `lane` would not wait behind much; if `wary`, whether it would wait at all. */
+/** Whether a command sent now over `lane` would not wait behind many replies; if `wary`, behind none. */
 export function isFree({ inFlight, bytesDue, meter }: LaneLoad, now: number, wary: boolean): boolean {
   if (inFlight === 0) return true;
   if (wary) return false;
@@ -20,18 +20,19 @@ export function isFree({ inFlight, bytesDue, meter }: LaneLoad, now: number, war
   return bytesDue < LARGE && now - progressAt < Math.max(STALL_MS, paceMs * STALL_PACES);
 }
 
-/** What is to be sent. */
+/** The command that is to be sent. */
 export interface Load {
   /** Its reply is expected to be large. */
   readonly large: boolean;
-  /** Large replies may come at any time, unexpected ones too. */
+  /** There were large replies recently, so unexpected ones may come too. */
   readonly wary: boolean;
   readonly maxLanes: number;
 }
 
 /**
- * Which of `lanes` takes what is sent now: the first one that is free, so that few callers use one lane; or else the
- * one with the least to come, and another lane is worth its connection. Large replies never have the last lane.
+ * Which of `lanes` sends the next command: the first one that is free, so that few callers use one lane; or else the
+ * one with the fewest bytes expected, and then another lane is worth its connection. Commands with large replies never
+ * get the last free lane.
  */
 export function chooseLane<L extends LaneLoad>(
   lanes: readonly L[],

@@ -1,25 +1,25 @@
 /** A reply of so many bytes has others wait. */
 export const LARGE = 131_072;
 
-/** So many replies, and what they weighed is all that counts. */
+/** The number of recent replies that the average is taken over. */
 const REPLIES = 16;
 
-/** What a lane has shown of late: how fast it answers, and how large replies are. */
+/** Measures a lane: how fast it replies, and how large the replies are. */
 export class LaneMeter {
-  /** When the lane last had something to show: a reply was complete, or the first command went out. */
+  /** When the lane last made progress: a reply was complete, or the first command was sent. */
   progressAt = 0;
-  /** How long a reply takes when nothing is before it. Milliseconds; 0 until that is known. */
+  /** How long a reply takes with no other before it. Milliseconds; 0 until that is known. */
   paceMs = 0;
-  /** It was given a command with a large reply, and has not been empty since. */
+  /** It was sent a command with a large reply, and has not been empty since. */
   large = false;
-  /** What a reply weighs, on average. Bytes. */
+  /** The average size of a reply. Bytes. */
   #replySize = 0;
-  /** What has come since the last reply was complete. Bytes. */
+  /** What has arrived since the last reply was complete. Bytes. */
   #unfinished = 0;
-  /** The next reply is the first to what was sent over the empty lane. */
+  /** The next reply is the first one after the lane was empty. */
   #first = false;
 
-  /** Commands go out over the empty lane. */
+  /** To be called when commands are sent over an empty lane. */
   begin(now: number): void {
     this.progressAt = now;
     this.large = false;
@@ -31,13 +31,13 @@ export class LaneMeter {
     this.#unfinished += bytes;
   }
 
-  /** Replies are complete. Returns whether the first of them was large. */
+  /** To be called when replies are complete. Returns whether the first of them was large. */
   answered(replies: number, now: number): boolean {
     const large = this.#unfinished >= LARGE;
     const weight = Math.min(1, replies / REPLIES);
     this.#replySize += (this.#unfinished / replies - this.#replySize) * weight;
     this.#unfinished = 0;
-    // The fastest of late: what was slow for once, or by a large reply, is no measure.
+    // The fastest recent one: a reply that was slow once, or large, does not count.
     if (this.#first)
       this.paceMs = Math.min(now - this.progressAt, this.paceMs * 2 || Number.POSITIVE_INFINITY);
     this.#first = false;
@@ -45,7 +45,7 @@ export class LaneMeter {
     return large;
   }
 
-  /** Bytes that are expected in reply to `inFlight` commands, if `known` are to come for sure. */
+  /** The expected size of the replies to `inFlight` commands, if `known` bytes are certain. */
   bytesDue(inFlight: number, known: number): number {
     return Math.max(known, this.large ? LARGE : 0, inFlight * this.#replySize - this.#unfinished);
   }

@@ -7,51 +7,51 @@ import type { Clock } from '../util/clock.ts';
 import { CommandGroup } from './command-group.ts';
 import { LaneMeter, type LargeReplies } from './lane-meter.ts';
 
-/** What is sent in one piece. */
+/** What is sent as a whole. */
 export type QueueEntry = Command | CommandGroup;
 
-/** One that was sent, as ioredis keeps it until its reply comes. */
+/** A command that was sent, as ioredis queues it until its reply comes. */
 export interface InFlight {
   readonly command: Command;
-  /** The group it belongs to. */
+  /** Its group. */
   readonly stream: CommandGroup | undefined;
-  /** Somebody may have replaced its methods: it is answered as ioredis does, with bytes. */
+  /** Somebody may have replaced its methods: it is resolved with Buffers, as by ioredis. */
   readonly watched?: boolean;
 }
 
-/** A socket that has more than this to write, for the other end does not take it, is given no more. Bytes. */
+/** A socket with more than this to write, because the other end does not read, gets no more commands. Bytes. */
 const MOST_UNWRITTEN = 1 << 20;
 
 /**
- * One connection of the pool, multiplexed: commands of many callers go out in one write, and their replies come back
- * in that order. Everything on a lane goes through it, pipelines too, or bytes would overtake each other.
+ * One connection of the pool, multiplexed: commands of many callers are sent in one write, and their replies come in
+ * that order. Everything is written through the lane, pipelines too, or bytes would overtake each other.
  */
 export class Lane {
-  /** The slot it holds, while it is open. */
+  /** Its slot, while it is open. */
   slot: PoolSlot | undefined;
-  /** It takes nothing new, and closes with its last reply. */
+  /** It accepts no more commands, and closes with its last reply. */
   draining = false;
   readonly meter = new LaneMeter();
-  /** When bytes came last. */
+  /** When bytes arrived last. */
   heardAt = 0;
   readonly #client: Redis;
   readonly #large: LargeReplies;
   readonly #answered: (lane: Lane) => void;
-  /** What reads before ioredis' own decoder, where something can. */
+  /** Reads replies before ioredis' own decoder, if this version of ioredis allows that. */
   readonly #intake: Connection['intake'];
-  /** ioredis' sendCommand has nothing to do besides, so that it need not be called for each command. */
+  /** ioredis' sendCommand would do nothing else, so it need not be called for each command. */
   readonly #plain: boolean;
   readonly #clock: Clock;
-  /** All it has ever sent, and when, in order; what is answered is forgotten with the next write. */
+  /** How many commands were sent by when, in order; entries that are answered are removed with the next write. */
   #sent = 0;
   #writes: { readonly upTo: number; readonly at: number }[] = [];
   readonly #buffer: WriteBuffer;
   /** Commands that were handed over, and did not go into ioredis' queue at once. */
   readonly #late = new Set<Command>();
-  /** Someone wants to know when the socket has written all it was given. */
+  /** A `drain` listener is added to the socket. */
   #awaitsDrain = false;
 
-  /** `answered` is called when replies have come; `large` is told which of them were. */
+  /** `answered` is called when replies have arrived; `large` with the command of each large one. */
   constructor(connection: Connection, clock: Clock, large: LargeReplies, answered: (lane: Lane) => void) {
     const { client, intake } = connection;
     this.#large = large;
@@ -63,24 +63,24 @@ export class Lane {
     this.#plain = this.#intake !== undefined && hasPlainOptions(client);
   }
 
-  /** Whether it may be given more, if `most` commands may be in flight. */
+  /** Whether it accepts more, if `most` commands may be in flight. */
   takes(most: number): boolean {
     return !this.draining && this.inFlight < most && this.room > 0 && this.slot?.connection?.alive === true;
   }
 
-  /** What its socket has not written yet. Bytes. */
+  /** The bytes that its socket has not written yet. */
   get unwritten(): number {
     return this.#client.stream?.writableLength ?? 0;
   }
 
-  /** How much more its socket may be given. */
+  /** How many more bytes its socket accepts. */
   get room(): number {
     const room = MOST_UNWRITTEN - this.unwritten;
     if (room <= 0) this.#awaitDrain();
     return room;
   }
 
-  /** How many of the commands it was ever given are sent; of those, how many are answered. */
+  /** The number of commands that it has ever sent; and of those that are answered. */
   get sent(): number {
     return this.#sent;
   }
@@ -89,14 +89,14 @@ export class Lane {
     return this.#sent - this.inFlight;
   }
 
-  /** What is in flight, in order. */
+  /** The commands in flight, in order. */
   *commandsInFlight(): Iterable<Command> {
     const { commandQueue } = this.#client;
     for (let i = 0; i < commandQueue.length; i++) yield commandQueue.peekAt(i)?.command as Command;
     yield* this.#late;
   }
 
-  /** Its client has a sendCommand of its own. */
+  /** Whether its client has a replaced sendCommand. */
   get watched(): boolean {
     return isWrapped(this.#client);
   }
@@ -106,17 +106,17 @@ export class Lane {
     return this.#client.commandQueue.length + this.#late.size;
   }
 
-  /** Bytes that are expected in reply to what is in flight. */
+  /** The expected size of the replies to what is in flight. Bytes. */
   get bytesDue(): number {
     return this.meter.bytesDue(this.inFlight, this.#intake?.scanner.due ?? 0);
   }
 
-  /** It has sent something. */
+  /** Whether it has sent something. */
   get used(): boolean {
     return this.#sent > 0;
   }
 
-  /** When the oldest command was sent that is not answered. */
+  /** When the oldest unanswered command was sent. */
   get waitingSince(): number {
     this.#forgetAnswered();
     return this.#writes[0]?.at ?? Number.POSITIVE_INFINITY;
@@ -135,8 +135,8 @@ export class Lane {
   }
 
   /**
-   * Sends `units` from `from` on, in one write, while fewer than `most` commands are in flight and the socket takes
-   * them, having `room`; returns where it stopped.
+   * Sends `units` from `from` on, in one write, while fewer than `most` commands are in flight and the socket has
+   * `room`; returns where it stopped.
    */
   send(units: readonly QueueEntry[], from: number, most: number, room = this.room): number {
     const { commandQueue } = this.#client;
@@ -152,7 +152,7 @@ export class Lane {
         if (length >= most) break;
         this.#put(unit, undefined, direct);
       } else if (unit.refusal === undefined) {
-        // What goes whole, and is larger than a lane, goes when the lane is empty.
+        // A group that exceeds the limit of a lane is sent when the lane is empty.
         if (length > 0 && length + unit.commands.length > most) break;
         if (direct && !isUntold(unit.commands[0] as Command)) this.#putWhole(unit);
         else for (const command of unit.commands) this.#put(command, unit, false);
@@ -166,7 +166,7 @@ export class Lane {
     return next;
   }
 
-  /** Takes out what was sent and will not be answered, before ioredis rejects it. */
+  /** Removes and returns what was sent and will not be answered, before ioredis rejects it. */
   takeUnanswered(): InFlight[] {
     const { commandQueue } = this.#client;
     const all: InFlight[] = [];
@@ -192,11 +192,11 @@ export class Lane {
       this.#buffer.append(command.toWritable(stream));
       this.#push(command, group, watched);
     } catch (error) {
-      rejectSafely(command, error); // it cannot be written, as a text that is too long
+      rejectSafely(command, error); // it cannot be encoded, as a string that is too long
     }
   }
 
-  /** Puts all of a group, or nothing: what is left of a transaction would pair its replies wrongly. */
+  /** Writes all of a group, or nothing: the rest of a transaction would get the wrong replies. */
   #putWhole(group: CommandGroup): void {
     const { condition, stream } = this.#client;
     try {
@@ -212,14 +212,14 @@ export class Lane {
     for (const command of group.commands) this.#push(command, group, isWatched(command));
   }
 
-  /** As ioredis does, with what we need to know besides. */
+  /** Queues a command as ioredis does, with additional fields. */
   #push(command: Command, group: CommandGroup | undefined, watched: boolean): void {
     const { commandQueue, condition } = this.#client;
     const item = { command, stream: group, select: condition?.select };
     commandQueue.push((watched ? { ...item, watched } : item) as never);
   }
 
-  /** What is around sendCommand sends it later, or has refused it: until it is settled, it is in flight. */
+  /** What wraps sendCommand sends it later, or has refused it: until it is settled, it counts as in flight. */
   #awaitLate(command: Command): void {
     this.#late.add(command);
     const settled = (): void => {
@@ -229,7 +229,7 @@ export class Lane {
     command.promise.then(settled, settled);
   }
 
-  /** Where nobody sees the bytes that come, the last reply says that replies have come. */
+  /** Where incoming bytes cannot be observed, the last reply shows that replies have arrived. */
   #watchLast(): void {
     const told = (): void => {
       this.heardAt = this.#clock.now();
@@ -257,7 +257,7 @@ export class Lane {
     }
   }
 
-  /** Bytes have come. */
+  /** Called with each chunk that arrives. */
   readonly #take = (chunk: Buffer): void => {
     const before = this.inFlight;
     const first = this.#client.commandQueue.peekFront()?.command as Command | undefined;

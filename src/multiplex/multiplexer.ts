@@ -20,34 +20,34 @@ import { LargeReplies } from './lane-meter.ts';
 import { toResend } from './resend.ts';
 import { CommandTimeouts } from './timeouts.ts';
 
-/** For so long at least, book is kept of what is where. Milliseconds. */
+/** For at least this long the dispatcher is used, after more than one lane was busy. Milliseconds. */
 const DISPATCH_MS = 50;
 
 /**
- * The multiplexed commands: gathered until the tick is over, and sent over as few connections as the load needs. A
- * lane holds a connection while it has commands in flight, and waits for it in the queue of all others.
+ * The multiplexed commands: collected until the end of the tick, and sent over as few connections as the load needs. A
+ * lane holds a connection while it has commands in flight, and waits for it in the same wait queue as leases.
  */
 export class Multiplexer implements DispatchOwner {
   readonly #context: PoolContext;
   readonly #connections: ConnectionPool;
-  /** Where commands go that need a connection of their own. */
+  /** Sends commands that need a dedicated connection. */
   readonly own: DedicatedConnections;
   readonly queue = new CommandQueue();
   readonly #large = new LargeReplies();
   readonly open: Lane[] = [];
-  /** One for each connection that has ever been one. */
+  /** The lane of each connection that has ever been one. */
   readonly #known = new WeakMap<Connection, Lane>();
-  /** Keeps order, where more than one lane has something in flight. */
+  /** Keeps the order of commands while more than one lane is busy. */
   #dispatch: Dispatch | undefined;
-  /** Until when it does at least: to begin with it takes a look at all that is in flight. */
+  /** Until when the dispatcher is used at least: when it starts, it has to record all that is in flight. */
   #dispatchUntil = 0;
-  /** What sockets had not written yet at the end of the last tick. Bytes. */
+  /** The bytes that sockets had not written at the end of the last tick. */
   #unwritten = 0;
   #flushDue = false;
   #flushing = false;
-  /** Why a connection that was asked for meanwhile is not to be had. */
+  /** Why a connection that was requested meanwhile is refused. */
   #refusal: unknown;
-  /** Takes back the request for another connection that is under way. */
+  /** Cancels the pending request for another connection. */
   #withdraw: (() => void) | undefined;
   readonly #timeouts: CommandTimeouts;
   /** Cancel the next look at what waits for a lane, and at the lanes that wait for replies: a timer each, for all. */
@@ -57,7 +57,7 @@ export class Multiplexer implements DispatchOwner {
   #ended = false;
   /** To be stopped when this flush is over. */
   #stopDue = false;
-  /** A client was seen with a sendCommand of its own; `undefined` while none was seen. */
+  /** `true` if a client with a replaced sendCommand was seen; `undefined` while none was. */
   #watched: boolean | undefined;
   /** Nothing is waiting or in flight; as soon as somebody asks for that. */
   #quiet: Condition | undefined;
@@ -69,13 +69,13 @@ export class Multiplexer implements DispatchOwner {
     this.#timeouts = new CommandTimeouts(context.options, this.queue, this.open);
   }
 
-  /** Somebody may have put something around the sendCommand of single clients. */
+  /** Somebody may have wrapped the sendCommand of single clients. */
   get watched(): boolean {
     const { createClient, onConnect } = this.#context.options;
     return this.#watched ?? (createClient !== DEFAULTS.createClient || onConnect !== undefined);
   }
 
-  /** Takes a command that may share a connection. */
+  /** Queues a command that may share a connection. */
   send(command: Command): void {
     const bytes = bytesOf(command);
     const refusal = this.#whyNot(this.queue.length, this.queue.bytes, bytes);
@@ -87,13 +87,13 @@ export class Multiplexer implements DispatchOwner {
     this.#flushSoon();
   }
 
-  /** Takes a group; its commands are added in the same go, and `added` is told of each. */
+  /** Queues a group; its commands follow synchronously, with a call of `added` for each. */
   sendGroup(group: CommandGroup): void {
     this.queue.addGroup(group);
     this.#flushSoon();
   }
 
-  /** Tells of one more command in `group`. One that comes alone may be as large as it likes. */
+  /** To be called for each command of `group`. A group that is alone may be of any size. */
   added(group: CommandGroup): void {
     const { commands } = group;
     const bytes = bytesOf(commands.at(-1) as Command);
@@ -106,7 +106,7 @@ export class Multiplexer implements DispatchOwner {
     this.queue.addedTo(group, bytes);
   }
 
-  /** `waiting` callers wait for a connection: as many lanes must give theirs back. */
+  /** `waiting` callers wait for a connection: as many lanes have to release theirs. */
   makeRoom(waiting: number): void {
     if (waiting <= 0) return;
     const busy = this.open.filter(({ draining }) => !draining).sort((a, b) => a.inFlight - b.inFlight);
@@ -115,7 +115,7 @@ export class Multiplexer implements DispatchOwner {
     }
   }
 
-  /** Resolves when nothing is waiting or in flight. */
+  /** Resolves when nothing is queued or in flight. */
   quiet(): Promise<void> {
     this.#quiet ??= new Condition(
       this.#context.deps.clock,
@@ -124,11 +124,11 @@ export class Multiplexer implements DispatchOwner {
     return this.#quiet.wait(Number.POSITIVE_INFINITY, () => undefined);
   }
 
-  /** Sends what can be sent at once, and refuses the rest. What is in flight comes to its end. */
+  /** Sends what can be sent at once, and refuses the rest. What is in flight is still answered. */
   stop(): void {
     if (this.#stopped) return;
     if (this.#flushing) {
-      this.#stopDue = true; // a listener stops it: first all that is being sent has to be where it goes
+      this.#stopDue = true; // called by a listener: first the current flush has to end
       return;
     }
     this.#stopDue = false;
@@ -157,7 +157,7 @@ export class Multiplexer implements DispatchOwner {
     return this.#connections.hasSpare;
   }
 
-  /** Why no more is taken: `length` commands and `others` bytes wait already, and `bytes` would come to them. */
+  /** Why `bytes` more are refused, if they are: `length` commands and `others` bytes are queued already. */
   #whyNot(length: number, others: number, bytes: number): Error | undefined {
     const { maxQueuedBytes, maxQueuedCommands } = this.#context.options;
     const { errors } = this.#context;
@@ -166,9 +166,9 @@ export class Multiplexer implements DispatchOwner {
       return errors.exhausted(`${maxQueuedCommands} commands wait for a lane already (maxQueuedCommands)`);
     }
     if (others + this.#unwritten + this.own.bytes + bytes <= maxQueuedBytes) return undefined;
-    this.#lookAtSockets(); // they may have written since
+    this.#lookAtSockets(); // they may have written some of it since
     const held = others + this.#unwritten + this.own.unwritten;
-    if (held === 0 || held + bytes <= maxQueuedBytes) return undefined; // alone it may be as large as it likes
+    if (held === 0 || held + bytes <= maxQueuedBytes) return undefined; // alone it may be of any size
     return errors.exhausted(
       `${held} bytes of arguments are queued already (maxQueuedBytes ${maxQueuedBytes})`,
     );
@@ -195,7 +195,7 @@ export class Multiplexer implements DispatchOwner {
     this.queue.endBatch(now);
     this.#flushing = true;
     for (const lane of [...this.open]) {
-      // One that was just dialled takes its first batch, however short its life is, or there would be no end of dials.
+      // A new connection sends its first batch, however short its lifetime, or dialling would never end.
       if (lane.slot && whyExpired(lane.slot, now) && (lane.used || lane.slot.stale)) this.#drain(lane);
     }
     if (this.queue.batches.length > 0) this.#send(now);
@@ -254,7 +254,7 @@ export class Multiplexer implements DispatchOwner {
     }
   }
 
-  /** Whether all can go over one lane, as it comes, and nobody has to keep book of what is where. */
+  /** Whether everything can be sent over one lane in the order given, without the dispatcher. */
   #calm(now: number): boolean {
     if (this.queue.owns > 0 || this.#dispatch?.waits) return false;
     if (this.maxLanes === 1) return true;
@@ -263,7 +263,7 @@ export class Multiplexer implements DispatchOwner {
     return lane === undefined || (lane.takes(this.maxInFlight) && (!this.spare || isFree(lane, now, false)));
   }
 
-  /** Sends all over the only lane, as far as it goes. */
+  /** Sends over the only lane, as much as it accepts. */
   #sendInLine(): void {
     const { batches } = this.queue;
     for (let [batch] = batches; batch !== undefined; [batch] = batches) {
@@ -317,9 +317,9 @@ export class Multiplexer implements DispatchOwner {
     return lane;
   }
 
-  /** There is no further connection to be had. With a lane left, all goes on. */
+  /** The request for a connection failed. With a lane left, that one sends everything. */
   #failed(error: unknown): void {
-    // Whoever goes through the queue to send it counts on finding there what he has not sent.
+    // During a flush, the queue must not lose what is not sent.
     if (this.#flushing) this.#refusal = error;
     else if (this.open.every(({ draining }) => draining)) this.#rejectAll(error);
   }
@@ -330,13 +330,13 @@ export class Multiplexer implements DispatchOwner {
     this.#quiet?.notify();
   }
 
-  /** Has a lane give its connection back, as soon as all is answered. */
+  /** Makes a lane release its connection, as soon as everything is answered. */
   #drain(lane: Lane): void {
     lane.draining = true;
     if (lane.inFlight === 0) this.#release(lane);
   }
 
-  /** Gives a lane's connection back. */
+  /** Releases a lane's connection. */
   #release(lane: Lane, reason?: 'broken'): void {
     const { slot } = lane;
     if (slot === undefined) return;
@@ -347,7 +347,7 @@ export class Multiplexer implements DispatchOwner {
     if (this.queue.batches.length > 0) this.#flushSoon();
   }
 
-  /** A lane's connection died. */
+  /** A lane's connection was lost. */
   #lost(lane: Lane, cause: Error | undefined): void {
     const again = toResend(lane.takeUnanswered(), () =>
       this.#context.errors.make(
@@ -365,7 +365,7 @@ export class Multiplexer implements DispatchOwner {
     this.#reject(Number.POSITIVE_INFINITY, error);
   }
 
-  /** Rejects what came at `moment` or before, and has no lane. */
+  /** Rejects what was queued at `moment` or before. */
   #reject(moment: number, error: unknown): void {
     this.queue.reject(moment, error as Error);
     this.#quiet?.notify();
@@ -374,7 +374,7 @@ export class Multiplexer implements DispatchOwner {
     this.#withdraw = undefined;
   }
 
-  /** No reply has come for too long. */
+  /** The reply is overdue. */
   #giveUp(lane: Lane): void {
     const silence = noReplyWithin(this.#context.options.replyTimeoutMs);
     const error = this.#context.errors.make(

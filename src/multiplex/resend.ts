@@ -5,12 +5,12 @@ import { rejectSafely } from '../ioredis/internals.ts';
 import { CommandGroup } from './command-group.ts';
 import type { InFlight, QueueEntry } from './lane.ts';
 
-/** Commands that were sent a second time, and will not be again. */
+/** Commands that were sent twice, and will not be sent again. */
 const resent = new WeakSet<Command>();
 
 /**
- * What may be sent once more of what a dead lane has sent and got no answer for: commands that Redis itself says only
- * read, and groups of such. All else may have run, and is rejected with what `lost` makes.
+ * The unanswered commands of a lost lane that may be sent once more: those that only read, according to Redis itself,
+ * and groups of such. All others may have run, and are rejected with the error that `lost` makes.
  */
 export function toResend(unanswered: readonly InFlight[], lost: () => Error): QueueEntry[] {
   const again: QueueEntry[] = [];
@@ -32,7 +32,7 @@ interface Part {
   readonly commands: Command[];
 }
 
-/** Single commands, and those of one group together. */
+/** Single commands as they are, those of one group together. */
 function together(sent: readonly InFlight[]): Part[] {
   const parts: Part[] = [];
   for (const { command, stream: group } of sent) {

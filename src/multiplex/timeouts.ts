@@ -62,8 +62,8 @@ export class CommandTimeouts {
 }
 
 /**
- * Until the first of those is overdue that wait `since` then, and `most` at most; from now on, too, for what comes
- * meanwhile.
+ * The time until the first of those is overdue that wait `since` then, for at most `most`. At most `most` from now on,
+ * for those that come meanwhile.
  */
 function delay(now: number, since: readonly number[], most: number): number {
   return Math.max(0, Math.min(now, ...since) + most - now);
