@@ -6,23 +6,23 @@ import { checkClientOptions } from '../api/redis-options.ts';
 import { type PartTimes, partTimes } from './sentinels.ts';
 import { inOurOwnWords } from './server-greeting.ts';
 
-/** What the pool decides on every connection: it dies rather than heals, and nothing is queued or sent twice. */
+/** Set by the pool on every connection: no reconnecting, no offline queue, and nothing is sent twice. */
 const OURS = {
   lazyConnect: true,
-  // A function, because ioredis 5.3 types it so. No reconnecting: it would lose WATCH and let EXEC through.
+  // A function, because of ioredis 5.3's types. Reconnecting would lose WATCH, and then EXEC would succeed.
   retryStrategy: (): null => null,
   reconnectOnError: null,
   enableOfflineQueue: false,
   autoResubscribe: false,
   autoResendUnfulfilledCommands: false,
   enableAutoPipelining: false,
-  // When all have been asked, the dial has failed, and the next one begins after the pool's own back-off.
+  // After all sentinels were asked, the dial has failed; the next one starts after the pool's own back-off.
   sentinelRetryStrategy: (): null => null,
 } satisfies RedisOptions;
 
 /** The complete ioredis options of the pool's connections. */
 export function clientOptions({ redis, name, connectTimeoutMs }: ResolvedOptions): ClientOptions {
-  // A URL is read by ioredis' own parser: a client that never connects shows what it made of it.
+  // A URL is parsed by ioredis itself: by a client that never connects, whose options are read.
   const given = typeof redis === 'string' ? copyPlain(readUrl(redis)) : redis;
   return {
     ...(given as ClientOptions),
@@ -38,7 +38,7 @@ function timesOfDial(given: RedisOptions, connectTimeoutMs: number): PartTimes {
 }
 
 function readUrl(url: string): ClientOptions {
-  // A password that is not escaped ends the host early, and its rest would be taken for a db, or not looked at.
+  // A password that is not escaped ends the host early; its rest would be taken for a db, or ignored.
   const db = /^rediss?:\/\/[^/?#]*\/([^?#]*)/i.exec(url)?.[1];
   const odd = url.includes('#') || /\?[^=]*@/.test(url) || !/^\d*$/.test(db ?? '');
   let options: RedisOptions | undefined;
@@ -54,7 +54,7 @@ function readUrl(url: string): ClientOptions {
 /** The clients of all pools, past ones included. */
 const CLAIMED = new WeakSet<Redis>();
 
-/** Makes the client that `createClient` returned one of ours; throws, and ends it, if it cannot be. */
+/** Claims the client that `createClient` returned; ends it and throws if it cannot be used. */
 export function adoptClient(client: Redis, { connectionName }: RedisOptions, connectTimeoutMs: number): void {
   const refusal = whyRefused(client);
   if (refusal) {
@@ -67,9 +67,9 @@ export function adoptClient(client: Redis, { connectionName }: RedisOptions, con
   client.options.connectionName ??= connectionName;
 }
 
-/** Ends a client that will not be used. It may hold a socket, and those outside the pool have no bound. */
+/** Ends a client that will not be used: it may have a socket, which would not count against the pool's bound. */
 export function discardClient(client: Redis): void {
-  if (CLAIMED.has(client)) return; // or it is that of another connection
+  if (CLAIMED.has(client)) return; // it belongs to another connection
   client?.on?.('error', () => {}); // ioredis would print it
   client?.disconnect?.();
 }
@@ -85,7 +85,7 @@ function whyRefused(client: Redis): string | undefined {
     : `one with status '${client.status}' (pass on the options given to it: they set lazyConnect)`;
 }
 
-/** A mock, or another library's client, has the commands, and no connection that the pool could look after. */
+/** A mock, or another library's client, has the commands, but no connection that the pool could manage. */
 function otherThing(client: unknown): string {
   const { name } = Object(client).constructor ?? {};
   const commands = typeof Object(client).get === 'function' || typeof Object(client).ping === 'function';

@@ -2,32 +2,32 @@ import { hasFlag, list } from '@ioredis/commands';
 import { Taint, taintAfter } from './taint.ts';
 
 /**
- * How `pool.redis` may send a command: `shared` with others over one connection; `own`, over a connection of its own
- * for its time, since nobody knows what it does; `blocking`, the same, since it may wait for another command;
- * `stateful` not at all, since what it leaves behind, or speaks about, belongs to one connection.
+ * How `pool.redis` may send a command. `shared`: over a connection with others. `own`: over a dedicated connection,
+ * since the command is unknown. `blocking`: over a dedicated connection, since it may wait for another command.
+ * `stateful`: not at all, since it leaves state on its connection, or refers to it.
  */
 export type CommandKind = 'shared' | 'own' | 'blocking' | 'stateful';
 
-/** Beyond what leaves a trace on its connection: what undoes one, or speaks about what its connection did before. */
+/** Besides commands that leave state on a connection: those that undo it, or refer to earlier commands there. */
 const STATEFUL: ReadonlySet<string> = new Set(
   'unwatch exec discard unsubscribe punsubscribe sunsubscribe wait waitaof'.split(' '),
 );
-/** `exists` would also know the names that every JavaScript object has, as `constructor`. */
+/** `exists` would also return `true` for names that every object has, such as `constructor`. */
 const LISTED: ReadonlySet<string> = new Set(list);
-/** Known to ioredis, but not in the list of commands. */
+/** Supported by ioredis, but not in the list of commands. */
 const UNLISTED: ReadonlySet<string> = new Set(['sentinel']);
-/** Of containers, which have no flags of their own, the subcommands that only read; `undefined`: all of them. */
+/** The subcommands that only read, of containers, which have no flags themselves; `undefined`: all of them. */
 const READING = new Map<string, RegExp | undefined>([
   ['object', undefined],
   ['xinfo', undefined],
   ['memory', /^usage$/i],
 ]);
-/** Containers in which the subcommand decides. */
+/** Containers whose kind depends on the subcommand. */
 const CONTAINERS: ReadonlySet<string> = new Set(['client', 'script']);
 
 const kinds = new Map<string, CommandKind>();
 
-/** The kind of a command, whatever the case of its name. */
+/** The kind of a command; `name` may be in any case. */
 export function kindOf(name: string, args: readonly unknown[]): CommandKind {
   const kind = kinds.get(name);
   if (kind !== undefined) return kind;
@@ -38,7 +38,7 @@ export function kindOf(name: string, args: readonly unknown[]): CommandKind {
   if (found === 'blocking' && name.startsWith('xread')) {
     return args.some((arg) => /^block$/i.test(String(arg))) ? 'blocking' : 'shared';
   }
-  // Names come from callers, and there is no end to those that nobody knows.
+  // Names come from callers: the number of unknown ones is unbounded.
   if (found !== 'own') kinds.set(name, found);
   return found;
 }
@@ -59,13 +59,13 @@ export function isListed(name: string): boolean {
   return LISTED.has(name);
 }
 
-/** Which argument says for how long a command may block, from the end if below 0; in seconds. */
+/** The index of the argument with the time-out, from the end if negative. Seconds. */
 const BLOCKS_FOR: Readonly<Record<string, number>> = {
   ...{ blpop: -1, brpop: -1, brpoplpush: -1, blmove: -1, bzpopmin: -1, bzpopmax: -1 },
   ...{ blmpop: 0, bzmpop: 0 },
 };
 
-/** For how long a command may wait for another one, by its own words. Milliseconds; `Infinity`: for ever. */
+/** How long a command may block, according to its arguments. Milliseconds; `Infinity`: for ever. */
 export function blocksForMs(name: string, args: readonly unknown[]): number {
   const lower = name.toLowerCase();
   let ms = 0;
@@ -81,10 +81,10 @@ export function blocksForMs(name: string, args: readonly unknown[]): number {
     return 0;
   }
   if (ms === 0) return Number.POSITIVE_INFINITY;
-  return ms > 0 ? ms : 0; // Redis refuses what is none
+  return ms > 0 ? ms : 0; // Redis refuses an invalid one
 }
 
-/** Whether Redis itself says that the command only reads, so that sending it twice does no harm. */
+/** Whether the command only reads according to Redis' own flags, so that it may be sent twice. */
 export function isReadOnly(name: string, args: readonly unknown[]): boolean {
   const lower = name.toLowerCase();
   if (READING.has(lower)) return READING.get(lower)?.test(String(args[0])) ?? true;

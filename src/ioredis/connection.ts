@@ -14,13 +14,13 @@ import { ReplyIntake } from './reply-intake.ts';
 import { SentinelOrder, SentinelWatch } from './sentinels.ts';
 import { inOurOwnWords, realCause, withoutSecrets } from './server-greeting.ts';
 
-/** How long a closing socket may wait for the server's FIN. */
+/** How long a closing socket waits for the server's FIN. Milliseconds. */
 const FIN_MS = 500;
 
-/** How long a function of the user's own may take where a dial may take for ever. */
+/** How long a function of the user may take where the dial has no deadline. Milliseconds. */
 const LONGEST_OWN_MS = 10_000;
 
-/** More than a field of INFO that is looked for, and its number. */
+/** Longer than a searched field of INFO with its value. */
 const LONGEST_FIELD = 40;
 
 type Settings = Pick<ResolvedOptions, 'createClient' | 'onConnect' | 'connectTimeoutMs'>;
@@ -67,12 +67,12 @@ class RedisConnection implements Connection {
   #client: Redis | undefined;
   #intake: ReplyIntake | undefined;
   #sentinels: SentinelWatch | undefined;
-  /** The first error the client reported: what ioredis' own "Connection is closed." hides. */
+  /** The first error that the client emitted, which ioredis' own "Connection is closed." hides. */
   #error: Error | undefined;
-  /** What is to blame if the dial takes too long. */
+  /** What the dial waits for; for the error if it takes too long. */
   #awaited = 'createClient did not return a client';
   #loading = false;
-  /** Bytes that had come when it was ready; not every stream counts them. */
+  /** Bytes that had arrived when it was ready; not every stream counts them. */
   #readBefore: number | undefined;
   /** Aborted when the dial has failed or the connection is closed. */
   readonly #over = new AbortController();
@@ -103,7 +103,7 @@ class RedisConnection implements Connection {
 
   get alive(): boolean {
     const client = this.#client;
-    // Between the server's FIN and the socket's end the status still says ready.
+    // Between the server's FIN and the end of the socket the status is still `ready`.
     return client !== undefined && client.status === 'ready' && client.stream.writable;
   }
 
@@ -176,7 +176,7 @@ class RedisConnection implements Connection {
       if (why) this.#error = inOurOwnWords(new Error(why, { cause: this.#error }));
       throw this.#error ?? inOurOwnWords(new Error('the server closed the connection before it was ready'));
     });
-    // An error before ready is a failure even though ioredis goes on, on the wrong db for one.
+    // An error before `ready` is a failure, although ioredis goes on: for example with the wrong db.
     if (this.#error) throw this.#error;
     this.#awaited = 'onConnect did not end';
     await this.#own(onConnect?.(client, { signal }));
@@ -185,7 +185,7 @@ class RedisConnection implements Connection {
     this.#watchLoss(client);
   }
 
-  /** Waits for a function of the user's own, which has a limit even where the dial has none. */
+  /** Waits for a function of the user, with a deadline even where the dial has none. */
   async #own<T>(work: T | PromiseLike<T>): Promise<T> {
     if (Number.isFinite(this.#settings.connectTimeoutMs)) return work;
     const late = (): void => this.#over.abort(this.#tooLate(LONGEST_OWN_MS));
@@ -194,11 +194,13 @@ class RedisConnection implements Connection {
     return Promise.resolve(work).finally(cancel);
   }
 
-  /** While Redis loads its data, ioredis asks INFO again and again, and says nothing; nor of what else is in it. */
+  /**
+   * Reads the replies to INFO: ioredis repeats it silently while Redis loads its data, and keeps the rest to itself.
+   */
   #watchInfo(client: Redis): void {
     let tail = '';
     const look = (data: Buffer): void => {
-      tail += data.toString('latin1'); // it may come in pieces
+      tail += data.toString('latin1'); // the reply may arrive in pieces
       for (const [, field, number] of tail.matchAll(/\b(loading|connected_clients|maxclients):(\d+)\r/g)) {
         if (field === 'loading') this.#loading = number === '1';
         else if (field === 'maxclients') this.clients.max = Number(number);
@@ -212,7 +214,7 @@ class RedisConnection implements Connection {
 
   #watchLoss(client: Redis): void {
     this.#readBefore = client.stream.bytesRead;
-    // Before ioredis' own handler, which rejects with "Connection is closed." and no code.
+    // Runs before ioredis' own handler, which rejects with "Connection is closed." and no code.
     client.stream.prependListener('close', () => {
       if (this.#closed === undefined) this.#owner.lost(this.#error);
       this.#rejectUnanswered(client);
@@ -226,7 +228,7 @@ class RedisConnection implements Connection {
     }
   }
 
-  /** The connection is of no use any more, whatever may still come. */
+  /** Marks the connection as lost, whatever may still arrive. */
   #break(cause: Error): void {
     this.#error = withoutSecrets(cause, this.#client?.options);
     if (this.#client?.stream) this.#client.stream.destroy();
@@ -240,7 +242,7 @@ class RedisConnection implements Connection {
     return Object.assign(error, { code: 'ETIMEDOUT' });
   }
 
-  /** Nothing here waits for longer than a moment: what does not end by itself is cut off. */
+  /** Waits only briefly: a socket that does not end by itself is destroyed. */
   async #end(): Promise<void> {
     this.#over.abort(inOurOwnWords(new Error('the connection was closed')));
     this.#intake?.close();
@@ -252,19 +254,19 @@ class RedisConnection implements Connection {
     try {
       client.disconnect();
     } catch {
-      client.stream?.destroy(); // a subclass of the user's; its socket has to go all the same
+      client.stream?.destroy(); // a user's subclass threw; its socket has to be closed all the same
     }
     if (connecting && client.stream) client.stream.destroy();
     else if (connecting) refuseStream(client);
     await ended;
   }
 
-  /** Resolves when ioredis says that it is over, and in any case in a moment, when the socket has been cut off. */
+  /** Resolves when ioredis emits `end`, and in any case shortly after the socket is destroyed. */
   #ended(client: Redis): Promise<void> {
     return new Promise((resolve) => {
       const cancel = this.#clock.after(FIN_MS, () => {
         client.stream?.destroy();
-        // The events of a socket that is cut off come a turn later; those of something else may never come.
+        // The events of a destroyed socket come a turn later; those of another kind of stream may never come.
         this.#clock.soon(() => this.#clock.soon(resolve));
       });
       client.once('end', () => {
@@ -275,7 +277,7 @@ class RedisConnection implements Connection {
   }
 }
 
-/** Has a socket destroyed that a connector may still come up with, before ioredis says a word over it. */
+/** Destroys a socket that a connector may still deliver, before ioredis writes to it. */
 function refuseStream(client: Redis): void {
   let stream: Redis['stream'] | undefined;
   Object.defineProperty(client, 'stream', {

@@ -5,31 +5,31 @@ import { warnThrown } from '../util/warn.ts';
 import { inOurOwnWords } from './redact.ts';
 
 /*
- * What is built upon of ioredis that it does not promise to keep: the one place that knows how to tell whether it is
- * there. What can be done without is then done in ioredis' own way; without the rest no connection is made.
+ * The internals of ioredis that the pool relies on: the only place that checks whether they are there. Where an
+ * optional one is missing, ioredis' own way is used; without a necessary one no connection is made.
  */
 
-/** A command as ioredis makes it. */
+/** A command of ioredis. */
 interface MadeCommand {
   readonly toWritable?: unknown;
   readonly transformReply?: unknown;
   readonly stringifyArguments?: unknown;
 }
 
-/** What ioredis does to arguments, or to a reply, of certain commands. */
+/** Transforms the arguments, or the reply, of certain commands. */
 export type Transformer = (value: unknown, context?: object) => unknown;
 type Transformers = Readonly<Record<'argument' | 'reply', Readonly<Record<string, Transformer | undefined>>>>;
 
-/** ioredis' own tables, which `Command.setArgumentTransformer` and `setReplyTransformer` fill. */
+/** ioredis' own tables, filled by `Command.setArgumentTransformer` and `setReplyTransformer`. */
 export const transformers = Reflect.get(Command, '_transformer') as Partial<Transformers> | undefined;
 
-/** ioredis 6 tells a command what its reply will look like, and gives that to the command's reply transformer. */
+/** ioredis 6 sets the shape of the reply on a command, and passes it to the command's reply transformer. */
 export const WITH_CONTEXT = 'setReplyContext' in Command.prototype;
 
-/** How deep ioredis' own decoder reads lists within lists before the stack is full; it takes calls for each level. */
+/** How deeply nested lists ioredis' own decoder can read: it recurses, and the stack is limited. */
 export const MOST_LEVELS = WITH_CONTEXT ? 1000 : 2000;
 
-/** What a command of ioredis consists of, in all versions that are known. */
+/** The properties of a command of ioredis, in all known versions. */
 const PARTS_OF_COMMAND = new Set([
   ...['name', 'args', 'callback', 'errorStack', 'replyEncoding', 'promise', 'resolve', 'reject'],
   ...['inTransaction', 'isTraced', 'isResolved', 'isSettled', 'transformed', 'protocol', 'replyMapping'],
@@ -37,17 +37,17 @@ const PARTS_OF_COMMAND = new Set([
 
 const OUR_COMMAND = new Command('get', ['k'], { replyEncoding: 'utf8' });
 
-/** Whether a command with bytes among its arguments says so. */
+/** Whether a command with Buffers among its arguments has a flag for it. */
 export const TELLS_BYTES = Reflect.get(new Command('set', ['k', Buffer.of(0)]), 'bufferMode') === true;
 
-/** Methods of commands that a `SharedCommand` passes by. */
+/** Methods of commands that a `SharedCommand` does not call. */
 const passedBy = Command.prototype as unknown as Record<
   'initPromise' | 'transformReply' | '_convertValue',
   object | undefined
 >;
 const { initPromise, transformReply: transforming, _convertValue } = passedBy;
 
-/** Whether somebody has put others in their place since, as some APMs do. */
+/** Whether somebody has replaced these since, as some APMs do. */
 export function isCommandChanged(): boolean {
   return (
     passedBy.initPromise !== initPromise ||
@@ -56,11 +56,11 @@ export function isCommandChanged(): boolean {
   );
 }
 
-/** Whether it is as a class has it, and so nobody had put his own there before. */
+/** Whether the method is as its class defines it: nobody had replaced it before. */
 const isMethod = (value: unknown): boolean =>
   value === undefined || (typeof value === 'function' && !Object.hasOwn(value, 'prototype'));
 
-/** Whether commands are made as a `SharedCommand` expects it. */
+/** Whether ioredis' commands are as a `SharedCommand` expects them. */
 export const KNOWN_COMMAND = ((): boolean => {
   const { toWritable, transformReply, stringifyArguments } = OUR_COMMAND as unknown as MadeCommand;
   return (
@@ -73,13 +73,13 @@ export const KNOWN_COMMAND = ((): boolean => {
   );
 })();
 
-/** The sendCommand that was looked at last, and what came of it: it is the same one nearly always. */
+/** The sendCommand that was checked last, with the result: it is nearly always the same one. */
 let lookedAt: unknown;
 let found = false;
 
 /**
- * Whether ioredis' sendCommand is its own, neither a subclass' nor an instrumentation's, which may come at any time, and
- * does what is known of it.
+ * Whether sendCommand is ioredis' own, not that of a subclass or of an instrumentation (which may be added at any
+ * time), and does what is known of it.
  */
 export function sendsAsKnown({ sendCommand }: Pick<Redis, 'sendCommand'>): boolean {
   if (sendCommand === lookedAt) return found;
@@ -92,10 +92,10 @@ export function sendsAsKnown({ sendCommand }: Pick<Redis, 'sendCommand'>): boole
   return found;
 }
 
-/** What a client's queue of unanswered commands must be able to do. */
+/** The methods of a client's queue of unanswered commands that are used. */
 const METHODS_OF_QUEUE = ['push', 'shift', 'peekFront', 'peekBack', 'peekAt'] as const;
 
-/** Looks at a client that has just connected, and is sending its first commands; says what it lacks. */
+/** Checks a client that has just connected, and is sending its first commands; returns what it lacks. */
 function lacks(client: Redis): string | undefined {
   for (const part of ['stream', 'condition', 'commandQueue', 'scriptsSet', 'addedBuiltinSet'] as const) {
     if (typeof client[part] !== 'object' || client[part] === null) return part;
@@ -104,22 +104,22 @@ function lacks(client: Redis): string | undefined {
   if (typeof queue.length !== 'number') return 'commandQueue.length';
   const method = METHODS_OF_QUEUE.find((one) => typeof queue[one] !== 'function');
   if (method) return `commandQueue.${method}`;
-  // Another copy of ioredis may ask of a command what those of the pool's own have not.
+  // Another copy of ioredis may need properties of a command that commands of the pool's copy do not have.
   for (const [, called] of String(client.sendCommand).matchAll(/\bcommand\.(\w+)\(/g)) {
     if (called && !(called in OUR_COMMAND)) return `Command.${called}, in the ioredis that the pool imports,`;
   }
   const first = queue.peekFront();
-  if (first === undefined) return undefined; // it has nothing to say
+  if (first === undefined) return undefined; // it sends no commands
   const command = first.command as Command | undefined;
   return typeof command?.resolve === 'function' && typeof command.reject === 'function'
     ? undefined
     : 'the command in an item of commandQueue';
 }
 
-/** What each class of clients lacks; all of one are made alike. */
+/** What each class of clients lacks; all clients of a class are alike. */
 const looked = new WeakMap<object, Error | 'nothing'>();
 
-/** Why a client that has just connected cannot be used; looks once at those of a class. */
+/** Why a client that has just connected cannot be used; checked once for each class. */
 export function whyForeign(client: Redis): Error | undefined {
   const kind = Object.getPrototypeOf(client) as object; // its `constructor` is EventEmitter
   let verdict = looked.get(kind);
@@ -135,24 +135,24 @@ export function whyForeign(client: Redis): Error | undefined {
   return verdict === 'nothing' ? undefined : verdict;
 }
 
-/** Whether ioredis tells of a reply that nobody had asked for; it says no more of it then. */
+/** Whether the error is ioredis' report of a reply to no command; removes the reply's text from it then. */
 export function tellsOfStray(error: Error): boolean {
   const [text] = /^Command queue state error/.exec(error.message) ?? [];
   if (text === undefined) return false;
   error.message = text;
-  error.stack = `${error.name}: ${text}`; // which has it too
+  error.stack = `${error.name}: ${text}`; // the stack has the text too
   return true;
 }
 
-/** Drops what such a client has sent: when it is closed, it might stumble over that. */
+/** Drops the commands that such a client has sent: ioredis might throw on them when it is closed. */
 export function dropSent({ commandQueue }: Redis): void {
   if (typeof commandQueue?.shift !== 'function') return;
   while (commandQueue.shift()) {}
 }
 
-/** Of the ioredis that `client` comes from: there may be several. Looked up only to name it. */
+/** The version of the ioredis that `client` comes from (there may be several), for an error message. */
 function versionOf(client: Redis): string {
-  const require = createRequire(process.execPath); // for what it knows: any path would do
+  const require = createRequire(process.execPath); // for its cache: any path would do
   for (const loaded of Object.values(require.cache)) {
     if (!loaded || !/[\\/]built[\\/]index\.js$/.test(loaded.filename)) continue;
     const { Redis: Class } = loaded.exports as { Redis?: unknown };
@@ -163,8 +163,8 @@ function versionOf(client: Redis): string {
 }
 
 /**
- * Rejects `command`; what its `reject` throws, which somebody may have put there, is his own matter, and hurts nobody
- * who is rejected next.
+ * Rejects `command`. Its `reject` may be replaced by somebody else's; a throw of that must not prevent the rejection of
+ * other commands.
  */
 export function rejectSafely(command: Pick<Command, 'name' | 'reject'>, error: unknown): void {
   try {

@@ -4,7 +4,7 @@ import { TELLS_BYTES, type Transformer, transformers, WITH_CONTEXT } from './int
 const argumentTransformers = transformers?.argument ?? {};
 const replyTransformers = transformers?.reply ?? {};
 
-// One executor for all: closures for each command would be most of what it costs.
+// One executor for all commands: closures for each would be most of its cost.
 let resolveLast: (value: unknown) => void;
 let rejectLast: (error: unknown) => void;
 const executor = (resolve: (value: unknown) => void, reject: (error: unknown) => void): void => {
@@ -12,7 +12,7 @@ const executor = (resolve: (value: unknown) => void, reject: (error: unknown) =>
   rejectLast = reject;
 };
 
-/** What ioredis itself calls on a command. */
+/** The methods that ioredis itself calls on a command. */
 interface Internals {
   stringifyArguments(): void;
   transformReply(reply: unknown): unknown;
@@ -20,9 +20,9 @@ interface Internals {
 }
 
 /**
- * An ioredis Command to all who look, made without Command's constructor: it has what a plain command needs and
- * nothing else, since with thousands of callers speed is what a command allocates. It knows no callback, no key
- * prefix and no friendly error stack; those take ioredis' own.
+ * An instance of ioredis' Command, made without Command's constructor: it has what a plain command needs and nothing
+ * else, since with thousands of callers the allocations of a command determine the speed. It does not support
+ * callbacks, key prefixes and friendly error stacks; for those ioredis' own is used.
  */
 export class LeanCommand {
   isResolved = false;
@@ -48,7 +48,7 @@ export class LeanCommand {
     if (transform !== undefined || !areStrings(args)) this.#convert(transform);
   }
 
-  /** Takes the reply as ioredis' decoder gives it: its strings are Buffers. */
+  /** Resolves with a reply from ioredis' decoder, in which strings are Buffers. */
   resolve(reply: unknown): void {
     try {
       this.#settle((this as unknown as Internals).transformReply(reply));
@@ -57,7 +57,7 @@ export class LeanCommand {
     }
   }
 
-  /** Takes the reply with its strings as they are wanted. */
+  /** Resolves with a reply in which strings have the wanted type already. */
   answer(reply: unknown): void {
     const transform = replyTransformers[this.name];
     if (transform === undefined) {
@@ -85,7 +85,7 @@ export class LeanCommand {
     this.#resolve(value);
   }
 
-  /** Rejects, and so settles, what has no text or was not to the liking of its transformer. */
+  /** Converts the arguments; rejects the command if one has no text, or if the transformer throws. */
   #convert(transform: Transformer | undefined): void {
     try {
       this.args = flat(this.args);
@@ -101,8 +101,8 @@ export class LeanCommand {
 Object.setPrototypeOf(LeanCommand.prototype, Command.prototype);
 
 /**
- * Gives a command of ours methods of its own, as ioredis' have them: who watches commands calls them unbound, or puts his
- * own in their place.
+ * Gives a lean command its own bound methods, as ioredis' commands have them: instrumentations call them unbound, or
+ * replace them.
  */
 export function unbind(command: object): void {
   if (!(command instanceof LeanCommand) || Object.hasOwn(command, 'resolve')) return;
@@ -115,9 +115,9 @@ export function unbind(command: object): void {
 }
 
 /**
- * Has a command with bytes among its arguments keep them as they are now: it is written at the end of the tick or later,
- * and whose they are may use them again at once, since ioredis writes them in the call. So is this: that copies them
- * once, as ioredis does. All other arguments ioredis has copied by now.
+ * Encodes a command with Buffers among its arguments now: it is written at the end of the tick or later, and the caller
+ * may reuse the Buffers at once, as with ioredis, which writes within the call. This copies them once, as ioredis does.
+ * All other arguments are copied by ioredis already.
  */
 export function keepBytes(given: object): void {
   const command = given as {
@@ -129,7 +129,7 @@ export function keepBytes(given: object): void {
   const { name, args, bufferMode } = command;
   if (!(TELLS_BYTES ? bufferMode : args.some((arg) => arg instanceof Buffer))) return;
   if (!command.toWritable || command.toWritable !== (Command.prototype.toWritable as unknown)) {
-    // A script's, which is written in one way or another as its socket is; or ioredis calls it otherwise.
+    // A script's command, whose encoding depends on its socket; or ioredis calls it differently.
     for (const [i, arg] of args.entries()) if (arg instanceof Buffer) args[i] = Buffer.from(arg);
     return;
   }
@@ -137,12 +137,12 @@ export function keepBytes(given: object): void {
   try {
     written = write(name, args);
   } catch {
-    return; // it is too large: whoever sends it says so
+    return; // it is too large: sending it will fail with an error
   }
   command.toWritable = () => written;
 }
 
-/** Writes a command as ioredis does, in one go. From then on bytes among `args` are those that are written. */
+/** Encodes a command as ioredis does. From then on the Buffers among `args` are slices of the encoding. */
 function write(name: string, args: (string | Buffer)[]): Buffer {
   let text = `*${args.length + 1}\r\n$${Buffer.byteLength(name)}\r\n${name}\r\n`;
   let length = text.length + Buffer.byteLength(name) - name.length;
@@ -167,7 +167,7 @@ function write(name: string, args: (string | Buffer)[]): Buffer {
   return written;
 }
 
-/** As `args.flat()`, which takes much longer. */
+/** Like `args.flat()`, which takes much longer. */
 function flat(args: readonly unknown[]): unknown[] {
   const all: unknown[] = [];
   for (const arg of args) {

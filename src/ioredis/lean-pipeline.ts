@@ -2,17 +2,17 @@ import { type Command, Pipeline, Redis, type RedisOptions } from 'ioredis';
 import { asCallback, type NodeCallback } from '../util/callback.ts';
 import { isTracing } from './watched-command.ts';
 
-/** What a pipeline looks at on its client. */
+/** The properties of its client that a pipeline reads. */
 interface PipelineClient {
   readonly options: RedisOptions;
   readonly scriptsSet: Readonly<Record<string, object>>;
   readonly addedBuiltinSet: ReadonlySet<string>;
 }
 
-/** As ioredis answers for one command: its error, or `null` and its reply. */
+/** The result of one command: its error, or `null` and its reply. */
 type Result = [error: Error | null, reply?: unknown];
 type Exec = (callback?: NodeCallback<never>) => Promise<Result[]>;
-/** What is built upon; ioredis' own types vary from one major to the next. */
+/** The internals that are used; ioredis' own types vary between major versions. */
 interface Inherited {
   exec: Exec;
   execBuffer: Exec;
@@ -26,9 +26,9 @@ const { pipeline, multi } = Redis.prototype as unknown as Record<
 >;
 
 /**
- * An ioredis Pipeline to all who look, made without its constructor. That defines `length` on each pipeline, with a
- * getter of its own; V8 makes a hidden class for each, and so keeps it, with all its commands and replies, until the
- * next full garbage collection. In a service with many pipelines that is a third of the time.
+ * An instance of ioredis' Pipeline, made without its constructor. That defines `length` on each pipeline with a new
+ * getter; V8 makes a hidden class for each, and so keeps it, with all its commands and replies, until the next full
+ * garbage collection. In a service with many pipelines that costs a third of the time.
  */
 class LeanPipeline {
   readonly isPipeline = true;
@@ -68,7 +68,7 @@ class LeanPipeline {
 }
 Object.setPrototypeOf(LeanPipeline.prototype, Pipeline.prototype);
 
-/** The same for what ioredis' `multi()` makes: its `exec` answers with the replies to what stands between. */
+/** The same for the pipelines of `multi()`: its `exec` resolves with the replies to the commands within. */
 class LeanTransaction extends LeanPipeline {
   declare nodeifiedPromise: boolean | undefined;
 
@@ -89,7 +89,7 @@ class LeanTransaction extends LeanPipeline {
   }
 }
 
-/** The reply to EXEC, as a pipeline has its results. */
+/** Converts the reply to EXEC to the results of a pipeline. */
 function unwrap(results: Result[]): Result[] | null {
   const last = results.at(-1);
   if (last === undefined) throw new Error('exec() was called already: this transaction has no commands left');
@@ -98,11 +98,11 @@ function unwrap(results: Result[]): Result[] | null {
     const previousErrors = results.slice(0, -1).flatMap(([one]) => one ?? []);
     throw Object.assign(error, { previousErrors });
   }
-  if (!replies) return null; // what was watched has changed
+  if (!replies) return null; // a watched key was changed
   return (replies as unknown[]).map((reply) => (reply instanceof Error ? [reply] : [null, reply]));
 }
 
-/** Whether this ioredis' pipelines are made as this file expects it. If not, its own have to do. */
+/** Whether ioredis' pipelines are as this file expects them. If not, ioredis' own are used. */
 export const canUseLeanPipeline = ((): boolean => {
   const client = { options: {}, scriptsSet: {}, addedBuiltinSet: new Set<string>(), isCluster: false };
   const methods = [inherited.exec, inherited.execBuffer, inherited.multi, inherited.addBatch];
@@ -111,17 +111,17 @@ export const canUseLeanPipeline = ((): boolean => {
     const ours = Object.keys(new LeanPipeline(client));
     return String(theirs.sort()) === String(ours.sort()) && methods.every((one) => typeof one === 'function');
   } catch {
-    return false; // it looks for something else on its client
+    return false; // its constructor reads other properties of the client
   }
 })();
 
-/** What `client.pipeline(commands)` returns. */
+/** Implements `client.pipeline(commands)`. */
 export function pipelineOf(client: object, commands?: unknown[][]): object {
   if (!canUseLeanPipeline || isTracing()) return pipeline.call(client, commands);
   return filled(new LeanPipeline(client as PipelineClient), commands);
 }
 
-/** What `client.multi(commands, options)` returns, whichever of both are given. */
+/** Implements `client.multi(commands, options)`; both are optional. */
 export function multiOf(client: object, ...given: unknown[]): object {
   const [commands, options] = Array.isArray(given[0]) ? given : [undefined, ...given];
   const alone = (options as { pipeline?: boolean } | undefined)?.pipeline === false;

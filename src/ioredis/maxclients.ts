@@ -1,12 +1,12 @@
 import type { Connection } from '../core/dependencies.ts';
 import { warn } from '../util/warn.ts';
 
-/** With more clients than this, CLIENT LIST would keep the server for milliseconds. */
+/** With more clients than this, CLIENT LIST would block the server for milliseconds. */
 const MOST_LISTED = 1000;
 
 /**
- * Makes what looks at the first connection of a pool. INFO has been read during the dial; most often it says that there
- * is room for many such pools, and nothing more is asked. What is asked is sent before anyone has the connection, and
+ * Makes the check of a pool's first connection. INFO was read during the dial; usually it shows that there is room for
+ * many such pools, and no command is sent. Otherwise the commands are sent before anyone gets the connection, and are
  * not waited for.
  */
 export function checkMaxClientsOnce(pool: { name: string; maxActive: number }, clientName: string) {
@@ -16,7 +16,7 @@ export function checkMaxClientsOnce(pool: { name: string; maxActive: number }, c
     done = true;
     inspect(connection, pool, clientName).then(
       (why) => why && warn(`pool ${pool.name}: ${why}`),
-      () => {}, // it may not ask, or the connection is gone: then nobody knows
+      () => {}, // not permitted, or the connection is lost: then the check is skipped
     );
   };
 }
@@ -37,7 +37,7 @@ async function inspect(
   return whyTooMany(numbers, (await list) as string | undefined);
 }
 
-/** The value in a reply of CONFIG GET, which is a list in RESP2 and a map in RESP3. */
+/** The value in a reply to CONFIG GET, which is a list in RESP2 and a map in RESP3. */
 function settingIn(reply: unknown): unknown {
   return Array.isArray(reply) ? reply[1] : Object.values(reply ?? {})[0];
 }

@@ -2,7 +2,7 @@ import { basename } from 'node:path';
 import { isPoolError } from '../api/errors.ts';
 import { isPlain } from '../api/plain.ts';
 
-/** Names of options that hold no secret. All other texts among the options do, for all anyone knows: a URL's query too. */
+/** Options that hold no secret. All other strings among the options may be secrets, also in a URL's query. */
 const OPEN: ReadonlySet<string> = new Set([
   ...[
     'host',
@@ -28,7 +28,7 @@ const OPEN: ReadonlySet<string> = new Set([
   ],
 ]);
 
-/** What Redis and ioredis say without repeating what they were told. A secret that is one of these words must not stand out by a gap. */
+/** Fixed messages of Redis and ioredis. They are kept: a gap would reveal a secret that is one of their words. */
 const SET_PHRASES: ReadonlySet<string> = new Set([
   'WRONGPASS invalid username-password pair or user is disabled.',
   'WRONGPASS invalid username-password pair',
@@ -44,31 +44,33 @@ const SET_PHRASES: ReadonlySet<string> = new Set([
   'Command queue state error',
 ]);
 
-/** What Node says of a socket: where to is an address, and no name that may be the piece of a password. */
+/** Node's messages about sockets, if they contain an address only: a host name may be a piece of a password. */
 const OF_SOCKETS = /^(connect|read|write) E[A-Z]+( [\d.a-f:]+)?$/;
 
-/** Where a server, or ioredis, repeats what it was sent, perhaps cut short, or replies of others: the rest of the text goes. */
+/**
+ * Where a server, or ioredis, repeats arguments, perhaps truncated, or other replies: the rest of the text is removed.
+ */
 const ECHOES = [/,? with args beginning with:.*$/su, /\bLast reply:.*$/su];
 
-/** As much of a longer secret is enough to know it by: servers repeat but the beginning. */
+/** This many characters of a longer secret identify it: servers repeat only the beginning. */
 const TELLING = 8;
 
 const LONGEST_TEXT = 512;
 
-/** A secret, as the ways in which each of its characters may be written. */
+/** A secret, with the possible encodings of each of its characters. */
 interface Secret {
   readonly chars: readonly (readonly string[])[];
-  /** How many letters it begins with: as much of it may be any word. */
+  /** The number of letters that it begins with: these alone may be an ordinary word. */
   readonly letters: number;
-  /** It is short and looks like any word or number: only where it stands alone can it be meant. */
+  /** It is short and may be an ordinary word or number: it is replaced only where it is a whole word. */
   readonly word: boolean;
 }
 
-/** Takes secrets out of texts. They are looked for as they are, escaped, URL-encoded, and cut short. */
+/** Removes secrets from texts. They are found in plain form, escaped, URL-encoded and truncated. */
 export class Censor {
   readonly #secrets: readonly Secret[];
 
-  /** `sources` are options of clients; `said` is what was sent to the server. */
+  /** `sources` are options of clients; `said` are arguments that were sent to the server. */
   constructor(sources: readonly (object | undefined)[], said: readonly string[] = []) {
     const found = new Set(said);
     for (const source of sources) if (source) collect(source, found, 0);
@@ -81,7 +83,7 @@ export class Censor {
       .map(describe);
   }
 
-  /** For people and logs: without secrets and control characters, and not too long. */
+  /** Prepares a message for logs: without secrets and control characters, and not too long. */
   tidy(text: string): string {
     if (SET_PHRASES.has(text.trim()) || OF_SOCKETS.test(text)) return text.trim();
     const cut = ECHOES.reduce((rest, echo) => rest.replace(echo, ''), text.slice(0, 16 * LONGEST_TEXT));
@@ -89,7 +91,7 @@ export class Censor {
     return clean.length > LONGEST_TEXT ? `${clean.slice(0, LONGEST_TEXT - 1)}…` : clean;
   }
 
-  /** Without secrets; with `words` false, those that look like any word stay. */
+  /** Removes secrets; with `words` false, those that may be ordinary words are kept. */
   censor(text: string, words = true): string {
     let clean = text;
     for (const secret of this.#secrets) {
@@ -105,7 +107,7 @@ function describe(secret: string): Secret {
   return { chars: [...secret].map((char) => formsOf(char, !word)), letters, word };
 }
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for, and those that turn the direction.
+// biome-ignore lint/suspicious/noControlCharactersInRegex: it matches these, and characters that change the direction.
 const CONTROL = /[\0-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]/g;
 
 function escapeChar(char: string): string {
@@ -125,7 +127,7 @@ function replace(text: string, secret: Secret): string {
   return clean;
 }
 
-/** Where the secret ends that begins at `at`, whole or long enough to tell it; `at` if there is none. */
+/** Where the secret ends that begins at `at`, complete or long enough to identify it; `at` if there is none. */
 function endOf(text: string, at: number, { chars, letters }: Secret): number {
   let end = at;
   for (const [i, forms] of chars.entries()) {
@@ -138,7 +140,9 @@ function endOf(text: string, at: number, { chars, letters }: Secret): number {
 
 const isLetter = (char: string | undefined): boolean => char !== undefined && /[\p{L}\p{N}_]/u.test(char);
 
-/** A character as it may be written: in a URL, in capitals or not, in JSON, and by a server that has no line breaks in its errors. */
+/**
+ * The encodings of a character: in a URL, in either case, in JSON, and by a server that replaces line breaks in errors.
+ */
 function formsOf(char: string, anyCase: boolean): string[] {
   const bytes = [...Buffer.from(char)].map((byte) => `%${byte.toString(16).padStart(2, '0')}`).join('');
   const json = JSON.stringify(char).slice(1, -1);
@@ -146,7 +150,7 @@ function formsOf(char: string, anyCase: boolean): string[] {
   return [bytes.toUpperCase(), bytes, json, `\\${char}`, char, ...more];
 }
 
-/** All texts, and keys as bytes, that options hold. */
+/** Collects all strings, and keys as Buffers, in options. */
 function collect(value: unknown, found: Set<string>, depth: number): void {
   if (typeof value === 'string') found.add(value);
   else if (Buffer.isBuffer(value)) found.add(value.toString('latin1'));
@@ -158,7 +162,7 @@ function collect(value: unknown, found: Set<string>, depth: number): void {
   }
 }
 
-/** What is known to everyone of TLS and sentinels, and what is no text. */
+/** Options of TLS and sentinels that are public, and options that are no text. */
 const PUBLIC: ReadonlySet<string> = new Set([
   ...[
     'ca',
@@ -183,27 +187,27 @@ const PUBLIC: ReadonlySet<string> = new Set([
   ],
 ]);
 
-/** What ioredis hangs on an error: the command that failed, be it AUTH or HELLO. */
+/** ioredis adds the failed command to an error, also AUTH or HELLO with their arguments. */
 interface Failed extends Error {
   command?: { name?: unknown; args?: unknown };
 }
 
-/** Errors in the pool's own words. A gap in them would tell that a secret is the word that is missing. */
+/** Errors whose messages the pool wrote. A gap in them would reveal a secret that equals the missing word. */
 const IN_OUR_WORDS = new WeakSet<Error>();
 
-/** Says that `error` has no word of anybody else, so that its message is to stay; what it has besides is still cleaned. */
+/** Marks `error` as written by the pool: its message is kept; its other properties are still cleaned. */
 export function inOurOwnWords<E extends Error>(error: E): E {
   IN_OUR_WORDS.add(error);
   return error;
 }
 
-/** Words of AUTH and HELLO that are no secrets. */
+/** Arguments of AUTH and HELLO that are no secrets. */
 const SPOKEN = /^(AUTH|SETNAME|[23])$/i;
 
 /**
- * The error without what may hold a secret: what `sources`, the options of clients, hold of them; the command that failed;
- * the URL that Node could not read; the user that Redis names; and where the files of keys and certificates lie. It is
- * changed in place, with all errors that it has within; one that cannot be changed is replaced.
+ * Removes from the error what may hold a secret: the secrets in `sources`, which are options of clients; the failed
+ * command; the URL that Node could not parse; the user that Redis names; and the paths of files of keys and
+ * certificates. It is changed in place, with all errors within; one that cannot be changed is replaced by a copy.
  */
 export function withoutSecrets(error: Error, ...sources: readonly (object | undefined)[]): Error {
   return new Cleaning(sources).clean(error);
@@ -220,7 +224,7 @@ class Cleaning {
   clean(error: Failed): Error {
     const known = this.#seen.get(error);
     if (known) return known;
-    if (isPoolError(error)) return error; // made here, of what was clean
+    if (isPoolError(error)) return error; // made by the pool, of texts that were cleaned
     this.#seen.set(error, error);
     const args = error.command?.args;
     const said = (Array.isArray(args) ? args.flat() : []).map(String).filter((arg) => !SPOKEN.test(arg));
@@ -230,7 +234,7 @@ class Cleaning {
     const told = IN_OUR_WORDS.has(error)
       ? message
       : shortenPath(error, censor.tidy(message)).replace(/\bUser \S+ has no\b/, 'User *** has no');
-    // Of the stack only what people said is looked at: a short secret may be the name of a folder.
+    // In the stack frames, secrets that may be ordinary words are kept: they may be the name of a folder.
     const frames = stack.startsWith(`${error.name}: ${message}`)
       ? `${error.name}: ${told}${censor.censor(stack.slice(error.name.length + 2 + message.length), false)}`
       : censor.censor(stack.replaceAll(message || '\0', told));
@@ -250,7 +254,7 @@ class Cleaning {
     return copy;
   }
 
-  /** What an error has besides: other errors, as ioredis' lastNodeError and previousErrors, texts, and plain data. */
+  /** Cleans a property of an error: other errors (ioredis' lastNodeError, previousErrors), texts, and plain data. */
   #within(value: unknown, censor: Censor, depth: number): unknown {
     if (typeof value === 'string') return censor.censor(value);
     if (value instanceof Error) return this.clean(value);
@@ -264,7 +268,7 @@ class Cleaning {
   }
 }
 
-/** Leaves the name of a file that could not be read, and not where it lies. A socket's path is an address. */
+/** Keeps the name of a file that could not be read, without its folder. The path of a socket is an address. */
 function shortenPath(error: NodeJS.ErrnoException, message: string): string {
   const { path, syscall } = error;
   if (typeof path !== 'string' || syscall === 'connect') return message;
@@ -272,7 +276,7 @@ function shortenPath(error: NodeJS.ErrnoException, message: string): string {
   return message.replaceAll(path, basename(path));
 }
 
-/** Whether the property has the value now; no error may be thrown by one that is frozen. */
+/** Sets a property; returns whether it has the value now, instead of throwing if the error is frozen. */
 function put(error: object, name: string, value: unknown): boolean {
   return Reflect.get(error, name) === value || Reflect.set(error, name, value);
 }

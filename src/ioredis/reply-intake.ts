@@ -5,10 +5,10 @@ import { isCommandChanged, MOST_LEVELS, rejectSafely, sendsAsKnown } from './int
 import { inOurOwnWords } from './redact.ts';
 import { ARRAY, kindOfMessage, PUSH, ReplyReader, ReplyScanner, UNREAD } from './reply-reader.ts';
 
-/** Takes the bytes that have come. */
+/** Called with the bytes that arrive. */
 export type Decoder = (chunk: Buffer) => void;
 
-/** A command of ioredis; one of the pool's own takes its reply with the strings in it as they are wanted, too. */
+/** A command of ioredis; a lean command also accepts a reply in which strings have the wanted type already. */
 interface Answerable extends Pick<Command, 'name' | 'resolve' | 'reject'> {
   readonly replyEncoding?: string | null;
   answer?(reply: unknown): void;
@@ -16,41 +16,43 @@ interface Answerable extends Pick<Command, 'name' | 'resolve' | 'reject'> {
 
 const EMPTY = Buffer.alloc(0);
 
-/** From here on a reply is not given to ioredis in pieces: it may turn out to be one that its decoder cannot read. */
+/**
+ * Replies nested this deeply are not passed to ioredis in pieces: its decoder may turn out to be unable to read them.
+ */
 const SUSPICIOUS_LEVELS = 64;
 
 const SUBSCRIBES = /^[ps]?subscribe$/;
 const UNASKED = /^([ps]?message|[ps]?unsubscribe)$/;
 
 /**
- * Stands before ioredis' decoder for as long as a connection lives. It reads frequent replies itself, and gives ioredis
- * the others, one at a time, as long as one is owed. What comes when nothing is owed, what cannot be read, and whatever
- * is thrown meanwhile, ends the connection; and once that is given up, nothing is heard of it any more.
+ * Reads the bytes of a connection before ioredis' decoder. It reads frequent replies itself, and passes the others to
+ * ioredis, one at a time, while a reply is pending. A reply when none is pending, one that cannot be read, and any
+ * throw meanwhile close the connection; after that, all bytes are ignored.
  */
 export class ReplyIntake implements Intake {
-  /** Takes the bytes, and calls `read`; a lane does, while it has the connection. */
+  /** Is called with the bytes in place of `read`, which it has to call; set by a lane while it has the connection. */
   listener: Decoder | undefined;
   readonly scanner = new ReplyScanner();
   readonly #reader = new ReplyReader();
-  /** Strings, numbers and lists are all that ioredis would make of them. */
+  /** ioredis would convert such replies to strings, numbers and lists only, as this class does. */
   readonly #plain: boolean;
   readonly #client: Redis;
   readonly #broken: (cause: Error) => void;
   #decoder: Decoder | undefined;
-  /** It is known that the decoder has dealt with a reply as soon as it has got it. */
+  /** It is known that the decoder settles a command synchronously. */
   #proven = false;
-  /** What has come of a reply that nobody can judge yet. */
+  /** The beginning of a reply that cannot be judged yet. */
   #held: Buffer | undefined;
-  /** The reply that is being read is not given to anyone. */
+  /** The reply that is being read is not passed to any command. */
   #skipping = false;
   #closing = false;
   #deaf = false;
-  /** How much came with what ended the connection. Bytes. */
+  /** The size of the chunk that ended the connection. Bytes. */
   spoilt = 0;
   readonly #stand = new Stand();
   #decoding = false;
 
-  /** For a client that has just connected. `broken` is told, once, that the connection must end. */
+  /** For a client that has just connected. `broken` is called once, when the connection has to be closed. */
   constructor(client: Redis, broken: (cause: Error) => void) {
     this.#client = client;
     this.#broken = broken;
@@ -58,30 +60,30 @@ export class ReplyIntake implements Intake {
     const { stringNumbers, replyMapping } = options as { stringNumbers?: boolean; replyMapping?: string };
     this.#plain = !stringNumbers && replyMapping !== 'resp3';
     const [decoder, ...others] = stream.listeners('data') as Decoder[];
-    if (decoder === undefined || others.length > 0) return; // it reads in some other way
+    if (decoder === undefined || others.length > 0) return; // this ioredis reads differently
     this.#decoder = decoder;
     stream.off('data', decoder);
     stream.prependListener('data', this.#take);
     this.#catchFatal();
   }
 
-  /** Whether it has ioredis' decoder in its hands. If not, ioredis reads by itself, and nobody is told of replies. */
+  /** Whether it has replaced ioredis' decoder. If not, ioredis reads by itself, and `listener` is not called. */
   get inFront(): boolean {
     return this.#decoder !== undefined;
   }
 
-  /** Whether a part of something has come: while nothing is owed, nobody can have the connection. */
+  /** Whether a part of a reply has arrived: if none is pending, the connection must not be lent. */
   get midway(): boolean {
     return this.#held !== undefined || this.scanner.midway;
   }
 
-  /** The connection is being closed: what it owes by now may still come, and whatever else arrives is nobody's. */
+  /** The connection is closing: pending replies may still arrive, and anything else is ignored. */
   close(): void {
     this.#closing = true;
     if (!this.inFront || !this.#owes) this.#deafen();
   }
 
-  /** Gives up the connection. What it owes is rejected with `cause`, as soon as its socket is gone. */
+  /** Gives up the connection. Pending commands are rejected with `cause`, as soon as its socket is closed. */
   fail(cause: Error): void {
     if (this.#deaf) return;
     this.#deafen();
@@ -98,7 +100,7 @@ export class ReplyIntake implements Intake {
       at = this.#pass(chunk, 0, false);
     }
     while (at < chunk.length && !this.#deaf) {
-      if (this.#decoder === undefined) return; // it has turned out to read in some other way
+      if (this.#decoder === undefined) return; // ioredis has turned out to read differently
       at = this.#answer(chunk, at);
       if (at === chunk.length) break;
       if (this.#isOwed(chunk, at)) {
@@ -110,10 +112,10 @@ export class ReplyIntake implements Intake {
         throw new Unreadable('the server sent what nobody had asked for');
       }
     }
-    this.#reader.begin(EMPTY, 0); // or it would keep the chunk
+    this.#reader.begin(EMPTY, 0); // else it would retain the chunk
   }
 
-  /** Answers commands with the replies from `at` on, as far as it can read these; returns where it has come to. */
+  /** Resolves commands with the replies from `at` on, as far as it can read them; returns where it stopped. */
   #answer(chunk: Buffer, at: number): number {
     const { commandQueue, condition, status } = this.#client;
     if (!this.#plain || !this.#proven || condition?.subscriber || (status as string) === 'monitoring')
@@ -126,11 +128,11 @@ export class ReplyIntake implements Intake {
         | undefined;
       if (item === undefined) break;
       const { command } = item;
-      // Whoever has put something around commands finds bytes in their replies.
+      // Instrumentations that wrap commands expect Buffers in their replies.
       const watched = wrapped || item.watched === true;
       reader.begin(chunk, at);
       const reply = reader.read(!watched && command.replyEncoding === 'utf8');
-      // What a subscription is answered with is more than a reply to ioredis.
+      // ioredis does more with the reply to a subscription than resolve the command.
       if (reply === UNREAD || (Array.isArray(reply) && /subscribe$/i.test(command.name))) break;
       at = reader.at;
       commandQueue.shift();
@@ -156,7 +158,7 @@ export class ReplyIntake implements Intake {
     const { stream } = this.#client;
     for (const event of ['data', 'readable']) stream.removeAllListeners(event);
     stream.unpipe?.();
-    stream.resume(); // or its end would not be seen
+    stream.resume(); // else its end would not be emitted
   }
 
   readonly #take = (chunk: Buffer): void => {
@@ -172,7 +174,7 @@ export class ReplyIntake implements Intake {
     }
   };
 
-  /** Whether what begins at `at` is waited for, or may come at any time. What cannot be told yet is held. */
+  /** Whether the reply at `at` is expected, or is a push. If that cannot be judged yet, its beginning is held. */
   #isOwed(chunk: Buffer, at: number): boolean {
     const { commandQueue, condition, status } = this.#client;
     const command = commandQueue.peekFront()?.command;
@@ -184,18 +186,18 @@ export class ReplyIntake implements Intake {
     const kind = kindOfMessage(chunk, at);
     if (kind === undefined) this.#held = chunk.subarray(at);
     if (kind === undefined) return false;
-    // ioredis takes the first command for the one that has subscribed.
+    // ioredis assumes that the first pending command is the subscription.
     return push ? !SUBSCRIBES.test(kind) || command?.name.toLowerCase() === kind : UNASKED.test(kind);
   }
 
-  /** Gives ioredis the reply that begins, or goes on, at `at`; returns where it ends. */
+  /** Passes the reply that begins, or continues, at `at` to ioredis; returns where it ends. */
   #pass(chunk: Buffer, at: number, begins: boolean): number {
     const { scanner } = this;
     const end = scanner.scan(chunk, at);
     const to = end < 0 ? chunk.length : end;
     if (scanner.deepest > MOST_LEVELS) {
       const tooDeep = new Unreadable(`a reply has more than ${MOST_LEVELS} lists, one within the other`);
-      // ioredis has a part of it already; or nobody waits for it, and so it cannot be left out.
+      // ioredis has a part of it already; or it is a push, so no command can be rejected in its place.
       if (!(begins ? chunk[at] !== PUSH : this.#skipping)) throw tooDeep;
       this.#skipping = end < 0;
       if (end >= 0) rejectSafely(this.#client.commandQueue.shift()?.command as Command, tooDeep);
@@ -210,7 +212,7 @@ export class ReplyIntake implements Intake {
     return to;
   }
 
-  /** Has ioredis read a reply, or a part of one. What a command throws that takes it is caught before ioredis sees it. */
+  /** Lets ioredis read a reply, or a part of one. A throw of the command that is settled is caught before ioredis. */
   #decode(bytes: Buffer): void {
     const item = this.#client.commandQueue.peekFront() as { command: unknown } | undefined;
     const command = item?.command as Command | undefined;
@@ -225,7 +227,9 @@ export class ReplyIntake implements Intake {
     this.#stand.rethrow();
   }
 
-  /** The first reply tells whether ioredis' decoder is one that answers at once. If not, it gets the rest its own way. */
+  /**
+   * The first reply shows whether ioredis' decoder is synchronous. If it is not, ioredis reads by itself from then on.
+   */
   #prove(answered: boolean, chunk: Buffer, end: number): void {
     this.#proven = true;
     const decoder = this.#decoder;
@@ -237,7 +241,7 @@ export class ReplyIntake implements Intake {
     if (end < chunk.length) decoder(chunk.subarray(end));
   }
 
-  /** Where ioredis' decoder can read no further, ioredis rejects all with an error that holds what it has read. */
+  /** When ioredis' decoder fails, ioredis rejects all commands with an error that contains what it has read. */
   #catchFatal(): void {
     const client = this.#client as unknown as { recoverFromFatalError?: (...given: unknown[]) => void };
     const { recoverFromFatalError: recover } = client;
@@ -249,7 +253,7 @@ export class ReplyIntake implements Intake {
   }
 }
 
-/** What came cannot be given to anyone. It says nothing of what that was. */
+/** Something arrived that belongs to no command. The message does not contain it. */
 class Unreadable extends Error {
   constructor(message: string) {
     super(message);
@@ -258,8 +262,8 @@ class Unreadable extends Error {
 }
 
 /**
- * Stands in for the command that a reply is for, while ioredis reads that. Somebody may have put something in the place
- * of a command's `resolve` or `reject`; what that throws ioredis 6 would throw again where nobody can catch it.
+ * Replaces the command that a reply is for, while ioredis reads the reply. Somebody may have replaced the command's
+ * `resolve` or `reject`; ioredis 6 would rethrow what those throw where nobody can catch it.
  */
 class Stand {
   #command: Command | undefined;

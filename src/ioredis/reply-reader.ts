@@ -1,4 +1,4 @@
-/** What {@link ReplyReader.read} returns instead of a reply that it leaves to somebody else. */
+/** What {@link ReplyReader.read} returns for a reply that it does not read. */
 export const UNREAD: unique symbol = Symbol('unread');
 
 const CR = 13;
@@ -19,19 +19,19 @@ const VERBATIM = 61; // =
 /** Numbers with more digits may not be exact. */
 const MOST_DIGITS = 15;
 
-/** Arrays nested more deeply are left to others: each level takes a call of its own. */
+/** More deeply nested arrays are not read here: each level is a recursive call. */
 const MOST_LEVELS = 32;
 
 /**
- * Reads replies of the frequent kinds, where the whole of one lies in a chunk: strings, numbers, nulls, and arrays,
- * sets and maps of these, the latter two flat, as ioredis gives them. It leaves everything else, errors among it,
- * to ioredis' own decoder, which takes several times as long for each.
+ * Reads replies of the frequent kinds if they are complete in one chunk: strings, numbers, nulls, and arrays, sets and
+ * maps of these, the latter two flat, as from ioredis. It leaves everything else, also errors, to ioredis' own decoder,
+ * which takes several times as long for each.
  */
 export class ReplyReader {
   /** Where the next reply begins. */
   at = 0;
   #chunk: Buffer = Buffer.alloc(0);
-  /** How many lists are being read, one within the other. */
+  /** The present depth of nested lists. */
   #levels = 0;
 
   begin(chunk: Buffer, at: number): void {
@@ -39,7 +39,7 @@ export class ReplyReader {
     this.at = at;
   }
 
-  /** The next reply, with strings as text, or as bytes of the chunk; `UNREAD`, and nothing has moved. */
+  /** The next reply, with strings as text, or as slices of the chunk; or `UNREAD`, and `at` is unchanged. */
   read(text: boolean): unknown {
     const start = this.at;
     this.#levels = 0;
@@ -106,7 +106,7 @@ export class ReplyReader {
     return list;
   }
 
-  /** The number behind a first byte; `undefined` if it is not all here, or not sure to be exact. */
+  /** The number after a first byte; `undefined` if it is not complete, or may not be exact. */
   #number(): number | undefined {
     const chunk = this.#chunk;
     const negative = chunk[this.at + 1] === MINUS;
@@ -123,38 +123,38 @@ export class ReplyReader {
   }
 }
 
-/** Finds where a reply ends, of whatever kind, through chunks that come one by one. */
+/** Finds the end of a reply of any kind, across chunks. */
 export class ReplyScanner {
-  /** Values that are still to come of the innermost list that has begun, or of the reply itself. */
+  /** The number of missing values of the innermost open list, or of the reply itself. */
   #values = 0;
-  /** The same of the lists around it, from the outermost on. */
+  /** The same for the lists around it, from the outermost on. */
   readonly #around: number[] = [];
-  /** Bytes of a blob that are still to come. */
+  /** The number of missing bytes of a blob. */
   #blob = 0;
   /** The first byte of the line that is being read; 0 between lines. */
   #type = 0;
   #number = 0;
   #negative = false;
-  /** The next byte ends the line, whatever it is: ioredis' decoders only look for the CR too. */
+  /** The next byte ends the line, whatever it is: ioredis' decoders also check for the CR only. */
   #ending = false;
   #deepest = 0;
 
-  /** Whether a reply has begun, and not ended yet. */
+  /** Whether a reply has begun and has not ended. */
   get midway(): boolean {
     return this.#values > 0 || this.#blob > 0;
   }
 
-  /** How many bytes are known to be still to come. */
+  /** How many missing bytes are known of. */
   get due(): number {
     return this.#blob;
   }
 
-  /** How many lists were open at once, one within the other, in the reply that has begun last. */
+  /** The greatest depth of nested lists in the last reply. */
   get deepest(): number {
     return this.#deepest;
   }
 
-  /** A reply begins with the next byte. */
+  /** Starts a reply with the next byte. */
   begin(): void {
     this.#values = 1;
     this.#around.length = 0;
@@ -163,13 +163,13 @@ export class ReplyScanner {
     this.#deepest = 0;
   }
 
-  /** Gives up on the reply that had begun. */
+  /** Drops the reply that has begun. */
   reset(): void {
     this.#values = 0;
     this.#blob = 0;
   }
 
-  /** Looks on from `at`; returns where the reply has ended, or -1 when it goes on in the next chunk. */
+  /** Continues from `at`; returns where the reply ends, or -1 if it continues in the next chunk. */
   scan(chunk: Buffer, at: number): number {
     while (this.midway) {
       if (at >= chunk.length) return -1;
@@ -185,7 +185,7 @@ export class ReplyScanner {
     return at;
   }
 
-  /** Takes the next byte of a line. */
+  /** Reads the next byte of a line. */
   #take(byte: number): void {
     if (this.#type === 0) {
       this.#type = byte;
@@ -200,7 +200,7 @@ export class ReplyScanner {
     } else if (byte === MINUS) {
       this.#negative = true;
     } else {
-      this.#number = this.#number * 10 + byte - ZERO; // of use only behind first bytes that a count follows
+      this.#number = this.#number * 10 + byte - ZERO; // used only after first bytes that precede a count
     }
   }
 
@@ -232,14 +232,14 @@ export class ReplyScanner {
   }
 }
 
-/** More than the head of a message takes, up to the word that says of what kind it is. */
+/** Longer than the head of a message, up to the word that is its kind. */
 const LONGEST_HEAD = 80;
 const HEAD = /^.\d+\r\n(?:\$\d+\r\n|\+)([^\r]*)\r/;
 const HEAD_BEGUN = /^.\d*(\r\n?)?$|^.\d+\r\n(\$\d*\r?|\$\d+\r\n[^\r]*|\+[^\r]*)$/;
 
 /**
- * Of what kind the message is that begins at `at`: the text that comes first in it, '' if there is none. `undefined` if
- * that has not come yet.
+ * The kind of the message that begins at `at`: its first text, '' if there is none; `undefined` if that has not arrived
+ * yet.
  */
 export function kindOfMessage(chunk: Buffer, at: number): string | undefined {
   const head = chunk.toString('latin1', at, at + LONGEST_HEAD);

@@ -1,6 +1,6 @@
 import { ignore } from './watched-command.ts';
 
-/** As much of ioredis' script as is needed here. */
+/** The part of ioredis' Script that is needed here. */
 interface Script {
   Command: ScriptCommand;
   execute(container: object, args: unknown[], options: object, callback?: unknown): unknown;
@@ -14,25 +14,25 @@ type ScriptCommand = new (
 };
 
 /**
- * Has the commands of a script sent as a whole, with EVAL, when they are sent again after NOSCRIPT. ioredis remembers
- * for each socket whether it has sent the script there; the second attempt may go over another socket, on which it
- * was sent before SCRIPT FLUSH, and would fail again.
+ * Sends the commands of a script with EVAL and the whole script when they are sent again after NOSCRIPT. ioredis
+ * remembers for each socket whether it has sent the script there; the second attempt may use another socket, on which
+ * the script was sent before SCRIPT FLUSH, and would fail again.
  */
 export function withForcedEval(script: object | undefined): void {
   const { Command, execute } = (script ?? {}) as Partial<Script>;
-  if (typeof Command !== 'function' || typeof execute !== 'function') return; // made in some other way: then it has to do as it is
+  if (typeof Command !== 'function' || typeof execute !== 'function') return; // another ioredis: left as it is
   (script as Script).execute = (container, args, options, callback) => {
     const sent = execute.call(script, container, args, options, callback);
-    if (typeof callback === 'function') ignore(sent); // whoever gave it hears of an error there
+    if (typeof callback === 'function') ignore(sent); // the caller gets an error there
     return sent;
   };
   (script as Script).Command = class extends Command {
     readonly #made = this.promise;
 
     override toWritable(socket: object): string | Buffer {
-      // ioredis watches the promise of a first attempt, and so replaces it; not that of a second.
+      // ioredis handles a rejection of the first attempt, and so replaces its promise; not that of the second.
       const again = this.promise === this.#made;
-      const written = super.toWritable(socket); // notes too that this socket has the script from now on
+      const written = super.toWritable(socket); // also records that this socket has the script from now on
       return again && this.name !== 'eval' ? super.toWritable({}) : written;
     }
   };

@@ -1,7 +1,7 @@
 import type { Redis, RedisOptions } from 'ioredis';
 import type { ClientOptions } from '../api/options.ts';
 
-/** What one sentinel may take where a dial may take for ever; as long as ioredis waits for a socket. */
+/** How long one sentinel may take where the dial has no deadline: ioredis' own default for sockets. */
 const LONGEST_ASK_MS = 10_000;
 
 type Sentinels = NonNullable<RedisOptions['sentinels']>;
@@ -9,7 +9,7 @@ type Endpoint = Sentinels[number];
 
 export type PartTimes = Pick<RedisOptions, 'connectTimeout' | 'sentinelCommandTimeout'>;
 
-/** What ioredis makes its clients of sentinels with; private, so it may be missing. */
+/** The method with which ioredis makes its clients of sentinels; private, so it may be missing. */
 interface Asking {
   connectToSentinel?(this: Asking, ...args: unknown[]): Redis;
 }
@@ -25,12 +25,12 @@ export function partTimes(given: RedisOptions, limitMs: number): PartTimes {
   const most = Math.max(share, limitMs - share);
   return {
     connectTimeout: connectTimeout ? Math.min(connectTimeout, most) : 0,
-    // Its time begins with the connecting, which it covers.
+    // This time-out includes the connect.
     sentinelCommandTimeout: Math.min(sentinelCommandTimeout ?? share, most),
   };
 }
 
-/** In which order the dials of one pool ask the sentinels: whoever failed comes last from then on. */
+/** The order in which the dials of one pool ask the sentinels: one that failed is last from then on. */
 export class SentinelOrder {
   #order: Sentinels;
 
@@ -49,16 +49,16 @@ export class SentinelOrder {
   }
 }
 
-/** Looks on while one dial asks its sentinels, and ends what is left of that. */
+/** Observes one dial while it asks its sentinels, and closes the clients that are left. */
 export class SentinelWatch {
   readonly #client: Redis;
   readonly #order: SentinelOrder | undefined;
   /** Those that are asked, in order. */
   readonly #sentinels: Sentinels;
-  /** Why those did not help that were asked. */
+  /** The failures of those that were asked. */
   readonly #failures: string[] = [];
   readonly #open = new Set<Redis>();
-  /** What the one said that is asked, which ioredis hides. */
+  /** The error of the one that is being asked, which ioredis hides. */
   #cause: string | undefined;
 
   /** `clean` takes out of an error what must not leave: a sentinel may repeat what it was sent. */
@@ -75,7 +75,7 @@ export class SentinelWatch {
     this.#keepAsking();
   }
 
-  /** Why there is no connection yet, if the sentinels are to blame. */
+  /** Why there is no connection yet, if the sentinels are the cause. */
   get blamed(): string | undefined {
     if (this.#client.stream) return undefined;
     const asked = this.#sentinels[this.#failures.length];
@@ -83,7 +83,7 @@ export class SentinelWatch {
     return `no sentinel told where the server is: ${[...this.#failures, ...now].join('; ')}`;
   }
 
-  /** The dial is over: nobody waits for them any more. */
+  /** To be called when the dial has ended: closes all clients of sentinels. */
   end(): void {
     if (this.blamed) this.#failed();
     for (const sentinel of this.#open) {
@@ -92,13 +92,13 @@ export class SentinelWatch {
     }
   }
 
-  /** The one that is being asked, or was last, is of no help. */
+  /** Records that the sentinel that was asked last has failed. */
   #failed(): void {
     const sentinel = this.#sentinels[this.#failures.length];
     if (sentinel) this.#order?.failed(sentinel);
   }
 
-  /** Keeps the clients that ioredis makes for sentinels, for as long as they have sockets. */
+  /** Collects the clients that ioredis makes for sentinels, while they have sockets. */
   #keepAsking(): void {
     const { connector } = this.#client as unknown as { connector?: Asking };
     const { connectToSentinel } = connector ?? {};

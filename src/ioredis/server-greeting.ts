@@ -3,14 +3,14 @@ import { connect as connectTls } from 'node:tls';
 import type { Redis } from 'ioredis';
 import type { Clock } from '../util/clock.ts';
 
-/** How long the silent socket may take; a server that refuses says so at once. */
+/** How long the silent socket may take; a server that refuses a connection sends its error at once. Milliseconds. */
 const GREETING_MS = 250;
 
 /**
- * The error that a server greets a connection with before it closes it, such as "ERR max number of clients
- * reached", or a TLS alert. ioredis speaks first, the answer to that is a reset, and the reset wipes the text out
- * (measured: ioredis told it in none of 100 dials). So a second socket, silent and in the same slot, reads it;
- * only when the first one was closed without a word.
+ * The error that a server sends on a new connection before it closes it, such as "ERR max number of clients reached",
+ * or a TLS alert. ioredis writes first, the server responds with a reset, and the reset discards the text (measured:
+ * ioredis reported it in none of 100 dials). So a second socket, in the same slot, reads it without writing anything;
+ * only if the first one was closed without an error text.
  */
 export async function realCause(
   seen: Error | undefined,
@@ -20,7 +20,7 @@ export async function realCause(
 ): Promise<Error | undefined> {
   const wordless = seen ? isReset(seen) : client.status === 'end';
   if (!wordless || signal.aborted || client.options.sentinels || client.options.Connector) return undefined;
-  // What cannot even be tried, as with a key that is none, has failed before, and was told then.
+  // If the socket cannot even be made, as with an invalid key, the dial has failed before with that error.
   const greeting = await readGreeting(client, clock, signal).catch(() => undefined);
   if (greeting instanceof Error) return isReset(greeting) ? undefined : greeting;
   return greeting?.startsWith('-') ? new Error(greeting.slice(1).trimEnd(), { cause: seen }) : undefined;
@@ -30,7 +30,7 @@ function isReset(error: NodeJS.ErrnoException): boolean {
   return error.code === 'EPIPE' || error.code === 'ECONNRESET';
 }
 
-/** What the server says first, or, over TLS, how it refuses. */
+/** The first bytes that the server sends, or, over TLS, its alert. */
 function readGreeting(client: Redis, clock: Clock, signal: AbortSignal): Promise<string | Error | undefined> {
   return new Promise((resolve) => {
     const socket = silentSocket(client);

@@ -4,13 +4,13 @@
  */
 export const Taint = {
   none: 0,
-  /** MULTI is open: DISCARD undoes it. */
+  /** A MULTI is open: DISCARD undoes it. */
   multi: 1,
   /** Keys are watched: UNWATCH undoes it. */
   watch: 2,
   /** Another db may be selected: SELECT undoes it. */
   select: 4,
-  /** Something that cannot be undone cheaply and surely: only closing helps. */
+  /** Something that cannot be undone cheaply and reliably: the connection has to be closed. */
   dirty: 8,
 } as const;
 
@@ -25,7 +25,7 @@ const clears =
 
 type Rule = (taint: number, args: readonly unknown[]) => number;
 
-/** CLIENT goes by its subcommand; these look or act elsewhere and leave this connection as it was. */
+/** The subcommands of CLIENT that leave this connection unchanged: they read, or act on others. */
 const HARMLESS_CLIENT = new Set(
   'getname getredir help id info kill list pause setinfo trackinginfo unblock unpause'.split(' '),
 );
@@ -49,13 +49,13 @@ for (const name of [
   RULES.set(name, sets(Taint.dirty));
 }
 
-/** The taint after `name`, in lower case, was sent on a connection with `taint`. Replies are not looked at. */
+/** The taint after `name`, in lower case, was sent on a connection with `taint`. Replies are not considered. */
 export function taintAfter(taint: number, name: string, args: readonly unknown[]): number {
   const rule = RULES.get(name);
   return rule === undefined ? taint : rule(taint, args);
 }
 
-/** The commands that undo `taint` for sure, in order; or 'close'. `db` is the one the pool's connections use. */
+/** The commands that reliably undo `taint`, in order; or 'close'. `db` is the one of the pool's connections. */
 export function undoFor(taint: number, db: number): readonly (readonly [string, ...number[]])[] | 'close' {
   if (taint & Taint.dirty) return 'close';
   const undo: [string, ...number[]][] = [];

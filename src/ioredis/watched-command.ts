@@ -6,50 +6,50 @@ import { unbind } from './lean-command.ts';
 
 const WATCHED = Symbol('watched');
 
-/** Looked up once: in CommonJS, what is imported is behind a getter. */
+/** Read once: in CommonJS, an import is behind a getter. */
 const ofAll: Sender = Redis.prototype;
 
 type Sender = Pick<Redis, 'sendCommand'>;
 
 /**
- * A command of which somebody will be told who has put something around ioredis' sendCommand, or listens to its tracing:
- * OpenTelemetry, an APM. He must find what he finds with a client of one's own, though it is sent at the end of the tick
- * or later: the async context of whoever gave it, and that one gets what comes out of sendCommand.
+ * A command that is observed by code that wraps ioredis' sendCommand, or subscribes to its tracing: OpenTelemetry, an
+ * APM. Although the command is sent at the end of the tick or later, the observer must see what it sees with an
+ * ordinary client: the caller's async context; and the caller gets the promise that the wrapped sendCommand returns.
  */
 class Watched {
-  /** It was told. What is sent again, since a connection was lost, is not told again. */
+  /** It was passed to the observer. A command that is sent again, after a lost connection, is not observed twice. */
   told = false;
-  /** Takes what comes out of sendCommand. */
+  /** Is called with the return value of sendCommand. */
   returned: (promise: unknown) => void = ignore;
 
   constructor(readonly context: AsyncResource) {}
 }
 
-/** Whether somebody watches all commands now. Asked for each of them. */
+/** Whether somebody observes all commands now. Called for each command. */
 export function areWatched(): boolean {
   return !sendsAsKnown(ofAll) || areCommandsTraced() || isCommandChanged();
 }
 
-/** Watches over a command of its own; returns what whoever gave it gets. */
+/** Marks a single command as observed; returns the promise for the caller. */
 export function watch(command: Command): Promise<unknown> {
   const watched = watchIn(command, new AsyncResource('RedisPoolCommand'));
   const answer = new Promise((resolve) => {
     watched.returned = (promise) => resolve(isPromise(promise) ? promise : command.promise);
-    const never = (): void => resolve(command.promise); // it was refused, and never sent
+    const never = (): void => resolve(command.promise); // if it is refused, it is never sent
     command.promise.then(never, never);
   });
   if (hasCallback(command)) ignore(answer);
   return answer;
 }
 
-/** Watches over one of a group, which was given in `context`. */
+/** Marks a command of a group as observed; `context` is the caller's async context. */
 export function watchIn(command: Command, context: AsyncResource): Watched {
   const watched = new Watched(context);
-  Object.defineProperty(command, WATCHED, { value: watched, configurable: true }); // it may be given once more
+  Object.defineProperty(command, WATCHED, { value: watched, configurable: true }); // a caller may send it again
   return watched;
 }
 
-/** Whether whoever gave it hears of its error in a callback. */
+/** Whether the caller gets the error in a callback. */
 export function hasCallback(command: Command): boolean {
   return typeof Reflect.get(command, 'callback') === 'function';
 }
@@ -58,17 +58,17 @@ function watchedOf(command: Command): Watched | undefined {
   return (command as { [WATCHED]?: Watched })[WATCHED];
 }
 
-/** Whether somebody is, or was, told of it, who may have replaced its methods. */
+/** Whether it is or was observed: the observer may have replaced its methods. */
 export function isWatched(command: Command): boolean {
   return watchedOf(command) !== undefined;
 }
 
-/** Whether somebody is still to be told of it. */
+/** Whether it is still to be passed to the observer. */
 export function isUntold(command: Command): boolean {
   return watchedOf(command)?.told === false;
 }
 
-/** Hands `command` to `sender`, whose sendCommand may be anybody's. */
+/** Passes `command` to `sender`, whose sendCommand may be wrapped. */
 export function handOver(command: Command, sender: Sender): void {
   const watched = watchedOf(command);
   unbind(command);
@@ -78,12 +78,12 @@ export function handOver(command: Command, sender: Sender): void {
     if (watched) watched.returned(promise);
     else if (promise !== command.promise) ignore(promise);
   } catch (error) {
-    rejectSafely(command, error); // it cannot be written, as a text that is too long
+    rejectSafely(command, error); // it cannot be encoded, as a string that is too long
   }
   if (watched) watched.told = true;
 }
 
-/** Has a rejection of `promise`, which is derived from one that somebody has, bother nobody. */
+/** Ignores a rejection of `promise`, which is derived from one that the caller has. */
 export function ignore(promise: unknown): void {
   if (isPromise(promise)) promise.then(undefined, () => {});
 }
