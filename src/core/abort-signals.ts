@@ -2,18 +2,18 @@ import { inspect } from 'node:util';
 import { invalidOption } from '../api/errors.ts';
 import { warnThrown } from '../util/warn.ts';
 
-/** Those who wait under one signal. */
+/** The callbacks that wait for one signal. */
 interface Watch {
   readonly waiting: Set<() => void>;
   readonly told: () => void;
 }
 
-/** One listener for each signal, however many wait under it: under that of a shut-down, everyone does. */
+/** One listener for each signal, however many callers use it: all of them use that of a shut-down. */
 const WATCHED = new WeakMap<AbortSignal, Watch>();
 
 /**
- * Throws `POOL_INVALID_OPTION` if `signal` is none. Those of other realms, and polyfills without a `reason`, are signals
- * too: what counts is that it can be asked, listened to, and listened to no more.
+ * Throws `POOL_INVALID_OPTION` if `signal` is no signal. Signals of other realms, and polyfills without a `reason`, are
+ * accepted: it needs `aborted`, and methods to add and to remove a listener.
  */
 export function checkSignal(signal: unknown): void {
   const got = whyNoSignal(signal);
@@ -34,8 +34,8 @@ function whyNoSignal(value: unknown): string | undefined {
 }
 
 /**
- * Calls `told` once `signal` is aborted, at once if it is by now; unless what is returned was called before. O(1), both.
- * Throws what the signal throws.
+ * Calls `told` when `signal` is aborted, at once if it is aborted already. Returns a function that cancels this. Both
+ * are O(1). Throws what the signal throws.
  */
 export function onAbort(signal: AbortSignal, told: () => void): () => void {
   const watch = WATCHED.get(signal) ?? begin(signal);
@@ -46,7 +46,7 @@ export function onAbort(signal: AbortSignal, told: () => void): () => void {
   };
 }
 
-/** What a signal was aborted with. Polyfills tell no reason; then it is what Node's own would tell. */
+/** The reason of an aborted signal. Polyfills may have none; then it is Node's default reason. */
 export function reasonOf(signal: AbortSignal): unknown {
   let reason: unknown;
   try {
@@ -63,7 +63,7 @@ function begin(signal: AbortSignal): Watch {
     waiting,
     told: () => {
       end(signal, watch);
-      // Only those who are here now: one that comes back at once finds the signal aborted.
+      // Only the present callbacks: one that is added again meanwhile finds the signal aborted.
       const all = [...waiting];
       waiting.clear();
       for (const told of all) told();
@@ -74,7 +74,7 @@ function begin(signal: AbortSignal): Watch {
   return watch;
 }
 
-/** It is somebody else's signal: what it throws now must not come out of whatever ended the wait. */
+/** The signal is user code: its throw must not come out of the code that ended the wait. */
 function end(signal: AbortSignal, watch: Watch): void {
   if (WATCHED.get(signal) === watch) WATCHED.delete(signal);
   try {

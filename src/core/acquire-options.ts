@@ -3,7 +3,7 @@ import { checkKeys } from '../api/spelling.ts';
 import { checkTime } from '../api/validate.ts';
 import { checkSignal } from './abort-signals.ts';
 
-/** What an acquire was given, read once; throws `POOL_INVALID_OPTION`. */
+/** Reads the options of an acquire once; throws `POOL_INVALID_OPTION`. */
 export function readAcquireOptions(options: AcquireOptions = {}): AcquireOptions {
   checkKeys('option', options, ['signal', 'timeoutMs']);
   const { signal, timeoutMs } = options;

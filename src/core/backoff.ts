@@ -1,17 +1,17 @@
 const FIRST_MS = 50;
 const LONGEST_MS = 2000;
 
-/** A connection that was open for longer than any delay has been of use, though nobody may have wanted it. */
+/** A connection that was open for longer than any delay counts as useful, even if nobody used it. Milliseconds. */
 export const STOOD_MS = LONGEST_MS;
 
-/** Doubt ends when nothing has died for longer than two delays can take. */
+/** Doubt ends when no connection was lost for longer than two delays can take. Milliseconds. */
 const DOUBT_MS = 2 * LONGEST_MS;
 
 /**
- * When may the next dial start? After a failed one not before a delay that doubles from 50 ms to 2 s, less a
- * random 0 to 50 % so that a fleet does not come back in step; and then one at a time, until one succeeds. A connection
- * that died before it was of any use makes doubtful what succeeds: again one dial at a time, until a new connection is
- * of use; and if that one dies like the first, its dial has failed.
+ * When may the next dial start? After a failed one, not before a delay that doubles from 50 ms to 2 s, less a random 0
+ * to 50 %, so that a fleet does not reconnect in step; and then one at a time, until one succeeds. A connection that is
+ * lost before it was useful puts successful dials in doubt: again one dial at a time, until a new connection is useful;
+ * if that one is lost too, its dial counts as failed.
  */
 export class Backoff {
   /** The error of the last dial, unless one has succeeded since. */
@@ -19,25 +19,27 @@ export class Backoff {
   #failures = 0;
   #failedAt = Number.NEGATIVE_INFINITY;
   #until = Number.NEGATIVE_INFINITY;
-  /** There was no connection at all, the last time. */
+  /** The last dial did not succeed: there was no connection at all. */
   #refused = false;
-  /** The last dial that was begun before there was doubt, if there is. */
+  /** While in doubt, the number of the last dial that was started before. */
   #doubtedUpTo: number | undefined;
   #doubtedAt = 0;
 
-  /** Tells that the dial begun at `startedAt` failed `now`. `random`, from 0 to 1, is the jitter. */
+  /** To be called when the dial started at `startedAt` fails. `random`, from 0 to 1, is the jitter. */
   failed(error: Error, startedAt: number, now: number, random: number): void {
     this.lastError = error;
     this.#refused = true;
-    // Dials that were under way together fail together: that is one failure, not four doublings.
+    // Dials that were in progress together fail together: that counts as one failure, and doubles the delay once.
     if (startedAt > this.#failedAt) this.#fail(now, random);
   }
 
-  /** Tells that the connection of dial number `dial` died before it was of any use. `latest` is the last one begun. */
+  /**
+   * To be called when the connection of dial `dial` is lost before it was useful. `latest` is the last dial started.
+   */
   died(error: Error, dial: number, latest: number, now: number, random: number): void {
     const again = this.isDoubtful(now) && dial > (this.#doubtedUpTo ?? dial);
     this.#doubtedAt = now;
-    // One may die of anything, and those beside it of the same.
+    // A single loss may have any cause, and others at the same time the same cause.
     if (this.#doubtedUpTo === undefined || again) this.#doubtedUpTo = latest;
     if (!again) return;
     this.lastError = error;
@@ -45,20 +47,22 @@ export class Backoff {
     this.#fail(now, random);
   }
 
-  /** Tells that dial number `dial` ended in a connection. In doubt, it has to stay open for a while before the next dial. */
+  /**
+   * To be called when dial `dial` succeeds. In doubt, its connection has to stay open before the next dial may start.
+   */
   connected(dial: number, now: number, random: number): void {
     this.lastError = undefined;
     this.#refused = false;
     if (dial > (this.#doubtedUpTo ?? dial)) this.#wait(now, random);
   }
 
-  /** Tells that a connection was of use, which ends all doubt. What made the last dial fail may be there still. */
+  /** To be called when a connection was useful, which ends doubt. The cause of the last failed dial may remain. */
   proved(): void {
     if (this.#refused) this.#doubtedUpTo = undefined;
     else this.succeeded();
   }
 
-  /** Tells that a dial succeeded. */
+  /** To be called when a dial succeeds. */
   succeeded(): void {
     this.lastError = undefined;
     this.#refused = false;
@@ -68,18 +72,18 @@ export class Backoff {
     this.#until = Number.NEGATIVE_INFINITY;
   }
 
-  /** How many dials may be under way at once: all of `most`, or one that finds out whether Redis is back. */
+  /** How many dials may be in progress at once: `most`, or one that tests whether Redis is available again. */
   limit(most: number, now: number): number {
     return this.#failures === 0 && !this.isDoubtful(now) ? most : 1;
   }
 
-  /** Whether a connection has to prove itself. */
+  /** Whether a new connection has to show first that it is useful. */
   isDoubtful(now: number): boolean {
     if (this.#doubtedUpTo !== undefined && now - this.#doubtedAt >= DOUBT_MS) this.proved();
     return this.#doubtedUpTo !== undefined;
   }
 
-  /** Whether nobody gets a connection at all until the next dial. */
+  /** Whether there is no connection at all until the next dial. */
   refuses(now: number): boolean {
     return this.#refused && this.remaining(now) > 0;
   }

@@ -11,7 +11,7 @@ import { type LaneLoad, takeSnapshot } from './stats.ts';
 import { Validator, type Verdict } from './validator.ts';
 import { type AcquireRequest, type Waiter, WaitQueue } from './wait-queue.ts';
 
-/** For how long someone would wait, and behind how many. */
+/** How long a caller would wait, and behind how many others. */
 interface WaitLimits {
   readonly timeoutMs: number;
   readonly signal: AbortSignal | undefined;
@@ -19,10 +19,10 @@ interface WaitLimits {
 }
 
 /**
- * The state machine of the pool: who waits, what is idle, and how many dials that takes. First come, first served; idle
+ * The state machine of the pool: who waits, what is idle, and how many dials that needs. First come, first served; idle
  * connections first, dials for the rest. All decisions to lend, keep or close are made here; dialer, validator, wait
- * queue and idle connections do what they are told, and report. Listeners may call any method while they are told
- * something, so nothing is remembered over an event: what counts is read again.
+ * queue and idle connections carry them out, and report. A listener may call any method of the pool, so state that was
+ * read before an event is not used after it: it is read again.
  */
 export class ConnectionPool {
   readonly #context: PoolContext;
@@ -30,16 +30,16 @@ export class ConnectionPool {
   readonly #dialer: Dialer;
   readonly #idle: IdleConnections;
   readonly #validator: Validator;
-  /** As many are open as `ready()` promises; there only while somebody waits for it. */
+  /** Enough connections are open for `ready()`; present only while somebody waits for it. */
   #ready: Condition | undefined;
-  /** A connection is idle, for someone who wants to ask Redis something over it; there only while somebody waits. */
+  /** A connection is idle, so that `health()` can send PING over it; present only while somebody waits for it. */
   #oneIdle: Condition | undefined;
-  /** Suspects that are being validated, for nobody in particular. */
+  /** Suspects that are being validated in the background. */
   #suspects = 0;
-  /** Somebody looks at `status`, and asks for no connection. */
+  /** Somebody observes `status` without acquiring a connection. */
   #watched = false;
   #shutdown: Shutdown | undefined;
-  /** Is told when someone waits for whom there is no capacity, and how many there are then. */
+  /** Called with the number of callers that wait and for whom there is no capacity, when there is one more. */
   readonly #onWaiting: (waiting: number) => void;
   readonly #now: () => number;
 
@@ -57,15 +57,15 @@ export class ConnectionPool {
     this.#idle = new IdleConnections(context, (slot, reason) => this.#dialer.close(slot, reason));
     this.#validator = new Validator(context);
     this.#waiters = new WaitQueue(deps.clock, (waiter, why) => {
-      // With the last one gone, dials are wanted for minIdle alone, and the next one is nobody's concern.
+      // After the last waiter, dials are needed for minIdle only, and the timer of the next one is a background timer.
       if (this.#waiters.length === 0) this.#dialMore();
       return context.errors.gaveUp(waiter, why);
     });
-    // In a moment, so that listeners added right after the pool was made hear of it too.
+    // A moment later, so that listeners that are added right after the constructor are notified too.
     if (options.minIdle > 0) void Promise.resolve().then(() => this.#dialMore());
   }
 
-  /** `end` once it was closed, `connecting` while nobody can connect; `ready` otherwise, whether connected or not. */
+  /** `end` after `close()`, `connecting` while no connection can be made; else `ready`, whether connected or not. */
   get status(): 'ready' | 'connecting' | 'end' {
     return this.#shutdown ? 'end' : this.#dialer.isFailing ? 'connecting' : 'ready';
   }
@@ -75,22 +75,22 @@ export class ConnectionPool {
     return this.#dialer.lastError;
   }
 
-  /** Why nobody can connect for now, if Redis is away for all we know. */
+  /** Why no connection can be made for now, if Redis seems to be unavailable. */
   get unreachable(): Error | undefined {
     return this.#dialer.isDown ? this.lastConnectError : undefined;
   }
 
-  /** How many wait for whom there is no capacity; below 0, so many could still come. */
+  /** How many callers wait for whom there is no capacity; if negative, the capacity for further callers. */
   get excess(): number {
     return this.#waiters.length - this.#context.slots.freeCapacity;
   }
 
-  /** Since when the first in the queue waits. */
+  /** Since when the first in the wait queue has waited. */
   get waitingSince(): number | undefined {
     return this.#waiters.first?.since;
   }
 
-  /** Whether a connection could be had, or dialled, that nobody waits for. */
+  /** Whether there is a connection, or capacity to dial one, that nobody waits for. */
   get hasSpare(): boolean {
     const { total, maxActive } = this.#context.slots;
     return this.#waiters.length === 0 && (this.#idle.length > 0 || total < maxActive);
@@ -105,7 +105,7 @@ export class ConnectionPool {
     return takeSnapshot(this.#context, this.#waiters, lanes);
   }
 
-  /** Serves `request` at once, or lets it wait; throws what refuses it. */
+  /** Serves `request` at once, or queues it; throws if it is refused. */
   acquire(options: AcquireOptions | undefined, request: AcquireRequest<PoolSlot>): void {
     this.#refuseIfClosed();
     const { acquireTimeoutMs, maxWaiting } = this.#context.options;
@@ -130,11 +130,11 @@ export class ConnectionPool {
   }
 
   /**
-   * Takes back a connection that nobody uses any more; with a `reason`, it is closed. `heldMs`: a lease held it for so
-   * long, which is emitted when it is idle, and before it moves on.
+   * Takes back a connection that is not in use any more; with a `reason`, it is closed. `heldMs`: how long a lease held
+   * it; then `release` is emitted, after it has become idle and before it is lent again.
    */
   release(slot: PoolSlot, reason?: CloseReason, heldMs?: number): void {
-    if (slot.state === 'closing' || slot.state === 'gone') return; // cut off when the pool was closed
+    if (slot.state === 'closing' || slot.state === 'gone') return; // closed together with the pool
     if (slot.state !== 'idle') this.#context.slots.move(slot, 'idle', this.#now());
     if (!slot.judged && slot.connection?.alive) this.#dialer.cameBack(slot);
     const why = reason ?? this.#whyUnfit(slot) ?? whyExpired(slot, slot.since);
@@ -145,19 +145,19 @@ export class ConnectionPool {
     } else {
       this.#idle.put(slot);
       if (heldMs !== undefined) this.emitRelease(slot, heldMs);
-      // As of then, or it might have idled for too long, with idleTimeoutMs 0.
+      // With the time of its release: with idleTimeoutMs 0 it would have been idle for too long.
       if (this.#waiters.length > 0) this.#processWaitQueue(slot.since);
       this.#becameIdle();
     }
   }
 
-  /** A lease has ended. */
+  /** Emits `release`. */
   emitRelease({ id: connectionId }: PoolSlot, heldMs: number): void {
     const { events } = this.#context;
     if (events.count('release')) events.emit('release', { connectionId, heldMs });
   }
 
-  /** Resolves when `minIdle` connections are idle, or as many as the borrowers leave, and at least one is open. */
+  /** Resolves when `minIdle` connections are idle, or as many as those in use allow, and at least one is open. */
   async ready(): Promise<void> {
     this.#refuseIfClosed();
     const { deps, errors, options } = this.#context;
@@ -176,11 +176,11 @@ export class ConnectionPool {
       errors.gaveUp({ since, timeoutMs, signal: undefined }, 'timeout'),
     );
     this.#dialMore();
-    // Afterwards, what is still to be dialled is wanted for minIdle alone, and keeps no process alive.
+    // Afterwards dials are needed for minIdle only, and their timer must not keep the process alive.
     await ready.finally(() => this.#dialMore());
   }
 
-  /** Resolves when a connection is idle; if need be, one is dialled that belongs to whoever is first in the queue. */
+  /** Resolves when a connection is idle; if necessary one is dialled, which is lent to the first in the queue. */
   oneIdle(): Promise<void> {
     this.#oneIdle ??= new Condition(
       this.#context.deps.clock,
@@ -194,7 +194,7 @@ export class ConnectionPool {
     return idle;
   }
 
-  /** From now on somebody looks at `status` alone: as long as nobody can connect, it is tried again and again. */
+  /** From now on somebody observes `status`: while no connection can be made, dials are repeated. */
   keepTrying(): void {
     this.#watched = true;
     this.#dialMore();
@@ -205,7 +205,7 @@ export class ConnectionPool {
     this.#idle.close(slot, reason);
   }
 
-  /** Makes all present connections stale. */
+  /** Marks all present connections as stale. */
   clear(): void {
     const { slots, events } = this.#context;
     for (const slot of slots.all) slot.stale = true;
@@ -213,7 +213,7 @@ export class ConnectionPool {
     this.#idle.closeAll('cleared');
   }
 
-  /** Refuses and closes everything, at the latest in `graceMs`; resolves when nothing is left. */
+  /** Refuses new requests, and closes all connections, after at most `graceMs`; resolves when nothing is left. */
   close(graceMs: number): Promise<void> {
     this.#shutdown ??= this.#shutDown();
     this.#shutdown.cutWithin(graceMs);
@@ -222,7 +222,7 @@ export class ConnectionPool {
 
   #enter(request: AcquireRequest<PoolSlot>, limits: WaitLimits): Waiter<PoolSlot> | undefined {
     const slot = this.#waiters.length === 0 ? this.#idle.take(this.#now()) : undefined;
-    // A listener may have closed the pool, when an expired connection was found and closed.
+    // A listener may have closed the pool when an expired connection was closed.
     if (!slot) this.#refuseIfClosed();
     let waiter: Waiter<PoolSlot> | undefined;
     if (slot && !this.#isCheckDue(slot)) {
@@ -238,7 +238,7 @@ export class ConnectionPool {
     return waiter;
   }
 
-  /** Puts `request` at the end of the queue; throws what refuses it. */
+  /** Adds `request` to the end of the queue; throws if it is refused. */
   #wait(request: AcquireRequest<PoolSlot>, { timeoutMs, signal, maxWaiting }: WaitLimits): Waiter<PoolSlot> {
     const { errors, events, options } = this.#context;
     const { excess, unreachable } = this;
@@ -261,7 +261,7 @@ export class ConnectionPool {
   #processWaitQueue(now = this.#now()): void {
     while (this.#waiters.first) {
       const slot = this.#idle.take(now);
-      // Looked up only now: a listener may have ended a waiter when `take` closed an expired connection.
+      // Read only now: a listener may have ended a waiter when `take` closed an expired connection.
       const waiter = this.#waiters.first;
       if (slot && waiter && this.#isCheckDue(slot)) void this.#validateFor(waiter, slot);
       else if (slot && waiter) this.#waiters.serve(waiter, slot);
@@ -271,11 +271,11 @@ export class ConnectionPool {
     this.#dialMore();
   }
 
-  /** Validates the connection first. If it is no good, the waiter is first in the queue for another. */
+  /** Lends the connection after validation. If it is invalid, the waiter returns to the front of the queue. */
   async #validateFor(waiter: Waiter<PoolSlot>, slot: PoolSlot): Promise<void> {
     this.#waiters.holdBack(waiter);
     const valid = await this.#validate(slot);
-    slot.since = this.#now(); // it is held from now on, not since the check
+    slot.since = this.#now(); // it is held from now on, not since the validation
     if (valid && !waiter.settled && !this.#whyUnfit(slot)) {
       this.#waiters.serve(waiter, slot);
     } else {
@@ -285,18 +285,18 @@ export class ConnectionPool {
     }
   }
 
-  /** Whether `slot`, just taken from the idle ones, must be validated before it is lent. A fresh one needs none. */
+  /** Whether `slot`, just taken from the idle ones, must be validated before it is lent. A new one needs none. */
   #isCheckDue({ idleMs, uses }: PoolSlot): boolean {
     const { checkAfterIdleMs, testOnBorrow } = this.#context.options;
-    // The user's own test is for what somebody has used; so an acquire ends, even if the test always fails.
+    // The user's test is for used connections only; so an acquire ends, even if the test always fails.
     return idleMs >= checkAfterIdleMs || (uses > 0 && testOnBorrow !== undefined);
   }
 
-  /** Whether `slot` may be lent; if not, it is closed. */
+  /** Validates `slot`; if it is invalid, it is closed. Returns whether it may be lent. */
   async #validate(slot: PoolSlot): Promise<boolean> {
     const idleSince = slot.since - slot.idleMs;
     const verdict: Verdict = await this.#validator.validate(slot);
-    if (slot.state !== 'inUse') return false; // cut off when the pool was closed
+    if (slot.state !== 'inUse') return false; // closed together with the pool
     const valid = verdict === 'valid';
     if (valid && !slot.stale) return true;
     this.#dialer.close(slot, this.#shutdown ? 'poolClosed' : valid ? 'cleared' : 'broken');
@@ -304,7 +304,7 @@ export class ConnectionPool {
     return false;
   }
 
-  /** What fell silent was not alone: everything that was idle as long is validated now, in the background. */
+  /** After a silent connection, all that were idle for as long are suspect, and are validated in the background. */
   #validateSuspects(idleSince: number): void {
     for (const suspect of this.#idle.idleSince(idleSince)) {
       const { since, idleMs } = this.#idle.borrow(suspect, this.#now());
@@ -316,7 +316,7 @@ export class ConnectionPool {
     }
   }
 
-  /** A suspect is valid: it goes to whoever is first in the queue, or back to its place. */
+  /** A suspect is valid: it is lent to the first in the queue, or becomes idle again. */
   #acquitted(slot: PoolSlot, idleSince: number): void {
     const waiter = this.#waiters.first;
     if (this.#whyUnfit(slot)) {
@@ -324,14 +324,14 @@ export class ConnectionPool {
     } else if (waiter) {
       slot.since = this.#now();
       this.#waiters.serve(waiter, slot);
-      this.#dialMore(); // a later dial may be wanted for minIdle alone now
+      this.#dialMore(); // a later dial may be needed for minIdle only now
     } else {
       this.#idle.putBack(slot, idleSince);
       this.#becameIdle();
     }
   }
 
-  /** A connection that nobody has used goes to the first in the queue, and needs no validation. */
+  /** A new connection is lent to the first in the queue, without validation. */
   #arrived(slot: PoolSlot): void {
     const unfit = this.#whyUnfit(slot);
     const waiter = this.#waiters.first;
@@ -347,7 +347,7 @@ export class ConnectionPool {
     this.#dialMore();
   }
 
-  /** With no connection left, everyone hears of it; while some are open, the first in the queue alone. */
+  /** With no connection left, all in the queue are rejected; while some are open, only the first one. */
   #dialFailed(cause: Error): void {
     const { errors } = this.#context;
     const failed = (): Error => errors.connectFailed(cause);
@@ -359,14 +359,14 @@ export class ConnectionPool {
     this.#dialMore();
   }
 
-  /** A connection died. One in use is noticed when it comes back, unless a lane holds it. */
+  /** A connection was lost. If a lease has it, that is handled on release. */
   #lost(slot: PoolSlot, cause: Error | undefined): void {
     if (slot.state === 'idle') this.#idle.close(slot, 'broken');
     else slot.lane?.lost(cause);
     this.#failIfUnreachable();
   }
 
-  /** With the last connection, the hope of those in the queue may have gone: then they hear of it at once. */
+  /** If the last connection was lost and none may be dialled, all in the queue are rejected at once. */
   #failIfUnreachable(): void {
     const { unreachable } = this;
     if (!unreachable) return;
@@ -374,7 +374,7 @@ export class ConnectionPool {
     this.#dialMore();
   }
 
-  /** One more is idle. `ready()` counts it before it is found to be one too many, as with maxIdle 0. */
+  /** One more is idle. `ready()` counts it before it is closed as excess, as with maxIdle 0. */
   #becameIdle(): void {
     this.#notify();
     this.#idle.trim();
@@ -392,7 +392,7 @@ export class ConnectionPool {
     this.#oneIdle?.notify();
   }
 
-  /** Why a connection must neither be lent nor kept, however young it is. */
+  /** Why a connection must neither be lent nor kept, whatever its age. */
   #whyUnfit(slot: PoolSlot): CloseReason | undefined {
     if (this.#shutdown) return 'poolClosed';
     if (!slot.connection?.alive) return 'broken';
@@ -403,7 +403,7 @@ export class ConnectionPool {
     if (this.#shutdown) throw this.#context.errors.closed();
   }
 
-  /** Starts as many dials as are wanted and allowed; those that the back-off delays start later by themselves. */
+  /** Starts as many dials as are needed and allowed; those that the back-off delays are started later by a timer. */
   #dialMore(): void {
     const { slots, options } = this.#context;
     const most = this.#dialer.begin();
@@ -418,14 +418,14 @@ export class ConnectionPool {
     }
   }
 
-  /** How many dials, those under way included, somebody has a use for: those who wait, or else those kept idle. */
+  /** How many dials are needed, including those in progress: for the queue, or else for `minIdle`. */
   #wantedDials(): number {
     if (this.#shutdown) return 0;
     if (this.#waiters.length > 0) return this.#waiters.length;
     return Math.max(0, this.#wantedIdle() - this.#idle.length - this.#suspects);
   }
 
-  /** How many are to be idle: `minIdle`, and one where somebody only wants to know whether Redis can be reached. */
+  /** How many are to be idle: `minIdle`; at least one while somebody only observes whether Redis can be reached. */
   #wantedIdle(): number {
     const one =
       this.#oneIdle !== undefined ||

@@ -13,10 +13,10 @@ const HANDS: ReadonlySet<string> = new Set<keyof Dependencies>([
   'checkMaxClients',
 ]);
 
-/** Sorts the constructor's arguments: a URL and options, or options and, for tests and the mock, hands. */
+/** Reads the constructor's arguments: a URL and options, or options and, for tests and the mock, dependencies. */
 export function readArguments(first: unknown, second: unknown): [PoolOptions, Partial<Dependencies>] {
   if (first === undefined || typeof first === 'string') {
-    const options = asOptions(second ?? {}); // read here already, for a spread takes own values alone
+    const options = asOptions(second ?? {}); // read here already, since a spread copies own properties only
     if (first === undefined) return [options, {}];
     if (options.redis !== undefined)
       throw invalidOption('Redis was given twice: as a URL, and as option redis');

@@ -4,7 +4,7 @@ import type { Events } from './events.ts';
 import type { PoolErrors } from './pool-errors.ts';
 import type { Slot, Slots } from './slot.ts';
 
-/** A place for one connection. */
+/** The slot of one connection. */
 export type PoolSlot = Slot<Connection>;
 
 /** What the parts of one pool share. */

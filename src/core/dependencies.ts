@@ -2,30 +2,30 @@ import type { Redis } from 'ioredis';
 import type { Clock } from '../util/clock.ts';
 import type { Permits } from './permits.ts';
 
-/** What comes over a connection, for those who take part in reading it. */
+/** The incoming bytes of a connection, for lanes and dedicated connections, which observe them. */
 export interface Intake {
-  /** It reads before ioredis does. */
+  /** Whether it reads before ioredis does. */
   readonly inFront: boolean;
-  /** A message has begun, and not ended yet. */
+  /** Whether a reply has begun and has not ended. */
   readonly midway: boolean;
-  /** How many bytes are known to be still to come. */
+  /** How many missing bytes are known of. */
   readonly scanner: { readonly due: number };
-  /** Is given what comes instead, and reads it when it has looked at it. */
+  /** If set, it is called with incoming bytes in place of `read`, which it has to call. */
   listener: ((chunk: Buffer) => void) | undefined;
   read(chunk: Buffer): void;
 }
 
-/** One connection to Redis, from its dial to the last byte of its socket. It dies rather than heals. */
+/** One connection to Redis, from its dial until its socket is closed. It never reconnects. */
 export interface Connection {
   /** The ioredis client. Present once `ready` has resolved. */
   readonly client: Redis;
   /** Resolves when commands may be sent; rejects with the real cause of a failed dial. */
   readonly ready: Promise<void>;
-  /** The db it is on when it is ready; a borrower leaves it there. */
+  /** The db that is selected when it is ready; a reset selects it again. */
   readonly db: number;
-  /** What INFO said of the server's clients during the dial, as far as it was asked and allowed. */
+  /** The server's numbers of clients from INFO during the dial, if it was sent and permitted. */
   readonly clients?: { readonly connected?: number; readonly max?: number };
-  /** The first error that it had, if any, without secrets. */
+  /** Its first error, if any, without secrets. */
   readonly error?: Error | undefined;
   /** Whether a command sent now would reach the socket. */
   readonly alive: boolean;
@@ -33,31 +33,31 @@ export interface Connection {
   readonly pendingReplies: number;
   /** What comes over it, where there is a socket; once `ready` has resolved. */
   readonly intake?: Intake | undefined;
-  /** Whether anything has come from the server since it was ready; `undefined` where that is not known. */
+  /** Whether any bytes have arrived since it was ready; `undefined` if that is unknown. */
   readonly answered?: boolean | undefined;
-  /** Ends the connection, at any stage. Resolves, never rejects, when its socket is really gone. Idempotent. */
+  /** Closes the connection, in any state. Resolves, never rejects, when its socket is really closed. Idempotent. */
   close(): Promise<void>;
 }
 
-/** What the pool wants to know of a connection, and what a connection needs to know of the pool. */
+/** What a connection reports to the pool, and what it needs from the pool. */
 export interface ConnectionOwner {
-  /** The connection died on its own, after it was ready. Called once, with the reason if one is known. */
+  /** The connection was lost after it was ready, without `close()`. Called once, with the reason if it is known. */
   lost(cause?: Error): void;
   /** Makes the error for a command whose reply will not come. */
   lostError(): Error;
 }
 
-/** Everything the pool does that is not a decision: I/O, time, chance. Replaced in tests and by the mock. */
+/** I/O, time and randomness, which the pool's decisions depend on. Replaced in tests and by the mock. */
 export interface Dependencies {
   readonly clock: Clock;
   /** Between 0 and 1, for jitter. */
   random(): number;
-  /** Makes the engine that bounds the number of connections. */
+  /** Makes the permits, which count connections a second time. */
   permits(maxActive: number): Permits;
   /** Starts a dial. */
   connect(owner: ConnectionOwner): Connection;
-  /** Asks an idle connection whether it is alive; rejects if there is no answer within `timeoutMs`. */
+  /** Sends PING over an idle connection; rejects if there is no reply within `timeoutMs`. */
   ping(connection: Connection, timeoutMs: number): Promise<void>;
-  /** Looks, over a new connection that nobody has yet, whether the server has room for the pool; warns if not. */
+  /** Checks, over a new connection that is not lent yet, whether the server has room for the pool; warns if not. */
   checkMaxClients(connection: Connection): void;
 }

@@ -4,31 +4,32 @@ import { Backoff, STOOD_MS } from './backoff.ts';
 import { type PoolContext, type PoolSlot, whyLost } from './context.ts';
 import type { Permits } from './permits.ts';
 
-/** For so long permits may take to come or to end when a slot or the pool is closed. Milliseconds. */
+/** How long `take` or `end` of the permits may take when a slot or the pool is closed. Milliseconds. */
 const END_MS = 500;
 
-/** What the pool is told of its connections. */
+/** The events that the dialer reports. */
 export interface DialerOwner {
-  /** A dial ended in a connection, idle now. */
+  /** A dial succeeded; the connection is idle. */
   arrived(slot: PoolSlot): void;
   /** A dial failed. */
   failed(error: Error): void;
-  /** A connection died on its own. */
+  /** A connection was lost. */
   lost(slot: PoolSlot, cause: Error | undefined): void;
-  /** A connection is gone, and its place free. */
+  /** A connection is completely closed, and its slot is free. */
   gone(): void;
 }
 
 /**
- * Opens and closes connections, and says when the next dial may start. It asks nothing, and reports what came of it. A
- * dial belongs to nobody: who asked for it may be served otherwise, or give up, and it goes to the next.
+ * Opens and closes connections, decides when the next dial may start, and reports the results. A dial belongs to no
+ * caller: its connection is lent to the first in the queue, since the caller that it was started for may have been
+ * served by another one, or have given up.
  */
 export class Dialer {
   readonly #context: PoolContext;
   readonly #owner: DialerOwner;
   readonly #permits: Permits;
   readonly #backoff = new Backoff();
-  /** The number of the last dial that was begun. */
+  /** The number of the last dial that was started. */
   #latest = 0;
   #cancelRetry: (() => void) | undefined;
 
@@ -43,17 +44,17 @@ export class Dialer {
     return this.#backoff.lastError;
   }
 
-  /** Redis is away for all we know: no connection is open, and no dial may start yet. */
+  /** Redis seems to be unavailable: no connection is open, and no dial may start yet. */
   get isDown(): boolean {
     return this.#backoff.refuses(this.#context.deps.clock.now()) && !this.hasOpen;
   }
 
-  /** No connection is open, and the last dial failed. */
+  /** Whether no connection is open, and the last dial failed. */
   get isFailing(): boolean {
     return this.lastError !== undefined && !this.hasOpen;
   }
 
-  /** Whether a connection is open. One in use may have died, and counts until its borrower gives it back. */
+  /** Whether a connection is open. A lost one in use counts until it is released. */
   get hasOpen(): boolean {
     for (const { state, connection } of this.#context.slots.all) {
       if ((state === 'inUse' || state === 'idle') && connection?.alive) return true;
@@ -66,7 +67,7 @@ export class Dialer {
     return this.#backoff.remaining(this.#context.deps.clock.now());
   }
 
-  /** Begins a round of dials: no later one is due any more. Returns how many may be under way at once. */
+  /** Starts a round of dials, and cancels the timer of a later one. Returns how many may be in progress at once. */
   begin(): number {
     this.stop();
     const now = this.#context.deps.clock.now();
@@ -74,12 +75,12 @@ export class Dialer {
     return this.#backoff.limit(this.#context.options.maxConnecting, now);
   }
 
-  /** Has `dialMore` called when the next dial may start. */
+  /** Calls `dialMore` when the next dial may start. */
   retryAfter(delayMs: number, dialMore: () => void, background: 'background' | undefined): void {
     this.#cancelRetry = this.#context.deps.clock.after(Math.ceil(delayMs), dialMore, background);
   }
 
-  /** Closes the connection of `slot`. Its place is free again when the socket is really gone. */
+  /** Closes the connection of `slot`. The slot is free when the socket is really closed. */
   close(slot: PoolSlot, reason: CloseReason): void {
     const { slots, events, deps } = this.#context;
     const now = deps.clock.now();
@@ -94,7 +95,7 @@ export class Dialer {
     }
   }
 
-  /** A connection that somebody had came back alive. */
+  /** To be called when a connection was released alive: it was useful. */
   cameBack(slot: PoolSlot): void {
     const now = this.#context.deps.clock.now();
     if (slot.judged || !wasOfUse(slot, now)) return;
@@ -102,18 +103,18 @@ export class Dialer {
     if (this.#backoff.isDoubtful(now)) this.#backoff.proved();
   }
 
-  /** No later dial is due. */
+  /** Cancels the timer of a later dial. */
   stop(): void {
     this.#cancelRetry?.();
     this.#cancelRetry = undefined;
   }
 
-  /** Ends the permits, once every slot is gone. If they do not end, that holds nobody up. */
+  /** Ends the permits, when there are no slots. Does not wait for ever if they do not end. */
   end(): Promise<void> {
     return within(this.#context.deps.clock, END_MS, this.#permits.close()).catch(() => {});
   }
 
-  /** Starts one. */
+  /** Starts a dial. */
   dial(): void {
     const { slots, events, deps } = this.#context;
     const slot = slots.open(deps.clock.now());
@@ -146,7 +147,7 @@ export class Dialer {
   }
 
   #connected(slot: PoolSlot): void {
-    if (slot.state !== 'connecting') return; // closed with the pool while it was being dialled
+    if (slot.state !== 'connecting') return; // the pool was closed during the dial
     const { slots, events, deps, options } = this.#context;
     const now = deps.clock.now();
     const durationMs = now - slot.since;
@@ -162,7 +163,7 @@ export class Dialer {
     this.#owner.arrived(slot);
   }
 
-  /** A connection that dies before it was of any use is like a failed dial for those to come. */
+  /** For the back-off, a connection that is lost before it was useful is like a failed dial. */
   #died(slot: PoolSlot, cause?: Error): void {
     if (slot.judged || slot.connectedAt === undefined) return;
     const { clock, random } = this.#context.deps;
@@ -173,7 +174,7 @@ export class Dialer {
     this.#backoff.died(error, slot.id, this.#latest, now, random());
   }
 
-  /** In doubt, one new connection that is of use is enough. */
+  /** In doubt, one new useful connection is enough. */
   #lookForProof(now: number): void {
     for (const slot of this.#context.slots.all) {
       if (slot.judged || !slot.connection?.alive || !wasOfUse(slot, now)) continue;
@@ -201,7 +202,9 @@ export class Dialer {
     void this.#end(slot);
   }
 
-  /** Its permit may still have to come, to be given back; one that does not, or was refused, keeps no place. */
+  /**
+   * Gives its permit back, which may still be pending; one that never comes, or was refused, does not keep the slot.
+   */
   async #end(slot: PoolSlot): Promise<void> {
     const { slots, deps } = this.#context;
     await slot.connection?.close();
@@ -212,7 +215,7 @@ export class Dialer {
   }
 }
 
-/** Whether someone had an answer over its connection, or it could have been had for long. */
+/** Whether a reply has arrived over its connection, or it was open for long enough. */
 function wasOfUse({ uses, connection, connectedAt }: PoolSlot, now: number): boolean {
   if (uses > 0 && connection?.answered !== false) return true;
   return connectedAt !== undefined && now - connectedAt >= STOOD_MS;

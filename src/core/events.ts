@@ -10,24 +10,24 @@ import { warnThrown } from '../util/warn.ts';
 
 type Listener = (event: never) => unknown;
 
-/** What a listener is told besides the pool's name and stats. */
+/** What an event carries besides the pool's name and stats. */
 export type Detail<E extends PoolEventName> = Omit<PoolEvents[E], 'pool' | 'stats'>;
 
-/** Who listens to one event. */
+/** The listeners of one event. */
 interface Topic {
-  /** Replaced, never changed, so that a listener may add and remove listeners. */
+  /** Replaced, never modified, so that a listener may add and remove listeners. */
   listeners: readonly Listener[] | undefined;
   readonly channel: Channel;
 }
 
 /**
- * Counts what happens, and tells who listens: listeners of the pool, and the diagnostics channels
- * `bounded-redis-pool:<event>`. Counters and events cannot disagree, since one call makes both.
+ * Counts events, and emits them to listeners of the pool and to the diagnostics channels `bounded-redis-pool:<event>`.
+ * Counters and events cannot disagree, since both are made together.
  */
 export class Events {
   /** The pool's name. */
   readonly pool: string;
-  /** Errors made, by code. Replaced, never changed, so that snapshots can share it. */
+  /** Errors made, by code. Replaced, never modified, so that snapshots can share it. */
   errors: PoolStats['errors'] = Object.freeze({
     POOL_EXHAUSTED: 0,
     POOL_ACQUIRE_TIMEOUT: 0,
@@ -37,7 +37,7 @@ export class Events {
     POOL_LEASE_RELEASED: 0,
     POOL_STATEFUL_COMMAND: 0,
   });
-  /** How often each has happened. */
+  /** How often each event has happened. */
   readonly counts: Record<PoolEventName, number> = {
     acquire: 0,
     release: 0,
@@ -53,7 +53,7 @@ export class Events {
     clear: 0,
     drain: 0,
   };
-  /** Who wants to know how long things took, and nothing else. Replaced, never changed. */
+  /** The listeners for durations only. Replaced, never modified. */
   #durations: readonly DurationListener[] | undefined;
   readonly #topics: Readonly<Record<PoolEventName, Topic>>;
 
@@ -77,25 +77,25 @@ export class Events {
     this.errors = Object.freeze({ ...this.errors, [code]: this.errors[code] + 1 });
   }
 
-  /** Counts `event`. Returns whether anyone listens: only then is it worth building what `emit` wants. */
+  /** Counts `event`. Returns whether it has listeners: only then the caller builds the detail, and calls `emit`. */
   count(event: PoolEventName): boolean {
     const topic = this.#topics[event];
     this.counts[event]++;
     return topic.listeners !== undefined || topic.channel.hasSubscribers;
   }
 
-  /** Whether anyone listens. */
+  /** Whether an event has listeners. */
   heard(event: PoolEventName): boolean {
     const { listeners, channel } = this.#topics[event];
     return listeners !== undefined || channel.hasSubscribers;
   }
 
-  /** Whether anyone wants to hear of an acquire in the context of its caller. */
+  /** Whether a listener of an acquire wants the async context of its caller. */
   get contextWanted(): boolean {
     return this.heard('acquire') || this.#durations?.some((one) => one.inCallersContext) === true;
   }
 
-  /** Tells how long something took those who want to know nothing else. */
+  /** Calls the listeners for durations. */
   took(event: TimedEvent, ms: number): void {
     if (this.#durations === undefined) return;
     for (const listener of this.#durations) {
@@ -107,7 +107,7 @@ export class Events {
     }
   }
 
-  /** Adds one who wants to know how long things took; returns what removes it. */
+  /** Adds a listener for durations; returns a function that removes it. */
   addDurations(listener: DurationListener): () => void {
     this.#durations = [...(this.#durations ?? []), listener];
     return () => {
@@ -116,7 +116,7 @@ export class Events {
     };
   }
 
-  /** Tells everyone who listens. */
+  /** Calls the listeners of `event`, and publishes it to its diagnostics channel. */
   emit<E extends PoolEventName>(event: E, detail: Detail<E>): void {
     const payload = { pool: this.pool, stats: this.stats(), ...detail } as unknown as PoolEvents[E];
     const { listeners = [], channel } = this.#topics[event];
@@ -157,7 +157,7 @@ export class Events {
     this.#durations = undefined;
   }
 
-  /** A listener's throw, or its promise's rejection, is its own matter: reported, and kept from the pool. */
+  /** A listener's throw, or the rejection of its promise, is reported as a warning, and does not affect the pool. */
   #call<E extends PoolEventName>(event: E, listener: Listener, payload: PoolEvents[E]): void {
     const report = (error: unknown): void =>
       warnThrown(`a listener for '${event}' of pool ${this.pool} threw`, error);
@@ -170,7 +170,7 @@ export class Events {
   }
 }
 
-/** Promises of other realms and libraries, too, can reject. */
+/** Whether it is a promise, also one of another realm or library. */
 function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof (value as PromiseLike<unknown> | undefined)?.then === 'function';
 }

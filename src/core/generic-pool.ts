@@ -14,7 +14,7 @@ export function genericPoolPermits(maxActive: number): Permits {
     { create: () => Promise.resolve({}), destroy: () => Promise.resolve() },
     { max: maxActive, min: 0 },
   );
-  /** Asked for and not given back. `pool.size` counts a permit twice for a moment after it was made. */
+  /** Permits taken and not given back. `pool.size` counts a new permit twice for a moment. */
   let out = 0;
   return {
     get size() {

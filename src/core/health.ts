@@ -11,8 +11,8 @@ import { pingLimit } from './validator.ts';
 const TIMEOUT_MS = 1000;
 
 /**
- * Finds out whether Redis answers, at nobody's expense: PING goes out over a connection that stays where it is. Replies
- * come in order, so a borrower who takes it meanwhile is not disturbed.
+ * Checks whether Redis replies, without taking a connection: PING is sent over one that stays idle or with its lane.
+ * Replies come in order, so a caller that takes the connection meanwhile is not affected.
  */
 export class Health {
   readonly #context: PoolContext;
@@ -25,7 +25,7 @@ export class Health {
     this.#lanes = lanes;
   }
 
-  /** Looks. Never rejects: wrong options, too, are told as `error`. */
+  /** Implements `health()`. Never rejects: wrong options, too, are reported as `error`. */
   async check(options: HealthOptions = {}): Promise<PoolHealth> {
     const { deps, events } = this.#context;
     const since = deps.clock.now();
@@ -39,7 +39,7 @@ export class Health {
     }
   }
 
-  /** Resolves with whether anyone was asked; rejects if there is no answer. */
+  /** Resolves with whether a PING was sent, or a connect was made; rejects if there is no reply. */
   async #ask(timeoutMs: number): Promise<boolean> {
     if (this.#connections.status === 'end') throw new Error('the pool is closed');
     const lane = this.#quietestLane();
@@ -50,13 +50,13 @@ export class Health {
     return true;
   }
 
-  /** The lane with the least to do. */
+  /** The lane with the fewest commands in flight. */
   #quietestLane(): PoolSlot | undefined {
     const alive = this.#lanes().open.filter(({ slot }) => slot?.connection?.alive);
     return alive.sort((a, b) => a.inFlight - b.inFlight)[0]?.slot;
   }
 
-  /** One that does not answer in the time that every PING has is closed; the next look dials another. */
+  /** A connection without a reply within the time-out of every PING is closed; the next check dials another. */
   async #askIdle(slot: PoolSlot, timeoutMs: number): Promise<void> {
     const { deps, options } = this.#context;
     const { connection, since } = slot;
@@ -70,7 +70,7 @@ export class Health {
     }
   }
 
-  /** Nothing is open that could be asked. To connect is an answer, too. */
+  /** No connection is open to send PING over. That a connect succeeds is enough. */
   async #connect(timeoutMs: number): Promise<boolean> {
     const { unreachable } = this.#connections;
     const { deps, slots } = this.#context;
@@ -85,7 +85,7 @@ export class Health {
     }
   }
 
-  /** All connections are in use: only those who wait can tell whether they come back. */
+  /** All connections are in use: whether they are released shows only in how long callers wait. */
   #judge(timeoutMs: number): false {
     const { waitingSince } = this.#connections;
     const { events, deps } = this.#context;

@@ -5,8 +5,8 @@ import type { PoolContext, PoolSlot } from './context.ts';
 import { whyClose } from './slot.ts';
 
 /**
- * Idle connections, and the reaper over them. Last in, first out: those at the bottom can grow old, so that
- * the pool shrinks to what its load needs.
+ * Idle connections, and the reaper that evicts them. Last in, first out: those at the bottom stay idle and expire, so
+ * that the pool shrinks to what its load needs.
  */
 export class IdleConnections {
   readonly #context: PoolContext;
@@ -15,7 +15,7 @@ export class IdleConnections {
   readonly #stack = new List<PoolSlot>();
   #cancelReaper: (() => void) | undefined;
 
-  /** `close` closes those that have to go. */
+  /** `close` is called for those that are evicted. */
   constructor(context: PoolContext, close: (slot: PoolSlot, reason: CloseReason) => void) {
     this.#context = context;
     this.#close = close;
@@ -31,13 +31,13 @@ export class IdleConnections {
     return this.#stack.last;
   }
 
-  /** Puts a connection on top that has just become idle. */
+  /** Adds a connection that has just become idle, on top. */
   put(slot: PoolSlot): void {
     this.#stack.push(slot);
     if (this.#cancelReaper === undefined) this.#startReaper();
   }
 
-  /** Puts a connection back to its place that was only validated: it has been idle all the while. */
+  /** Puts a connection that was only validated back to its position: it counts as idle all the time. */
   putBack(slot: PoolSlot, idleSince: number): void {
     this.#context.slots.move(slot, 'idle', idleSince);
     const next = this.#stack.find((other) => other.since > idleSince);
@@ -45,7 +45,7 @@ export class IdleConnections {
     if (this.#cancelReaper === undefined) this.#startReaper();
   }
 
-  /** Takes the top one that may still be lent, in use from now on; closes what it finds expired or dead. */
+  /** Takes the top one that may be lent, and moves it to `inUse`; closes expired and lost ones on the way. */
   take(now: number): PoolSlot | undefined {
     for (let slot = this.#stack.last; slot; slot = this.#stack.last) {
       const reason = whyClose(slot, this.#stack.length, now, this.#context.options);
@@ -56,7 +56,7 @@ export class IdleConnections {
     return undefined;
   }
 
-  /** Takes `slot`, in use from now on. */
+  /** Takes `slot`, and moves it to `inUse`. */
   borrow(slot: PoolSlot, now: number): PoolSlot {
     this.#stack.remove(slot);
     slot.idleMs = now - slot.since;
@@ -64,7 +64,7 @@ export class IdleConnections {
     return slot;
   }
 
-  /** Closes what lies on top of the first `maxIdle`. */
+  /** Closes the newest ones that exceed `maxIdle`. */
   trim(): void {
     const { maxIdle } = this.#context.options;
     for (let slot = this.#stack.last; slot && this.#stack.length > maxIdle; slot = this.#stack.last) {
@@ -91,7 +91,7 @@ export class IdleConnections {
     this.#cancelReaper = undefined;
   }
 
-  /** Runs while there is one; it must not keep the process alive, nor die of anything. */
+  /** The reaper runs while there are idle connections; it must not keep the process alive, and survives a throw. */
   #startReaper(): void {
     const { deps, options } = this.#context;
     this.#cancelReaper = deps.clock.after(

@@ -5,10 +5,10 @@ import type { PoolContext } from './context.ts';
 import { describe } from './stats.ts';
 import type { GiveUp, Waiter } from './wait-queue.ts';
 
-/** Someone who waited, and for how long at most. */
+/** The fields of a waiter that its error needs. */
 type Impatient = Pick<Waiter<unknown>, 'since' | 'timeoutMs' | 'signal'>;
 
-/** Said when leases hold all there is. */
+/** Added to an error when leases hold all connections. */
 const NESTED =
   'Whoever holds a lease and waits for another connection may wait for itself: within use(), send everything over its lease, and nothing over pool.use() or pool.redis';
 
@@ -33,7 +33,7 @@ export class PoolErrors {
     });
   }
 
-  /** There is too much of something; `why` says of what. */
+  /** Something would exceed its limit; `why` says what. */
   exhausted(why: string): PoolError {
     const { events } = this.#context;
     const message = `${why} ${this.#numbers()}`;
@@ -41,7 +41,7 @@ export class PoolErrors {
     return this.make('POOL_EXHAUSTED', message, this.#lastConnectError());
   }
 
-  /** What a waiter is told that left on its own account. */
+  /** The error for a waiter whose deadline passed, or whose signal was aborted. */
   gaveUp({ since, timeoutMs, signal }: Impatient, why: GiveUp): unknown {
     if (why === 'timeout') return this.timedOut(since, timeoutMs);
     return this.aborted(this.#context.deps.clock.now() - since, signal);
@@ -56,7 +56,7 @@ export class PoolErrors {
     return this.make('POOL_ACQUIRE_TIMEOUT', message, this.#lastConnectError());
   }
 
-  /** What `signal` was aborted with. */
+  /** The reason of `signal`, which was aborted. */
   aborted(waitedMs: number, signal: AbortSignal | undefined): unknown {
     const { events } = this.#context;
     if (events.count('abort')) events.emit('abort', { waitedMs });
@@ -67,29 +67,29 @@ export class PoolErrors {
     return this.make('POOL_CLOSED', 'the pool is closed');
   }
 
-  /** The dial failed, just now or a moment ago. */
+  /** The error for a failed dial; `cause` is the dial's own error. */
   connectFailed(cause: Error): PoolError {
     return this.make('POOL_CONNECT_FAILED', whyNoConnection(cause), cause);
   }
 
-  /** What someone wants to know who is called at night, in brackets. */
+  /** The state of the pool in brackets, for whoever has to find out why. */
   #numbers(): string {
     const { deps, slots, events } = this.#context;
     const leased = [...slots.all].filter((slot) => slot.leased);
     const oldest = Math.max(...leased.map((slot) => deps.clock.now() - slot.since));
     const held = leased.length > 0 ? `, oldest ${Math.round(oldest)} ms` : '';
-    // Who holds a lease is not known: to follow the callers would cost every promise of the process.
+    // Which caller holds a lease is unknown: tracking that would slow down every promise of the process.
     const nested = leased.length === slots.maxActive ? `. ${NESTED}` : '';
     return `(${describe(events.stats())}; ${leased.length} leases held${held})${nested}`;
   }
 }
 
-/** What is said of a dial that failed. Node's error for a host with several addresses has no message of its own. */
+/** The message for a failed dial. Node's error for a host with several addresses has no message of its own. */
 export function whyNoConnection(error: Error): string {
   const inner = error instanceof AggregateError ? error.errors[0] : undefined;
   return `cannot connect: ${error.message || (inner instanceof Error ? inner.message : error.name)}`;
 }
 
-/** What is said of a reply that is overdue. */
+/** The reason for closing a connection whose reply is overdue. */
 export const noReplyWithin = (replyTimeoutMs: number): string =>
   `no reply within ${replyTimeoutMs} ms (replyTimeoutMs)`;

@@ -2,7 +2,7 @@ import { deadline } from '../util/clock.ts';
 import type { PoolContext } from './context.ts';
 import type { Dialer } from './dialer.ts';
 
-/** The end of a pool: waits for the leases that are out, cuts them when the grace is over, and tells the end. */
+/** Closes a pool: waits for its leases, closes their connections when the grace is over, and emits `drain`. */
 export class Shutdown {
   /** Resolves when nothing of the pool is left. */
   readonly done: Promise<void>;
@@ -22,7 +22,7 @@ export class Shutdown {
     this.done = gone.then(() => this.#end());
   }
 
-  /** Cuts what is still out `graceMs` from now; never later than asked for before. */
+  /** Closes the connections in use `graceMs` from now; never later than an earlier call said. */
   cutWithin(graceMs: number): void {
     if (this.#over) return;
     const { clock } = this.#context.deps;
@@ -34,7 +34,7 @@ export class Shutdown {
     else this.#cut();
   }
 
-  /** Tells that a connection is gone, or that there may have been none. */
+  /** To be called when a connection is closed, or if there may be none. */
   check(): void {
     if (this.#context.slots.total > 0) return;
     this.#over = true;

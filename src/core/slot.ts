@@ -1,10 +1,10 @@
 import type { CloseReason } from '../api/stats.ts';
 import type { List, Listed } from '../util/list.ts';
 
-/** The life of a slot, and with it of one connection. */
+/** The states of a slot, and so of its connection. */
 export type SlotState = 'connecting' | 'inUse' | 'idle' | 'closing' | 'gone';
 
-/** The legal steps. Anything else is a bug, and throws. */
+/** The legal steps. Any other step is a bug, and throws. */
 export const STEPS: Readonly<Record<SlotState, readonly SlotState[]>> = {
   connecting: ['idle', 'closing'],
   inUse: ['idle', 'closing'],
@@ -18,34 +18,34 @@ function isLegal(from: SlotState, to: SlotState): boolean {
   return steps[0] === to || steps[1] === to;
 }
 
-/** A place for one connection among `maxActive`, from the start of its dial until its socket is gone. */
+/** One of `maxActive` slots for a connection, from the start of its dial until its socket is closed. */
 export class Slot<C> implements Listed<Slot<C>> {
   state: SlotState = 'connecting';
   /** Its connection, from the start of the dial. */
   connection: C | undefined;
   /** How often it was lent. */
   uses = 0;
-  /** Whether its connection was of any use is known. */
+  /** It is known whether its connection was useful. */
   judged = false;
-  /** Its engine's permit, which it holds until its socket is gone. */
+  /** Its permit, which it holds until its socket is closed. */
   permit: object | undefined;
-  /** What brings it. */
+  /** Resolves with its permit. */
   permitAsked: Promise<object> | undefined;
-  /** When its connection became ready; before that, there is nothing to count or to lend. */
+  /** When its connection became ready; `undefined` before that. */
   connectedAt: number | undefined;
-  /** When its life is over; it is closed when it is idle next. */
+  /** When its lifetime ends; then it is closed as soon as it is idle. */
   expiresAt = Number.POSITIVE_INFINITY;
   /** Why the pool closes its connection, once it does. */
   closedAs: CloseReason | undefined;
-  /** `clear()` was called since its dial began. */
+  /** `clear()` was called after its dial had started. */
   stale = false;
   /** How long it had been idle when it was last taken. */
   idleMs = 0;
-  /** It is lent to a lease, not merely being checked. */
+  /** A lease has it; it is not merely being validated. */
   leased = false;
-  /** That lease, for as long as nothing but this keeps it from the garbage collector. */
+  /** That lease, while only this reference keeps it from being garbage-collected. */
   lease: object | undefined;
-  /** The lane that holds it; told when its connection dies. */
+  /** The lane that has it; notified when its connection is lost. */
   lane: { lost(cause: Error | undefined): void } | undefined;
   list: List<Slot<C>> | undefined;
   before: Slot<C> | undefined;
@@ -53,7 +53,7 @@ export class Slot<C> implements Listed<Slot<C>> {
 
   constructor(
     readonly id: number,
-    /** When it came into its state. */
+    /** When it entered its state. */
     public since: number,
   ) {}
 }
@@ -65,7 +65,7 @@ export class Slots<C> {
   /** All slots that are not gone. */
   readonly all = new Set<Slot<C>>();
   readonly count: Record<Counted, number> = { connecting: 0, inUse: 0, idle: 0, closing: 0 };
-  /** Connections closed, by reason. Replaced, never changed, so that snapshots can share it. */
+  /** Connections closed, by reason. Replaced, never modified, so that snapshots can share it. */
   closed: Readonly<Record<CloseReason, number>> = Object.freeze({
     idle: 0,
     lifetime: 0,
@@ -80,25 +80,25 @@ export class Slots<C> {
 
   constructor(readonly maxActive: number) {}
 
-  /** Places taken: `connecting + inUse + idle + closing`. */
+  /** The number of slots: `connecting + inUse + idle + closing`. */
   get total(): number {
     return this.all.size;
   }
 
-  /** Connections that are idle or in use; one in use may be dead, until its borrower gives it back. */
+  /** Connections that are idle or in use; one in use may be lost, until it is released. */
   get openCount(): number {
     return this.count.inUse + this.count.idle;
   }
 
   /**
-   * Places that callers without a connection can count on: free ones, dials under way, and those of sockets that
-   * are being closed, which come free by themselves and soon.
+   * The slots that callers without a connection can count on: free ones, those of dials in progress, and those of
+   * sockets that are closing, which become free soon.
    */
   get freeCapacity(): number {
     return this.maxActive - this.openCount;
   }
 
-  /** Counts a connection that is being closed. */
+  /** Counts a connection that is closed. */
   countClosed(reason: CloseReason): void {
     this.closed = Object.freeze({ ...this.closed, [reason]: this.closed[reason] + 1 });
   }
@@ -124,15 +124,15 @@ export class Slots<C> {
   }
 }
 
-/** Why a connection that becomes idle has to go, whatever its condition. */
+/** Why a connection that becomes idle has to be closed, even if it works. */
 export function whyExpired(slot: Slot<unknown>, now: number): CloseReason | undefined {
   if (slot.stale) return 'cleared';
   return now >= slot.expiresAt ? 'lifetime' : undefined;
 }
 
 /**
- * Why an idle connection has to go. `idleCount` counts it too: of the last `minIdle` none goes for its idle time,
- * or they would be closed and dialled again for ever.
+ * Why an idle connection has to be evicted. `idleCount` includes it: the last `minIdle` are not evicted for their idle
+ * time, or they would be closed and dialled again for ever.
  */
 export function whyClose(
   slot: Slot<unknown>,

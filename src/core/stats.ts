@@ -1,11 +1,11 @@
 import type { PoolStats } from '../api/stats.ts';
 import type { PoolContext, PoolSlot } from './context.ts';
 
-/** What `pool.redis` is doing. */
+/** The numbers of `pool.redis`. */
 export interface LaneLoad {
   readonly open: readonly { readonly inFlight: number; readonly slot: PoolSlot | undefined }[];
   readonly queue: { readonly length: number; readonly owns: number };
-  /** Those who wait for a connection of their own. */
+  /** Commands that wait for a dedicated connection. */
   readonly own: { readonly waiting: number; readonly waitMs: number };
 }
 
@@ -18,7 +18,7 @@ export const NO_LANES: LaneLoad = {
 
 /**
  * The pool's numbers as one frozen object. Counters are the events' own counts, so the two cannot disagree. Every event
- * that someone hears carries one, so it is cheap: what seldom changes is shared, not copied.
+ * with a listener carries one, so it has to be cheap: what seldom changes is shared, not copied.
  */
 export function takeSnapshot(
   { slots, events, options }: PoolContext,
@@ -30,7 +30,7 @@ export function takeSnapshot(
   let lanes = 0;
   let inFlight = 0;
   for (const lane of open) {
-    if (lane.slot?.state !== 'inUse') continue; // cut off when the pool was closed
+    if (lane.slot?.state !== 'inUse') continue; // closed together with the pool
     lanes++;
     inFlight += lane.inFlight;
   }
@@ -61,7 +61,7 @@ export function takeSnapshot(
   });
 }
 
-/** The same in words, for people: `maxActive 10: 3 in use, 1 idle, 0 connecting; 0 waiting`. */
+/** The same as text, for messages: `maxActive 10: 3 in use, 1 idle, 0 connecting; 0 waiting`. */
 export function describe({ maxActive, inUse, idle, connecting, closing, waiting }: PoolStats): string {
   return (
     `maxActive ${maxActive}: ${inUse} in use, ${idle} idle, ${connecting} connecting` +

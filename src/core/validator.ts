@@ -3,30 +3,30 @@ import { within } from '../util/clock.ts';
 import type { PoolContext, PoolSlot } from './context.ts';
 import type { Connection } from './dependencies.ts';
 
-/** The longest that a PING before lending may take; where a dial may take less, so may a PING. */
+/** The limit of a PING before lending; a shorter limit of a dial applies to a PING too. Milliseconds. */
 const LONGEST_PING_MS = 1000;
 
-/** How long a PING may take until its connection is given up. */
+/** How long a PING may take before its connection is given up. Milliseconds. */
 export function pingLimit({ connectTimeoutMs }: Pick<ResolvedOptions, 'connectTimeoutMs'>): number {
   return Math.min(LONGEST_PING_MS, connectTimeoutMs);
 }
 
-/** The longest that your own test may take where a dial may take for ever. */
+/** The limit of `testOnBorrow` where dials have no deadline. Milliseconds. */
 const LONGEST_TEST_MS = 10_000;
 
-/** How long your own test may take. After the deadline of an acquire nobody waits for it. */
+/** How long `testOnBorrow` may take. After the deadline of an acquire nobody waits for it. Milliseconds. */
 function testLimit({ connectTimeoutMs, acquireTimeoutMs }: ResolvedOptions): number {
   if (Number.isFinite(connectTimeoutMs)) return connectTimeoutMs;
   return Math.min(acquireTimeoutMs, LONGEST_TEST_MS);
 }
 
-/** What a validation found. `silent`: PING was not answered, and those that were idle as long are suspect. */
+/** The result of a validation. `silent`: no reply to PING; those that were idle for as long are suspect. */
 export type Verdict = 'valid' | 'invalid' | 'silent';
 
-/** Validates connections that were idle before they are lent. It decides nothing: it returns what it found. */
+/** Validates idle connections before they are lent. It decides nothing: it returns the result. */
 export class Validator {
   readonly #context: PoolContext;
-  /** Runs of `testOnBorrow` under way. */
+  /** Calls of `testOnBorrow` in progress. */
   readonly #tests = new Set<AbortController>();
   #stopped = false;
 
@@ -34,7 +34,7 @@ export class Validator {
     this.#context = context;
   }
 
-  /** Never rejects, and never takes long. */
+  /** Never rejects, and has a time-out. */
   async validate(slot: PoolSlot): Promise<Verdict> {
     const { connection } = slot;
     if (connection === undefined) return 'invalid';
@@ -50,7 +50,7 @@ export class Validator {
     return (await this.#passesOwnTest(slot, connection)) && connection.alive ? 'valid' : 'invalid';
   }
 
-  /** Ends your own tests that still run; the pool is being closed, and nobody waits for them. */
+  /** Aborts calls of `testOnBorrow` that are in progress: the pool is closing, and nobody waits for them. */
   stop(): void {
     this.#stopped = true;
     for (const test of this.#tests) test.abort(new Error('the pool is closed'));

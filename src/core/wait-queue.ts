@@ -3,30 +3,30 @@ import { List, type Listed } from '../util/list.ts';
 import { warnThrown } from '../util/warn.ts';
 import { onAbort } from './abort-signals.ts';
 
-/** Who asks for a connection, and what becomes of it. Exactly one of the two functions is called, once. */
+/** A request for a connection. Exactly one of its two functions is called, once. */
 export interface AcquireRequest<S> {
   served(slot: S, waitedMs: number): void;
   failed(error: unknown): void;
-  /** It cannot be served at once. */
+  /** Called if it cannot be served at once. */
   waits?: (() => void) | undefined;
 }
 
 /** A request that could not be served at once. */
 export class Waiter<S> implements Listed<Waiter<S>> {
-  /** Served, failed or given up: of no interest to anyone any more. */
+  /** It is served, failed or cancelled. */
   settled = false;
-  /** It found no free slot when it came. */
+  /** There was no free slot when it came. */
   queued = false;
   /** Cancels its deadline. */
   cancelDeadline: () => void = () => {};
-  /** Ends the watch over its signal. */
+  /** Removes its callback from its signal. */
   ignoreSignal: () => void = () => {};
   list: List<Waiter<S>> | undefined;
   before: Waiter<S> | undefined;
   after: Waiter<S> | undefined;
 
   constructor(
-    /** Its number in the order of coming. */
+    /** Its number in the order of arrival. */
     readonly turn: number,
     readonly request: AcquireRequest<S>,
     readonly since: number,
@@ -35,42 +35,42 @@ export class Waiter<S> implements Listed<Waiter<S>> {
   ) {}
 }
 
-/** Why a waiter left without a connection on its own account. */
+/** Why a waiter gave up. */
 export type GiveUp = 'timeout' | 'abort';
 
 /**
- * Those who wait for a connection: first come, first served. One that gives up leaves at once, with its place,
- * its timer and its memory.
+ * The requests that wait for a connection: first come, first served. One that gives up is removed at once, with its
+ * timer.
  */
 export class WaitQueue<S> {
-  /** In the order they came. */
+  /** In the order of arrival. */
   readonly #queue = new List<Waiter<S>>();
-  /** Taken off the queue, while a connection is being checked for them. */
+  /** Removed from the queue while a connection is validated for them. */
   readonly #checking = new List<Waiter<S>>();
   readonly #clock: Clock;
   readonly #gaveUp: (waiter: Waiter<S>, why: GiveUp) => unknown;
   #turns = 0;
   #waitMs = 0;
 
-  /** `gaveUp` tells of a waiter that left, and returns the error for it. */
+  /** `gaveUp` is called for a waiter that gave up, and returns its error. */
   constructor(clock: Clock, gaveUp: (waiter: Waiter<S>, why: GiveUp) => unknown) {
     this.#clock = clock;
     this.#gaveUp = gaveUp;
   }
 
-  /** How many are in the queue. */
+  /** The number of waiters in the queue. */
   get length(): number {
     return this.#queue.length;
   }
 
-  /** How long those that found no free slot have spent waiting, in all. */
+  /** The total time that those without a free slot have waited. Milliseconds. */
   get waitMs(): number {
     return this.#waitMs;
   }
 
   /**
-   * Starts the deadline and the watch over `signal`. The waiter is not in the queue yet; and it is settled by
-   * now, if `signal` is aborted.
+   * Starts the deadline, and observes `signal`. The waiter is not in the queue yet; if `signal` is aborted, it is
+   * settled already.
    */
   add(request: AcquireRequest<S>, timeoutMs: number, signal: AbortSignal | undefined): Waiter<S> {
     request.waits?.();
@@ -80,27 +80,27 @@ export class WaitQueue<S> {
     return waiter;
   }
 
-  /** Puts it at the end of the queue. `queued`: there is no free slot for it. */
+  /** Adds it to the end of the queue. `queued`: there is no free slot for it. */
   enqueue(waiter: Waiter<S>, queued: boolean): void {
     if (waiter.settled) return;
     waiter.queued = queued;
     this.#queue.push(waiter);
   }
 
-  /** Back to its place in the queue, after a check failed. */
+  /** Returns it to its position in the queue, after a validation failed. */
   requeue(waiter: Waiter<S>): void {
     this.#checking.remove(waiter);
-    // Near the front: only those come before it that were taken off earlier, and came back earlier.
+    // Near the front: before it are only waiters that came earlier and were returned in the same way.
     const next = this.#queue.find((other) => other.turn > waiter.turn);
     this.#queue.insert(waiter, next);
   }
 
-  /** Takes `waiter` out, and tells it nothing; it may have been settled already. */
+  /** Removes `waiter` without calling it; it may be settled already. */
   cancel(waiter: Waiter<S>): void {
     if (!waiter.settled) this.#settle(waiter);
   }
 
-  /** Takes the first off the queue, while a connection is being checked for it. */
+  /** Removes the first from the queue, while a connection is validated for it. */
   holdBack(waiter: Waiter<S>): void {
     if (waiter.settled) return;
     this.#queue.remove(waiter);
@@ -111,7 +111,7 @@ export class WaitQueue<S> {
     return this.#queue.first;
   }
 
-  /** What the waiter makes of it is its own matter: a throw must not reach whoever gave the connection back. */
+  /** Calls the waiter; a throw of it must not reach whoever released the connection. */
   serve(waiter: Waiter<S>, slot: S): void {
     const waitedMs = this.#settle(waiter);
     try {
@@ -126,9 +126,9 @@ export class WaitQueue<S> {
     this.#tell(waiter, error);
   }
 
-  /** Fails all in the queue; with `everyone`, those for whom a connection is being checked too. */
+  /** Fails all in the queue; with `everyone`, also those for whom a connection is being validated. */
   failAll(error: () => unknown, everyone?: 'everyone'): void {
-    // Only those who are here now: a caller that comes back at once belongs to the next round.
+    // Only the present ones: a caller that acquires again at once must not be failed too.
     const all = [...this.#queue.members(), ...(everyone ? this.#checking.members() : [])];
     for (const waiter of all) if (!waiter.settled) this.fail(waiter, error());
   }
@@ -155,7 +155,7 @@ export class WaitQueue<S> {
     }
   }
 
-  /** Ends a waiter, and returns how long it waited. Nothing of it is left afterwards. */
+  /** Ends a waiter, with its timer and callbacks, and returns how long it waited. */
   #settle(waiter: Waiter<S>): number {
     if (waiter.settled) throw new Error('bug: a waiter was settled twice');
     waiter.settled = true;
