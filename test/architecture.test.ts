@@ -124,7 +124,7 @@ test('the files of src are found, with what they import and mention', () => {
   expect(sources.find(({ path }) => path === 'util/clock.ts')?.names).toContain('performance.now');
 });
 
-test('every file stands in a layer, and imports nothing from one above it, not even a type', () => {
+test('every file is in a layer, and imports nothing from one above it, not even a type', () => {
   expect(sources.filter(({ path }) => layerOf(path) < 0).map(({ path }) => path)).toEqual([]);
   expect(importing(({ to, own }, from) => own && layerOf(to) < layerOf(from.path))).toEqual([]);
 });
@@ -186,7 +186,7 @@ test('nobody but index.ts, and who makes one, imports the pool itself', () => {
   expect(importing(({ to }) => to === 'pool.ts').sort()).toEqual(['index.ts -> pool.ts', ...MAKERS]);
 });
 
-test('what is exported as a module of its own is imported by nobody', () => {
+test('the entry points are imported by nobody', () => {
   expect(importing(({ to }) => /^(integrations\/(mock|session)\/)?index\.ts$/.test(to))).toEqual([]);
 });
 

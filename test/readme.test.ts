@@ -30,7 +30,7 @@ test('there are examples, and the first is on the first screen', () => {
 });
 
 describe.each(examples.map((code, i) => [i + 1, code] as const))('example %i', (i, code) => {
-  test('runs as it stands, and the process ends by itself', async () => {
+  test('runs unchanged, and the process ends by itself', async () => {
     const here = code.replaceAll('6379', String(server.port));
     const { module, target } = { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2022 };
     const file = join(folder, `${i}.mjs`);

@@ -59,7 +59,7 @@ describe('new Pool', () => {
     }
   });
 
-  test('refuses Redis given twice, and tells neither', () => {
+  test('refuses Redis given twice, and quotes neither', () => {
     const message = refusal(() => make(`redis://:${PASSWORD}@a`, { redis: `redis://:${PASSWORD}@b` }));
     expect(message).toContain('given twice');
     expect(message).not.toContain(PASSWORD);

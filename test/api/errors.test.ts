@@ -78,7 +78,7 @@ test('what marks a PoolError does not show when it is logged or turned into JSON
   expect(Object.getOwnPropertySymbols({ ...error })).toEqual([]);
 });
 
-test("a pool's own errors name it, and carry its numbers of that moment", async () => {
+test("a pool's errors have its name, and its numbers of that moment", async () => {
   const pool = new FakeRedis().pool({ name: 'sessions', maxActive: 1, wait: false });
   const lease = await pool.acquire();
   const error: unknown = await pool.acquire().catch((reason: unknown) => reason);
@@ -102,7 +102,7 @@ test('its numbers do not show when it is printed, and are there for who asks', a
     expect(printed).toContain(part);
 });
 
-test('JSON tells the cause too, and survives a cause and properties that lead back to the error', () => {
+test('JSON contains the cause too, and survives a cause and properties that refer back to the error', () => {
   const cause = Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' });
   const error = new PoolError('POOL_CONNECTION_LOST', 'lost', { pool: 'p', cause });
   Object.assign(cause, { error });

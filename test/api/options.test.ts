@@ -126,7 +126,7 @@ describe('counts', () => {
     });
   }
 
-  test('maxActive 0 has its own sentence, because in other pools it is no bound', () => {
+  test('maxActive 0 has a special message, because in other pools it means unlimited', () => {
     const sentence = /got 0: in other pools 0 means unlimited, here a bound is required/;
     expect(refusal({ maxActive: 0 })).toMatch(sentence);
     expect(refusal({ maxActive: -0 })).toMatch(sentence);

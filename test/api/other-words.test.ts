@@ -97,13 +97,13 @@ test('where Redis is goes into redis, whatever the other library calls it', () =
   }
 });
 
-test('testOnBorrow is a function here, and a pool that has a switch of that name is told so', () => {
+test('testOnBorrow is a function here, and a boolean, as in other pools, is refused with that message', () => {
   expect(refusal({ testOnBorrow: true })).toBe(
     'option testOnBorrow must be a function, got a boolean that is not',
   );
 });
 
-test('within redis, words that ioredis would not look at are refused, for it would go to localhost', () => {
+test('within redis, names that ioredis would ignore are refused, since it would connect to localhost', () => {
   expect(refusal({ redis: { url: 'redis://:hunter2@h' } })).toMatch(/no `url`: that is the URL itself/);
   expect(refusal({ redis: { socket: { host: 'h' } } })).toMatch(
     /no `socket`: that is `host`, `port` and `tls`/,
@@ -131,7 +131,7 @@ test.each([
   );
 });
 
-test('what ioredis has, what nobody knows, and what is not given, is not refused within redis', async () => {
+test('options of ioredis, unknown names, and options that are not given are not refused within redis', async () => {
   const common = await import('ioredis').then(({ Redis }) => new Redis({ lazyConnect: true }).options);
   for (const redis of [common, { mine: 1, ttl: 5 }, { url: undefined, max: null } as object]) {
     await new Pool({ redis }).close();
@@ -148,7 +148,7 @@ test('a session store that is given a client, or where Redis is, says that it ta
   }
 });
 
-test("a session store's own options are known by other stores' words", () => {
+test("a session store's options are recognised by other stores' names", () => {
   for (const name of ['maxAge', 'expires', 'TTL']) {
     expect(refusal({ [name]: 5 }, PoolSessionStore)).toBe(
       `unknown option \`${name}\`, did you mean \`ttl\`?`,
@@ -157,7 +157,7 @@ test("a session store's own options are known by other stores' words", () => {
   expect(refusal({ keyPrefix: 'x' }, PoolSessionStore)).toMatch(/did you mean `prefix`\?$/);
 });
 
-test('a pool that is given a client says that it makes its own', () => {
+test('a pool that is given a client is refused, since a pool makes its clients itself', () => {
   const withClient = newClient({ lazyConnect: true, password: 'hunter2' });
   expect(refusal(withClient)).toBe(
     'new Pool() takes a URL, or an object of options; got a client (it makes its own: createClient)',

@@ -142,7 +142,7 @@ const throws = (name: string): object => ({
   },
 });
 
-test('a getter that throws is told by the name of its option, and is the cause', () => {
+test('for a getter that throws the error names the option, and has the throw as its cause', () => {
   const cases: [string, object][] = [
     ['maxActive', throws('maxActive')],
     ['redis.password', { redis: throws('password') }],

@@ -68,7 +68,7 @@ test('use() gives what its work gives, promised or not', () => {
   expectTypeOf<{ signal: AbortSignal; timeoutMs: number }>().toExtend<AcquireOptions>();
 });
 
-test('listeners know what they hear, and return values of a pool are read-only', () => {
+test('listeners have typed events, and return values of a pool are read-only', () => {
   const listen = () =>
     pool()
       .on('close', ({ reason, ageMs }) => {

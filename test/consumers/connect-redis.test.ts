@@ -44,7 +44,7 @@ async function visitorsOf(redis: Redis): Promise<Visitor[]> {
 }
 
 describe('connect-redis 8 under express-session', () => {
-  test('everybody has a session of their own, from login to logout', { timeout: 60_000 }, () =>
+  test('each user has a separate session, from login to logout', { timeout: 60_000 }, () =>
     onPool(server, async (redis) => {
       const visitors = await visitorsOf(redis);
       const all = (path: (i: number) => string) =>

@@ -54,7 +54,7 @@ test('keys, and limiters with scripts of the same name on one client, do not dis
     expect(consumed(await verdicts(double))).toEqual(upTo(BURST).map((n) => 2 * n));
   }));
 
-test('whoever takes too much is blocked for longer, until the block is deleted', () =>
+test('a client that takes too much is blocked for longer, until the block is deleted', () =>
   onPool(server, async (redis) => {
     const limiter = limiterOn(redis, { duration: 60, blockDuration: 600 });
     const all = await burst(() => limiter.consume('one').catch(() => 'refused' as const));
@@ -70,7 +70,7 @@ test('whoever takes too much is blocked for longer, until the block is deleted',
     await expect(limiter.consume('one')).rejects.toMatchObject({ remainingPoints: 0 });
   }));
 
-test('penalties, rewards and what is set by hand add up', () =>
+test('penalties, rewards and values that were set add up', () =>
   onPool(server, async (redis) => {
     const limiter = limiterOn(redis, { points: 1000 });
     await burst((i) => (i % 2 ? limiter.penalty('one', 3) : limiter.reward('one', 1)));

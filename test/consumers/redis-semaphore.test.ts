@@ -37,7 +37,7 @@ test('of all who try once for a mutex, one gets it, and only its holder can rele
     expect(await server.observer.exists('mutex:one')).toBe(0);
   }));
 
-test('a held mutex is refreshed, and its holder told when somebody took it away', () =>
+test('a held mutex is refreshed, and its holder is notified when somebody took it away', () =>
   onPool(server, async (redis) => {
     let lost = 0;
     const options = { ...timeouts, refreshInterval: 10, onLockLost: () => void lost++ };

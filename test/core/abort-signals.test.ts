@@ -49,7 +49,7 @@ test.each([
   check(redis, pool, { dialed: 1, open: 1, inUse: 0 });
 });
 
-test('a signal of another realm, and one that is no EventTarget and tells no reason, are signals', async () => {
+test('a signal of another realm, and one that is no EventTarget and has no reason, are accepted', async () => {
   const { pool, held } = await crowded();
   const plain = new PlainSignal();
   const foreign = runInNewContext('new Controller()', {
@@ -89,7 +89,7 @@ test('however many wait under a signal, in however many pools, it has one listen
   warning.mockRestore();
 });
 
-test('an abort reaches all who wait under the signal, in order, and those who come back at once are told at once', async () => {
+test('an abort rejects all callers with the signal, in order, and those that acquire again at once are rejected at once', async () => {
   const { pool, held } = await crowded();
   const caller = new AbortController();
   const { signal } = caller;

@@ -43,7 +43,7 @@ test('after release, a command is refused and never reaches the connection', asy
   expect(behind(redis, lease).client.log).toEqual([]);
 });
 
-test('who waits while leases hold everything is told that it may be waiting for itself', async () => {
+test('a caller that times out while leases hold everything is warned that it may be waiting for itself', async () => {
   const redis = new FakeRedis();
   const pool = redis.pool({ maxActive: 1, acquireTimeoutMs: 100 });
   const nested = errorOf(pool.use(() => pool.use(() => {})));
@@ -59,7 +59,7 @@ test('who waits while leases hold everything is told that it may be waiting for 
   held.release();
 });
 
-test('while not all is held by leases, nobody is told so', async () => {
+test('while not everything is held by leases, there is no such warning', async () => {
   const redis = new FakeRedis();
   const pool = redis.pool({ maxActive: 2, acquireTimeoutMs: 100 });
   const lease = await pool.acquire();

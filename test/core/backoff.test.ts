@@ -118,7 +118,7 @@ test('the next that dies unused is a failed dial, and the delay doubles from the
   expect(all).toEqual([50, 100, 200, 400, 800, 1600, 2000]);
 });
 
-test('in doubt a new connection has to stand for the delay before the next dial, one begun before it has not', () => {
+test('in doubt a new connection has to stay open for the delay before the next dial, but not one whose dial started before', () => {
   const backoff = new Backoff();
   backoff.died(died, 1, 2, 0, 0);
   backoff.connected(2, 1, 0);

@@ -31,7 +31,7 @@ describe('11. a connection that is being checked', () => {
     check(redis, pool, { dialed: 1, open: 1, inUse: 1 });
   });
 
-  test('is not lent when it dies during your own test, though that passes', async () => {
+  test('is not lent when it is lost during testOnBorrow, although that passes', async () => {
     const redis = new FakeRedis();
     const verdict = deferred();
     const pool = redis.pool({ testOnBorrow: () => verdict.promise });

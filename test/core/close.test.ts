@@ -3,7 +3,7 @@ import { settled } from '../helpers/fake-clock.ts';
 import { behind, FakeRedis } from '../helpers/fake-redis.ts';
 import { check, deferred, errorOf, follow, take, times, warm } from '../helpers/outcomes.ts';
 
-test('who waits hears of it at once; who holds a lease may finish', async () => {
+test('waiting callers are rejected at once; holders of leases may finish', async () => {
   const redis = new FakeRedis();
   const pool = redis.pool({ maxActive: 1 });
   const lease = await pool.acquire();
@@ -19,7 +19,7 @@ test('who waits hears of it at once; who holds a lease may finish', async () => 
   expect(pool.stats().closed).toMatchObject({ poolClosed: 1 });
 });
 
-test('when the grace is over, leases are cut, and their commands are told that they may have run', async () => {
+test('when the grace is over, the connections of leases are closed, and their commands reject, since they may have run', async () => {
   const redis = new FakeRedis();
   const pool = redis.pool();
   const lease = await pool.acquire();
@@ -150,7 +150,7 @@ test('drain is the last event, and comes when all the others are over', async ()
   expect(totals).toEqual([0]);
 });
 
-test('a listener that hears of the first closed connection and calls clear() or close() disturbs nothing', async () => {
+test('a listener for the first closed connection that calls clear() or close() disturbs nothing', async () => {
   const redis = new FakeRedis();
   const pool = redis.pool();
   await warm(pool, 3);

@@ -6,7 +6,7 @@ import { behind, FakeRedis } from '../helpers/fake-redis.ts';
 import { check, errorOf, follow, take, times } from '../helpers/outcomes.ts';
 
 describe('6. a dial that fails while others wait', () => {
-  test('rejects only the first in line while a connection stands, and the next dial is for the next', async () => {
+  test('rejects only the first in the queue while a connection is open, and the next dial is for the next', async () => {
     const redis = new FakeRedis();
     const pool = redis.pool({ maxActive: 2 });
     const held = await pool.acquire();
@@ -26,7 +26,7 @@ describe('6. a dial that fails while others wait', () => {
     held.release();
   });
 
-  test('does not keep those in line from a connection that comes back', async () => {
+  test('does not keep the queue from a connection that is released', async () => {
     const redis = new FakeRedis();
     const pool = redis.pool({ maxActive: 2 });
     const held = await pool.acquire();
@@ -97,7 +97,7 @@ describe('7. never more than maxActive', () => {
     expect(Math.max(...most)).toBe(3);
   });
 
-  test('the dial for the next in line starts when the socket is gone, not before', async () => {
+  test('the dial for the next in the queue starts when the socket is closed, not before', async () => {
     const redis = new FakeRedis();
     redis.closeMs = 50;
     const pool = redis.pool({ maxActive: 1 });
@@ -114,7 +114,7 @@ describe('7. never more than maxActive', () => {
 });
 
 describe('8. no storm of dials', () => {
-  test('ten thousand callers within a second of an outage make eight dials, and all hear the cause', async () => {
+  test('ten thousand callers within a second of an outage cause eight dials, and all reject with the cause', async () => {
     const redis = new FakeRedis();
     Object.assign(redis, { dial: 'fails', dialMs: 1, dialError: new Error('connect ECONNREFUSED') });
     const pool = redis.pool();

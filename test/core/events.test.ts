@@ -53,7 +53,7 @@ test('count says whether anyone listens, so that no payload is built for nobody'
   expect(stats).not.toHaveBeenCalled();
 });
 
-test('a listener is told the pool, its numbers, and the detail', () => {
+test("an event has the pool's name, its numbers, and the detail", () => {
   const events = make();
   const heard = vi.fn();
   events.add('release', heard);
@@ -70,7 +70,7 @@ test('listeners are called in the order they were added, hooks first', () => {
   expect(order).toEqual(['hook', 'a', 'b']);
 });
 
-test('a listener for one event hears of no other', () => {
+test('a listener for one event is called for no other', () => {
   const events = make();
   const heard = vi.fn();
   events.add('clear', heard);
@@ -146,7 +146,7 @@ test('removeAll leaves no listener', () => {
 });
 
 describe('a listener that throws', () => {
-  test('is reported, and the others and the pool hear nothing of it', () => {
+  test('is reported, and does not affect the others and the pool', () => {
     const events = make();
     const after = vi.fn();
     events.add('clear', () => {

@@ -57,7 +57,7 @@ describe('1. served, timed out and aborted in the same tick', () => {
     },
   );
 
-  test('one that gives up while the connection is on its way leaves it to the next in line', async () => {
+  test('one that gives up during the dial leaves the connection to the next in the queue', async () => {
     const redis = new FakeRedis();
     const caller = new AbortController();
     const pool = redis.pool({ maxActive: 1, hooks: { release: () => caller.abort(new Error('gave up')) } });

@@ -25,7 +25,7 @@ test('an idle connection is asked, stays idle, and does not count as used', asyn
   await pool.close();
 });
 
-test('to be looked at does not make an idle connection younger', async () => {
+test('a health check does not refresh an idle connection', async () => {
   const redis = new FakeRedis();
   const pool = redis.pool({ idleTimeoutMs: 100, reapIntervalMs: 10 });
   await warm(pool, 1);
@@ -38,7 +38,7 @@ test('to be looked at does not make an idle connection younger', async () => {
   await pool.close();
 });
 
-test('whoever acquires meanwhile gets the connection at once', async () => {
+test('a caller that acquires meanwhile gets the connection at once', async () => {
   const redis = new FakeRedis();
   const pool = redis.pool({ maxActive: 1 });
   await warm(pool, 1);
@@ -71,7 +71,7 @@ test('an idle connection that is silent for as long as any PING may take is clos
   await pool.close();
 });
 
-test('with all in use nobody is asked, nobody stands in line, and the numbers tell', async () => {
+test('with all in use no PING is sent, nothing is queued, and the numbers decide', async () => {
   const redis = new FakeRedis();
   const pool = redis.pool({ maxActive: 2 });
   const leases = await take(pool, 2);
@@ -138,7 +138,7 @@ test('with others in use and room for more it dials, rather than to take their w
   await pool.close();
 });
 
-test('a pool that keeps none idle is looked at by a dial', async () => {
+test('a pool without idle connections is checked by a dial', async () => {
   const redis = new FakeRedis();
   const pool = redis.pool({ maxIdle: 0 });
   expect((await pool.health()).ok).toBe(true);
@@ -147,7 +147,7 @@ test('a pool that keeps none idle is looked at by a dial', async () => {
   await pool.close();
 });
 
-test('a dial that fails is told, and the back-off is respected', async () => {
+test('a failed dial is reported, and the back-off is respected', async () => {
   const redis = new FakeRedis();
   redis.dial = 'fails';
   const pool = redis.pool();

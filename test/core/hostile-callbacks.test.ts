@@ -41,7 +41,7 @@ const deed = fc.constantFrom(...(Object.keys(DEEDS) as (keyof typeof DEEDS)[]));
 /** Where nobody looks at what is returned. */
 const act = fc.constantFrom('nothing', 'throws', 'throws what cannot be shown' as const);
 
-test('whatever the code of others does, nobody else hears of it, and no place is lost', async () => {
+test('whatever user code does, no other caller is affected, and no slot is lost', async () => {
   const warning = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
   await fc.assert(
     fc.asyncProperty(
@@ -112,7 +112,7 @@ test('whatever the code of others does, nobody else hears of it, and no place is
   warning.mockRestore();
 });
 
-test('a client that throws when a lease of it is made costs its own borrower an error, and no place', async () => {
+test('a client that throws when its lease is made rejects that acquire, and no slot is lost', async () => {
   const redis = new FakeRedis();
   const pool = redis.pool({ maxActive: 1 });
   redis.dial = 'hangs';
@@ -132,7 +132,7 @@ test('a client that throws when a lease of it is made costs its own borrower an 
   expect(pool.stats()).toMatchObject({ inUse: 1, total: 1, closed: { broken: 1 } });
 });
 
-test('who hears of listeners that go may throw, and the connection comes back all the same', async () => {
+test('a removeListener listener may throw, and the connection is released all the same', async () => {
   const redis = new FakeRedis();
   const pool = redis.pool({ maxActive: 1 });
   const lease = await pool.acquire();

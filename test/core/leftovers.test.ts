@@ -167,7 +167,7 @@ function watchContexts(): { alive: Set<number>; made(): number } {
   return { alive, made: () => made };
 }
 
-test('the context of a caller that waited is let go, whether it was served or not', async () => {
+test('the async context of a caller that waited is not retained, whether it was served or not', async () => {
   const pool = server.pool({ maxActive: 1 });
   const request = new AsyncLocalStorage<number>();
   const served: unknown[] = [];
@@ -186,7 +186,7 @@ test('the context of a caller that waited is let go, whether it was served or no
   expect(alive.size).toBe(0);
 });
 
-test('the contexts of commands that somebody watches are let go', async () => {
+test('the async contexts of observed commands are not retained', async () => {
   const { alive, made } = watchContexts();
   const { redis } = server.pool({ onConnect: () => {} });
   await Promise.all(Array.from({ length: 100 }, (_, i) => redis.pipeline().set('k', i).get('k').exec()));
@@ -195,7 +195,7 @@ test('the contexts of commands that somebody watches are let go', async () => {
   await collected(() => alive.size === 0);
 });
 
-test('a duplicate of pool.redis that nobody holds is collected, but one that somebody listens on hears on', async () => {
+test('a duplicate of pool.redis that nobody refers to is collected, but one with listeners keeps emitting', async () => {
   const { redis } = server.pool();
   const views: WeakRef<Redis>[] = [];
   const heard = vi.fn();

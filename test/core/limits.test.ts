@@ -17,7 +17,7 @@ test('by default ten connections are the most, and the eleventh caller waits', a
   expect(eleventh.is).toBe('done');
 });
 
-describe('callers in line', () => {
+describe('callers in the queue', () => {
   test('are served in the order they came, and nobody who comes later is served before', async () => {
     const redis = new FakeRedis();
     const pool = redis.pool({ maxActive: 1 });
@@ -50,7 +50,7 @@ describe('callers in line', () => {
     expect(getEventListeners(caller.signal, 'abort')).toEqual([]);
   });
 
-  test('have their own timeoutMs if they want: none at all, or forever', async () => {
+  test('may have their own timeoutMs: 0, or Infinity', async () => {
     const redis = new FakeRedis();
     const pool = redis.pool({ maxActive: 1, acquireTimeoutMs: 1000 });
     const held = await pool.acquire();
@@ -161,7 +161,7 @@ describe('maxWaiting', () => {
   });
 });
 
-describe('a time-out says what whoever is called at night wants to know', () => {
+describe('a time-out reports the state of the pool', () => {
   test('the bound, the connections, the line and the leases', async () => {
     const redis = new FakeRedis();
     const pool = redis.pool({ maxActive: 3, name: 'sessions' });
@@ -210,7 +210,7 @@ describe('maxIdle', () => {
     expect(pool.stats().closed.excess).toBe(1);
   });
 
-  test('0 keeps none, but those in line still get what comes back', async () => {
+  test('0 keeps none, but callers in the queue still get what is released', async () => {
     const redis = new FakeRedis();
     const pool = redis.pool({ maxActive: 1, maxIdle: 0 });
     await Promise.all(times(5, () => pool.use(() => {})));

@@ -14,7 +14,7 @@ test('without a listener no payload is built', async () => {
   expect(stats).toHaveBeenCalledTimes(1);
 });
 
-test('hooks hear of everything from the first dial on, and so does who listens right after the constructor', async () => {
+test('hooks get every event from the first dial on, and so do listeners added right after the constructor', async () => {
   const redis = new FakeRedis();
   const heard: string[] = [];
   const pool = redis.pool({ minIdle: 1, hooks: { connecting: () => heard.push('hook') } });
@@ -47,7 +47,7 @@ test('a listener that throws or rejects is reported as a warning, and the rest g
   warning.mockRestore();
 });
 
-test('the diagnostics channels carry the same events, and tell the pools apart by name', async () => {
+test('the diagnostics channels carry the same events, with the name of the pool', async () => {
   const heard: unknown[] = [];
   const note = (message: unknown) => void heard.push(message);
   subscribe('bounded-redis-pool:acquire', note);
@@ -63,7 +63,7 @@ test('the diagnostics channels carry the same events, and tell the pools apart b
   ]);
 });
 
-test('a listener may use the pool: what it asks for comes after what it was told of', async () => {
+test('a listener may use the pool: its requests are served after the event that it got', async () => {
   const redis = new FakeRedis();
   const pool = redis.pool({ maxActive: 2 });
   const jobs: Promise<unknown>[] = [];

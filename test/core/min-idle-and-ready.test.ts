@@ -57,7 +57,7 @@ describe('minIdle', () => {
     check(redis, pool, { dialed: 3, open: 3, inUse: 1 });
   });
 
-  test('does not dial while those in line want all the dials there may be', async () => {
+  test('does not dial while the queue needs all dials that are allowed', async () => {
     const redis = new FakeRedis();
     redis.dial = 'hangs';
     const pool = redis.pool({ maxActive: 3, minIdle: 1, maxConnecting: 1 });

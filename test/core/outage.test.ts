@@ -10,7 +10,7 @@ function down(): FakeRedis {
 }
 
 describe('with no connection left', () => {
-  test('one failed dial tells all who wait, with the real cause', async () => {
+  test('one failed dial rejects all that wait, with the real cause', async () => {
     const redis = down();
     const pool = redis.pool({ maxActive: 2, maxConnecting: 1, name: 'sessions' });
     const line = times(20, () => follow(pool.acquire()));
@@ -25,7 +25,7 @@ describe('with no connection left', () => {
     expect(redis.dials.length).toBe(1);
   });
 
-  test('an error of several addresses, which has no message of its own, is told by the first', async () => {
+  test('an error of several addresses, which has no message, is reported with the first', async () => {
     const redis = down();
     redis.dialError = new AggregateError(
       [new Error('connect ECONNREFUSED ::1:6379'), new Error('other')],
@@ -119,8 +119,8 @@ describe('with no connection left', () => {
   });
 });
 
-describe('while a connection stands', () => {
-  test('a failed dial rejects the first in line alone, and the last error is the cause of what else fails', async () => {
+describe('while a connection is open', () => {
+  test('a failed dial rejects only the first in the queue, and the last error is the cause of later failures', async () => {
     const redis = new FakeRedis();
     const pool = redis.pool({ maxActive: 2, maxWaiting: 1 });
     const held = await pool.acquire();

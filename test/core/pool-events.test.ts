@@ -45,7 +45,7 @@ async function everything(redis: FakeRedis, pool: Pool): Promise<void> {
 
 const options = { maxActive: 2, maxIdle: 1, maxWaiting: 2, leakThresholdMs: 500, name: 'sessions' };
 
-test('a connection tells its life, from the dial to its end', async () => {
+test('events report the life of a connection, from the dial to its end', async () => {
   const redis = new FakeRedis();
   redis.dialMs = 5;
   const pool = redis.pool();
@@ -75,7 +75,7 @@ test('a connection tells its life, from the dial to its end', async () => {
   expect(heard()).toEqual([{ drain: {} }]);
 });
 
-test('a dial that fails tells why and after how long, and uses up a number', async () => {
+test('a failed dial is reported with its error and duration, and uses a number', async () => {
   const redis = new FakeRedis();
   Object.assign(redis, { dial: 'fails', dialMs: 5, dialError: new Error('connect ECONNREFUSED') });
   const pool = redis.pool();
@@ -93,7 +93,7 @@ test('a dial that fails tells why and after how long, and uses up a number', asy
   ]);
 });
 
-test('those in line tell that they wait, give up, are refused or are served at last', async () => {
+test('events report that callers wait, give up, are refused or are served at last', async () => {
   const redis = new FakeRedis();
   const pool = redis.pool({ maxActive: 1, maxWaiting: 3 });
   const held = await pool.acquire();
@@ -160,7 +160,7 @@ test('every event there is comes to pass, names the pool and carries its numbers
   }
 });
 
-test('who takes a connection when clear is told gets a new one', async () => {
+test('a listener for clear that acquires gets a new connection', async () => {
   const redis = new FakeRedis();
   const pool = redis.pool();
   await pool.use(() => {});

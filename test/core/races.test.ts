@@ -62,7 +62,7 @@ test('a connection that passed a check in the background finds no place above ma
   expect((await lease).connectionId).toBe(5);
 });
 
-test('with an own test that always fails, one caller does not make a dial after the other', async () => {
+test('with a testOnBorrow that always fails, one caller does not cause one dial after the other', async () => {
   const redis = new FakeRedis();
   const fails = () => new Promise((_, fail) => void redis.clock.after(10, () => fail(new Error('no good'))));
   const pool = redis.pool({ maxActive: 4, minIdle: 2, testOnBorrow: fails });
@@ -160,7 +160,7 @@ test('a listener may acquire while idle connections are being closed', async () 
   }
 });
 
-test('an own test does not begin when the pool was closed before its turn', async () => {
+test('testOnBorrow is not called when the pool was closed before its turn', async () => {
   for (const graceMs of [0, 5000]) {
     const redis = new FakeRedis();
     redis.closeMs = 100;
@@ -178,7 +178,7 @@ test('an own test does not begin when the pool was closed before its turn', asyn
   }
 });
 
-test('ready() is content with one connection that stood, when none is kept idle', async () => {
+test('ready() resolves after one connection was open, when none is kept idle', async () => {
   const redis = new FakeRedis();
   const pool = redis.pool({ maxIdle: 0 });
   expect(await outcome(pool.ready())).toBe('fine');

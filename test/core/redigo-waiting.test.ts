@@ -42,7 +42,7 @@ test('waits and the time spent in them are counted (TestPoolWaitStats)', async (
   expect(pool.stats()).toMatchObject({ waits: 1, waitMs: 100 });
 });
 
-test('one return is enough for all ten in line, one after another (TestWaitPool)', async () => {
+test('one return is enough for all ten in the queue, one after another (TestWaitPool)', async () => {
   const redis = new FakeRedis();
   const { pool, held, outcomes } = await tenInLine(redis);
   held.release();
@@ -51,7 +51,7 @@ test('one return is enough for all ten in line, one after another (TestWaitPool)
   check(redis, pool, { dialed: 1, open: 1, inUse: 0 });
 });
 
-test('closing tells all ten in line, and not that the pool is exhausted (TestWaitPoolClose)', async () => {
+test('closing rejects all ten in the queue, and not with POOL_EXHAUSTED (TestWaitPoolClose)', async () => {
   const redis = new FakeRedis();
   const { pool, held, outcomes } = await tenInLine(redis);
   const closing = pool.close();
@@ -63,7 +63,7 @@ test('closing tells all ten in line, and not that the pool is exhausted (TestWai
   check(redis, pool, { dialed: 1, open: 0, inUse: 0 });
 });
 
-test('ten in line who each break their connection are all served (TestWaitPoolCommandError)', async () => {
+test('ten in the queue that each break their connection are all served (TestWaitPoolCommandError)', async () => {
   const redis = new FakeRedis();
   const { pool, held, outcomes } = await tenInLine(redis, (id) => redis.dials[id - 1]?.die());
   held.release();
@@ -72,7 +72,7 @@ test('ten in line who each break their connection are all served (TestWaitPoolCo
   check(redis, pool, { dialed: 10, open: 0, inUse: 0 });
 });
 
-test('when dialling fails, one of ten gets what came back, and nine hear why (TestWaitPoolDialError)', async () => {
+test('when dialling fails, one of ten gets what was released, and nine reject with the cause (TestWaitPoolDialError)', async () => {
   const redis = new FakeRedis();
   const { pool, held, outcomes } = await tenInLine(redis, (id) => redis.dials[id - 1]?.die());
   redis.dial = 'fails';

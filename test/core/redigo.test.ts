@@ -132,7 +132,7 @@ describe('a check before lending (TestPoolBorrowCheck)', () => {
     check(redis, pool, { dialed: 10, open: 1, inUse: 0 });
   });
 
-  test('that passes costs none, and hears for how long the connection was idle', async () => {
+  test('that passes costs none, and gets how long the connection was idle', async () => {
     const redis = new FakeRedis();
     const heard: number[] = [];
     const signals = new Set<boolean>();

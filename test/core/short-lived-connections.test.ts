@@ -113,7 +113,7 @@ describe('a connection that died before it was of use', () => {
     expect(redis.dials.length).toBeLessThanOrEqual(before + 5);
   });
 
-  test('makes pool.redis connecting from the second on, and ready is told again when one stands', async () => {
+  test('makes pool.redis connecting from the second on, and ready is emitted again when one stays open', async () => {
     const redis = dying();
     const pool = redis.pool({ minIdle: 1 });
     const { redis: client } = pool;
@@ -129,7 +129,7 @@ describe('a connection that died before it was of use', () => {
     expect(heard).toEqual(['ready']);
   });
 
-  test('is the cause that callers hear who run into their deadline', async () => {
+  test('is the cause of the errors of callers whose deadline passes', async () => {
     const redis = dying();
     const pool = redis.pool({ maxActive: 1, minIdle: 1 });
     kill(redis, pool);
@@ -140,7 +140,7 @@ describe('a connection that died before it was of use', () => {
     expect(String((late.error as Error).cause)).toContain('died before it was of any use');
   });
 
-  test('was of use if it had stood for longer than any back-off, or somebody had it', async () => {
+  test('was useful if it was open for longer than any back-off, or somebody used it', async () => {
     const redis = new FakeRedis();
     const pool = redis.pool({ maxActive: 2, minIdle: 2 });
     for (let i = 0; i < 5; i++) {

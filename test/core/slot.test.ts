@@ -59,7 +59,7 @@ describe('every step between two states', () => {
     }
   }
 
-  test('stands in the table', () => {
+  test('is in the table', () => {
     const table = STATES.flatMap((from) => STEPS[from].map((to) => `${from} -> ${to}`));
     expect(new Set(table)).toEqual(LEGAL);
     expect(table.length).toBe(LEGAL.size);
@@ -108,7 +108,7 @@ test('a slot that is gone makes place for one more, and for one only', () => {
   expect(() => slots.open(0)).toThrow('no place');
 });
 
-test('total is the sum of the counts, live those that stand, room what callers may still come by', () => {
+test('total is the sum of the counts, openCount those that are open, freeCapacity what callers can count on', () => {
   const slots = new Slots<object>(7);
   for (const state of ['connecting', 'idle', 'idle', 'inUse', 'closing', 'gone'] as const) {
     slotIn(slots, state);
@@ -183,12 +183,12 @@ test('a stale one goes, and minIdle does not save from it', () => {
   expect(whyClose(resting({ stale: true }), 1, 1000, limits)).toBe('cleared');
 });
 
-test('of several reasons the weightiest is told: cleared, then lifetime, then idle', () => {
+test('of several reasons the strongest is reported: cleared, then lifetime, then idle', () => {
   expect(whyClose(resting({ stale: true }), 3, 6000, limits)).toBe('cleared');
   expect(whyClose(resting(), 3, 6000, limits)).toBe('lifetime');
 });
 
-test('looking at a connection does not refresh it', () => {
+test('checking a connection does not refresh it', () => {
   const slot = resting();
   whyClose(slot, 3, 1050, limits);
   whyExpired(slot, 1050);

@@ -26,7 +26,7 @@ test('stats have the bounds, and what pool.redis has on the way and before it', 
   await pool.close();
 });
 
-test('errors are counted by code as they are made, and the one in hand is counted', async () => {
+test("errors are counted by code as they are made, and an error's own stats include it", async () => {
   const redis = new FakeRedis();
   const pool = redis.pool({ maxActive: 1, maxWaiting: 1 });
   const lease = await pool.acquire();

@@ -36,7 +36,7 @@ describe('14. clocks and timers', () => {
     expect(redis.clock.timers()).toBe(0);
   });
 
-  test('whoever waits for a dial to be allowed again keeps the process alive', async () => {
+  test('a caller that waits for the next allowed dial keeps the process alive', async () => {
     const redis = new FakeRedis();
     const pool = redis.pool({ maxActive: 2, acquireTimeoutMs: Infinity });
     await pool.acquire();
@@ -76,7 +76,7 @@ describe('14. clocks and timers', () => {
     wall.mockRestore();
   });
 
-  test('after an hour asleep no old connection is lent, and those in line are served', async () => {
+  test('after an hour of suspension no old connection is lent, and the queue is served', async () => {
     const redis = new FakeRedis();
     const pool = redis.pool({ maxActive: 2, acquireTimeoutMs: Infinity });
     await warm(pool, 2);
@@ -106,7 +106,7 @@ describe('14. clocks and timers', () => {
 });
 
 describe('15. the reaper', () => {
-  test('closes what was idle for too long though no traffic comes, and never looks young on them', async () => {
+  test('closes what was idle for too long without any traffic, and does not refresh their idle time', async () => {
     const redis = new FakeRedis();
     const pool = redis.pool({ idleTimeoutMs: 1000, reapIntervalMs: 100 });
     await warm(pool, 3);
@@ -152,7 +152,7 @@ describe('15. the reaper', () => {
     expect(pool.stats().closed).toMatchObject({ lifetime: 2, idle: 0 });
   });
 
-  test('survives any exception, and tells of it', async () => {
+  test('survives any exception, and reports it', async () => {
     const warning = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
     const redis = new FakeRedis();
     const pool = redis.pool({ idleTimeoutMs: 1000, reapIntervalMs: 100 });

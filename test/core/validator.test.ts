@@ -26,7 +26,7 @@ describe('a connection that was idle for checkAfterIdleMs', () => {
     check(redis, pool, { dialed: 1, open: 1, inUse: 0 });
   });
 
-  test('is neither asked when it was just dialled, nor when it is handed on to the next in line', async () => {
+  test('is not validated when it is new, nor when it is passed on to the next in the queue', async () => {
     const { redis, pool, pings } = await rested(1, { maxActive: 1, checkAfterIdleMs: 0 });
     await Promise.all(times(5, () => pool.use(() => {})));
     expect(pings().reduce((a, b) => a + b)).toBeLessThanOrEqual(5);
@@ -119,7 +119,7 @@ describe('when one stayed silent, all that were idle for as long are suspect', (
     expect((await pool.acquire()).connectionId).toBe(1);
   });
 
-  test('one that has answered is lent at once to who is in line', async () => {
+  test('one that has replied is lent at once to the first in the queue', async () => {
     const { redis, pool } = await rested(2);
     for (const connection of redis.dials) connection.pingMs = connection.id === 2 ? Infinity : 500;
     redis.dialMs = 2000;
@@ -131,7 +131,7 @@ describe('when one stayed silent, all that were idle for as long are suspect', (
     expect(served).toEqual([1]);
   });
 
-  test('minIdle does not dial for those that are only being looked at', async () => {
+  test('minIdle does not dial for those that are only being validated', async () => {
     const redis = new FakeRedis();
     const pool = redis.pool({ minIdle: 4 });
     await redis.clock.advance(5000);

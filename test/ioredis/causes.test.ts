@@ -12,7 +12,7 @@ test('nobody listens: ECONNREFUSED, with the address', async () => {
   expect(cause).toMatchObject({ code: 'ECONNREFUSED', address: '127.0.0.1', port, syscall: 'connect' });
 });
 
-test('nobody listens at any of the addresses of a host: all of them are told', async () => {
+test('nobody listens at any of the addresses of a host: the error names all of them', async () => {
   const port = await freePort();
   const cause = await causeOf({ redis: { host: 'localhost', port, family: 0 } });
   expect(cause.code).toBe('ECONNREFUSED');
@@ -70,7 +70,7 @@ test('an ACL user that is switched off, or has no right to its db: its own error
   expect((await causeOf({ redis: `redis://poor:${PASSWORD}@${at}/1` })).message).toMatch(/^NOPERM .*select/);
 });
 
-test('an ACL user that may not even look at INFO is served, and its errors cost no connection', async () => {
+test('an ACL user without permission for INFO is served, and its errors cost no connection', async () => {
   const warn = vi.spyOn(console, 'warn').mockImplementation(() => {});
   await server.observer.call(
     'ACL',

@@ -77,7 +77,7 @@ test('with no grace at all', async () => {
   await expectNothingLeft(pool);
 });
 
-test('while callers wait: all of them are told at once', async () => {
+test('while callers wait: all of them are rejected at once', async () => {
   const pool = server.pool({ maxActive: 1 });
   const lease = await pool.acquire();
   const { signal } = new AbortController();

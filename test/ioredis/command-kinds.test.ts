@@ -87,7 +87,7 @@ test('every command that ioredis knows has a kind, and none of them is unknown',
   expect(list.filter((name) => kindOf(name, []) === 'own')).toEqual([]);
 });
 
-test('what Redis forbids in scripts is not shared without a look', () => {
+test('what Redis forbids in scripts is not shared unless it was checked', () => {
   // These act on the server, or on keys, and leave nothing on their connection.
   const looked =
     'bgrewriteaof bgsave debug eval eval_ro evalsha evalsha_ro failover fcall fcall_ro replicaof role save shutdown slaveof';

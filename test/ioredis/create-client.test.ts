@@ -5,7 +5,7 @@ import { causeOf, newClient, poolErrorOf, until, useServer } from '../helpers/re
 
 const server = useServer();
 
-test('createClient makes every connection, each from options of its own', async () => {
+test('createClient makes every connection, each from its own copy of the options', async () => {
   const given: RedisOptions[] = [];
   const pool = server.pool({
     name: 'made',
@@ -21,7 +21,7 @@ test('createClient makes every connection, each from options of its own', async 
   for (const lease of leases) lease.release();
 });
 
-test('a subclass sees every command, and its methods are the lease own', async () => {
+test('a subclass gets every command, and its methods are on the lease', async () => {
   const seen: string[] = [];
   class Mine extends Redis {
     override sendCommand(...args: Parameters<Redis['sendCommand']>): unknown {
@@ -167,7 +167,7 @@ test('a client made without the options given still becomes one of the pool: its
   next.release();
 });
 
-test('a client that was returned before is refused, and stays with whoever has it', async () => {
+test('a client that was returned before is refused, and stays with its connection', async () => {
   let only: Redis | undefined;
   const createClient = (options: RedisOptions): Redis => {
     only ??= newClient(options);
@@ -205,7 +205,7 @@ test('one that comes too late, and belongs to another connection, is left alone'
   expect(await lease.ping()).toBe('PONG');
 });
 
-test('a mock of ioredis is refused, and told where the mock of a pool is', async () => {
+test('a mock of ioredis is refused, with a hint to the mock of a pool', async () => {
   class RedisMock {
     get(): void {}
   }
@@ -222,7 +222,7 @@ test('a mock of ioredis is refused, and told where the mock of a pool is', async
   expect(await refusal({})).toMatch(/got an object$/);
 });
 
-test('a client that throws when it is to send costs its own command an error, and nobody a place', async () => {
+test('a client that throws when sending rejects that command only, and no slot is lost', async () => {
   class Mine extends Redis {
     override sendCommand(...args: Parameters<Redis['sendCommand']>): unknown {
       if ((args[0] as Command).name === 'blpop') throw new Error('mine');

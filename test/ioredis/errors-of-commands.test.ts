@@ -94,7 +94,7 @@ test('commands that are refused together have an error each', async () => {
   for (const { cause } of errors) expect(cause).toMatchObject({ code: 'ECONNREFUSED' });
 });
 
-test('what a lease has in flight tells why it was lost', async () => {
+test('commands in flight on a lease report why they were lost', async () => {
   const pool = server.pool({ name: 'leases' });
   const lost = async (end: (id: number) => unknown): Promise<unknown[]> => {
     const lease = await pool.acquire();
@@ -117,7 +117,7 @@ test('what a lease has in flight tells why it was lost', async () => {
   expect(new Set(destroyed)).toEqual(new Set(['the pool closed the connection: destroyed']));
 });
 
-test('a connection that breaks tells the error of its socket', async () => {
+test('a connection that breaks reports the error of its socket', async () => {
   const pool = server.pool({
     createClient: (options) => newClient(options),
     onConnect: (redis) => void sockets.push(redis),
@@ -133,7 +133,7 @@ test('a connection that breaks tells the error of its socket', async () => {
   for (const error of await Promise.all(errors)) expect((error as PoolError).cause).toMatchObject(reset);
 });
 
-test('with showFriendlyErrorStack every lost command tells its own caller', async () => {
+test('with showFriendlyErrorStack every lost command has the stack of its own caller', async () => {
   const pool = server.pool({
     name: 'friendly',
     redis: { host: '127.0.0.1', port: server.port, showFriendlyErrorStack: true },

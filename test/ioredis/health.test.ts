@@ -17,7 +17,7 @@ test('a server that answers is well: over a dial, an idle connection, and a lane
   expect(pool.stats().closed).toMatchObject({ broken: 0, dirty: 0 });
 });
 
-test('a look in the midst of a transaction does not get into it', async () => {
+test('a health check during a transaction does not get into it', async () => {
   const pool = server.pool({ maxActive: 1 });
   await pool.ready();
   const looking = pool.health();
@@ -55,7 +55,7 @@ test('a server that is gone is not well, with the reason', async () => {
   );
 });
 
-test('with all in use the server hears nothing of it', async () => {
+test('with all in use nothing is sent to the server', async () => {
   const pool = server.pool({ maxActive: 2 });
   const leases = await take(pool, 2);
   const pings = async () => {

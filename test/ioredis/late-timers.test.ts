@@ -40,7 +40,7 @@ test('so is a reply that is larger than one read, and the one behind it', async 
   expect(pool.stats().closed.broken).toBe(0);
 });
 
-test('so is one of many reads over a connection of its own', async () => {
+test('so is one of many reads over a dedicated connection', async () => {
   const size = 8 * 1024 * 1024;
   await server.observer.set('large', Buffer.alloc(size));
   const pool = server.pool({ replyTimeoutMs: 200 });
@@ -159,7 +159,7 @@ test('a lease that the event loop held up is not cut by close()', async () => {
   await closed;
 });
 
-test('a server that is really silent is given up all the same, by whoever waits for it', async () => {
+test('a server that is really silent is given up all the same', async () => {
   const limits = { replyTimeoutMs: 100, connectTimeoutMs: 100, acquireTimeoutMs: 100 };
   const pool = server.pool({ ...limits, maxActive: 2 });
   await pool.redis.ping();

@@ -17,7 +17,7 @@ const MAKERS: Record<string, () => Promise<Redis>> = {
 };
 
 describe.each(Object.entries(MAKERS))('a pipeline of %s', (_, make) => {
-  test('is one of ioredis to all who look, and can be collected with the young', async () => {
+  test("is an instance of ioredis' class, and is collected in the young generation", async () => {
     const redis = await make();
     for (const made of [redis.pipeline(), redis.multi()]) {
       expect(made).toBeInstanceOf(Pipeline);
@@ -41,7 +41,7 @@ describe.each(Object.entries(MAKERS))('a pipeline of %s', (_, make) => {
     ]);
   });
 
-  test('of a transaction tells the errors, in it and before it, as ioredis does', async () => {
+  test('of a transaction reports the errors, in it and before it, as ioredis does', async () => {
     const redis = await make();
     await redis.set('text', 'x');
     const results = await redis.multi().incr('text').get('text').exec();

@@ -30,7 +30,7 @@ test('commands in flight when the connection dies reject with POOL_CONNECTION_LO
   lease.release();
 });
 
-test('a pipeline in flight tells each command own fate, as ioredis does', async () => {
+test('a pipeline in flight reports the outcome of each command, as ioredis does', async () => {
   const pool = server.pool();
   const lease = await pool.acquire();
   const id = await idOf(lease);
@@ -111,7 +111,7 @@ test('WATCH, a lost connection, EXEC: a bare client overwrites what another wrot
   expect(await server.observer.get('leased')).toBe('5');
 });
 
-test('a lease that is out tells of the end, and a released one hears nothing', async () => {
+test('a lease emits the end of its connection, and a released one does not', async () => {
   const pool = server.pool({ maxActive: 1 });
   const lease = await pool.acquire();
   const told: string[] = [];

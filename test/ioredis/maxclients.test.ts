@@ -51,7 +51,7 @@ test('pools of other processes under the same name count with all that they may 
   ]);
 });
 
-test('a usual pool asks nothing at all: the INFO of the dial has told enough', async () => {
+test('a usual pool sends nothing at all: the INFO of the dial is enough', async () => {
   const pool = large.pool({ maxActive: 50 });
   await pool.use((redis) => redis.ping());
   const stats = await large.observer.info('commandstats');
@@ -60,7 +60,7 @@ test('a usual pool asks nothing at all: the INFO of the dial has told enough', a
   expect(warnings()).toEqual([]);
 });
 
-test('whoever may not ask, or may not be told, is not warned, and connects all the same', async () => {
+test('without permission for the check there is no warning, and the pool connects all the same', async () => {
   await small.observer.call('ACL', 'SETUSER', 'someone', 'on', '>pw', '~*', '+@all', '-client|list');
   const url = `redis://someone:pw@127.0.0.1:${small.port}`;
   await connect({ redis: url, maxActive: 25 });
@@ -111,7 +111,7 @@ test('a list that would be long is not asked for', async () => {
   expect(warnings()).toEqual([expect.stringContaining('1000 other connections come to 1025')]);
 });
 
-test('hands that look at nothing switch it off', async () => {
+test('dependencies without the check switch it off', async () => {
   const looked: unknown[] = [];
   const deps = { checkMaxClients: (connection: unknown) => void looked.push(connection) };
   const pool = new (Pool as new (options: PoolOptions, deps: object) => Pool)(
@@ -124,7 +124,7 @@ test('hands that look at nothing switch it off', async () => {
   await pool.close();
 });
 
-test('a pool on connections of another kind looks at nothing', async () => {
+test('a pool on connections of another kind checks nothing', async () => {
   const redis = new FakeRedis();
   const pool = redis.pool({ maxActive: 25_000 });
   await pool.use(() => {});

@@ -148,7 +148,7 @@ test('max number of clients reached is the cause, text and all', async () => {
   for (const lease of leases) lease.release();
 });
 
-test('where a live connection stands, a full server fails only the first in line', async () => {
+test('while a connection is open, a full server fails only the first in the queue', async () => {
   const pool = full.pool({ maxActive: 4, name: 'crowded' });
   const two = [await pool.acquire(), await pool.acquire()];
   const outcomes = [pool.acquire(), pool.acquire()];

@@ -79,7 +79,7 @@ test('a server that is killed and restarted on its port: traffic resumes within 
   expect(await server.clients('outage')).toHaveLength(pool.stats().idle);
 });
 
-test('while the server is gone, callers hear the real cause at once, and the pool holds no place', async () => {
+test('while the server is gone, callers get the real cause at once, and no slot stays occupied', async () => {
   const pool = server.pool({ ...OPTIONS, minIdle: 2 });
   await pool.ready();
   await server.kill();

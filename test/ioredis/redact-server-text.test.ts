@@ -194,7 +194,7 @@ test('AUTH of a borrower that is refused is repeated to nobody', async () => {
   });
 });
 
-test('AUTH of a borrower that is lost on its way is told as all that is lost', async () => {
+test("a borrower's AUTH that is lost is reported like any lost command", async () => {
   const pool = testPool({ redis: local(renamed.port) });
   const lease = await pool.acquire();
   const lost = errorOf(lease.auth('u5er-name', SECRET));
@@ -273,7 +273,7 @@ test('what a sentinel repeats is cleaned, and what ioredis says of sentinels sta
   );
 });
 
-test("what Node says of a socket stays, too, but not the host that it looked for, which may be a password's end", () => {
+test("Node's messages about sockets are kept, too, but not the host name, which may be the end of a password", () => {
   const said = (text: string, password: string): string =>
     withoutSecrets(new Error(text), { password }).message;
   for (const text of ['connect ECONNREFUSED 127.0.0.1:6379', 'read ECONNRESET', 'write EPIPE']) {
@@ -283,7 +283,7 @@ test("what Node says of a socket stays, too, but not the host that it looked for
   expect(said('getaddrinfo ENOTFOUND w0rd', 'w0rd')).toBe('getaddrinfo ENOTFOUND ***');
 });
 
-test('a secret is known in capitals and in small letters, but for what looks like any word', () => {
+test('a secret is found in upper and in lower case, unless it may be an ordinary word', () => {
   const censor = new Censor([{ password: "S3cr3t P@ss/é'", username: 'redis' }]);
   expect(censor.tidy("no S3CR3T P@SS/É' here")).toBe('no *** here');
   expect(censor.tidy("no s3cr3t%20p%40ss%2f%c3%a9' here")).toBe('no *** here');

@@ -169,7 +169,7 @@ test('neither passwords nor values leak from commands in flight when their conne
   expectNoSecret(seen);
 });
 
-test('a pool that works tells no password either, nor do its stats or the pool itself', async () => {
+test('a working pool reveals no password either, nor do its stats or the pool itself', async () => {
   await open.observer.call('ACL', 'SETUSER', 'someone', 'on', `>${SECRET}`, '~*', '&*', '+@all');
   const pool = loud({
     redis: `redis://someone:${SECRET}@127.0.0.1:${open.port}/1`,

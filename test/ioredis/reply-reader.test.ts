@@ -233,7 +233,7 @@ test('a list within more than 32 others is left to somebody else, and nothing ha
   expect(reader.read(true)).toHaveLength(40);
 });
 
-test('the scanner knows how deep a reply is, and where it ends, whatever stands behind', () => {
+test('the scanner knows how deep a reply is, and where it ends, whatever follows it', () => {
   const scanner = new ReplyScanner();
   for (const [reply, levels] of [
     ['+OK\r\n', 0],

@@ -34,7 +34,7 @@ const idleOne = (pool: Pool): Promise<unknown> => until('it rests', () => pool.s
 const broken = (pool: Pool): Promise<unknown> =>
   until('it is closed', () => pool.stats().closed.broken === 1 && pool.stats().idle === 0);
 
-test('a stall a little longer than replyTimeoutMs: what comes late is heard by nobody', async () => {
+test('a stall a little longer than replyTimeoutMs: late replies reach no command', async () => {
   const heard = overheard();
   const pool = server.pool({ replyTimeoutMs: 300 });
   await pool.redis.set('k', 'v');
@@ -173,7 +173,7 @@ test('messages that Redis may send at any time cost a connection only where it c
   expect(pool.stats().closed.broken).toBe(RESP3 ? 0 : 1);
 });
 
-test('a connection whose onConnect has asked to be told of changes hears of them, idle or not', async () => {
+test('a connection whose onConnect has enabled pushes gets them, idle or not', async () => {
   const { pool } = await between({
     onConnect: async (redis) => {
       if (RESP3) await redis.client('TRACKING', 'ON', 'BCAST');
@@ -209,7 +209,7 @@ test('a lease that is subscribed gets its messages, and nothing else', async () 
   lease.release();
 });
 
-test('what comes unasked during a dial fails it, and is not told', async () => {
+test('an unexpected reply during a dial fails it, and is not quoted', async () => {
   const heard = overheard();
   const greeter = createServer((socket) => {
     socket.on('error', () => {});

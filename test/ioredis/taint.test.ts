@@ -48,7 +48,7 @@ test('WATCH after EXEC counts again', () => {
   expect(undo('watch a', 'multi', 'exec', 'watch b')).toEqual([['unwatch']]);
 });
 
-test("after SELECT the pool's own db is selected, after MULTI was discarded", () => {
+test("after SELECT the pool's db is selected, after MULTI was discarded", () => {
   expect(undo('select 1')).toEqual([['select', 3]]);
   expect(undo('multi', 'select 1')).toEqual([['discard'], ['select', 3]]);
   expect(undo('watch k', 'select 1')).toEqual([['unwatch'], ['select', 3]]);
@@ -87,7 +87,7 @@ test('CLIENT goes by its subcommand: what changes this connection ends it', () =
   }
 });
 
-test('CLIENT subcommands that look or act elsewhere leave nothing', () => {
+test('CLIENT subcommands that read, or act on other connections, leave nothing', () => {
   for (const sub of [
     'id',
     'info',
@@ -109,7 +109,7 @@ test('a subcommand counts in any case, and as a Buffer', () => {
   expect(taintAfter(Taint.none, 'script', [Buffer.from('DEBUG'), 'sync'])).toBe(Taint.dirty);
 });
 
-test('a CLIENT subcommand that nobody knows yet, or none at all, is taken for the worst', () => {
+test('an unknown CLIENT subcommand, or none at all, means that the connection is closed', () => {
   expect(undo('client shiny')).toBe('close');
   expect(taintAfter(Taint.none, 'client', [])).toBe(Taint.dirty);
 });

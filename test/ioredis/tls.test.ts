@@ -24,7 +24,7 @@ const choosy = useServer(() => serving('yes'));
 const tls = { ca: authority.cert };
 const UNTRUSTED = /^(UNABLE_TO_VERIFY_LEAF_SIGNATURE|SELF_SIGNED_CERT_IN_CHAIN)$/;
 
-test('a pool speaks TLS by options', async () => {
+test('a pool uses TLS if the options say so', async () => {
   const pool = testPool({ redis: { host: '127.0.0.1', port: server.tlsPort, tls }, name: 'by-options' });
   expect(await pool.use((redis) => redis.set('k', 'v'))).toBe('OK');
   const [client] = await server.clients('by-options');
@@ -33,7 +33,7 @@ test('a pool speaks TLS by options', async () => {
   expect(await server.clients('by-options')).toEqual([]);
 });
 
-test('a pool speaks TLS by a rediss:// URL', async () => {
+test('a pool uses TLS with a rediss:// URL', async () => {
   // A URL cannot name an authority of one's own: createClient can.
   const pool = testPool({
     redis: `rediss://127.0.0.1:${server.tlsPort}/3`,
@@ -71,7 +71,7 @@ test('a certificate for another host is the cause', async () => {
   });
 });
 
-test('a client without the certificate that the server wants hears of it', async () => {
+test('a client without the certificate that the server requires gets its error', async () => {
   const redis = { host: '127.0.0.1', port: choosy.tlsPort, tls };
   const cause = await causeOf({ redis });
   expect(cause.code).toBe('ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED');

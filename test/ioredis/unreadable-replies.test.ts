@@ -87,7 +87,7 @@ test('the same through a network that tears replies to pieces', async () => {
   expect(await pool.redis.get('k')).toBe('v');
 });
 
-test('what cannot be read ends the connection: what it owes is told why, and the next one works', async () => {
+test('an unreadable reply closes the connection: its pending commands reject with the reason, and the next connection works', async () => {
   const thrown = uncaught();
   const middle = await Middle.to(server.port);
   const pool = testPool({ redis: middle.url, maxLanes: 1 });

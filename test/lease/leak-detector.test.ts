@@ -41,7 +41,7 @@ test('use() reports its caller too', async () => {
   expect(leaks[0]?.stack).toContain('slowHandler');
 });
 
-test('one that comes back after all is told of once more, and not counted again', async () => {
+test('one that is released after all is reported once more, and not counted again', async () => {
   const { redis, pool, leaks } = watched();
   const lease = await pool.acquire();
   await redis.clock.advance(2500);

@@ -86,7 +86,7 @@ test('under a server that hangs, commands end within replyTimeoutMs, memory is b
   expectBalanced(pool.stats());
 });
 
-test('a lane whose reply is overdue is closed, and its commands are told why; leases have no such limit', async () => {
+test('a lane whose reply is overdue is closed, and its commands reject with the reason; leases have no such limit', async () => {
   const clock = new FakeClock();
   const pool = server.pool({ replyTimeoutMs: 100 }, clock);
   const slow = pool.use((redis) => redis.blpop('never', 0.3));

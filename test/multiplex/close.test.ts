@@ -41,7 +41,7 @@ test('close() waits for what is in flight, and refuses what has no connection ye
   expect(cold.redis.status).toBe('end');
 });
 
-test('what is not answered within the grace is cut, and told so', async () => {
+test('what is not answered within the grace is rejected, with that as the reason', async () => {
   const clock = new FakeClock();
   const pool = server.pool({}, clock);
   await pool.redis.ping();

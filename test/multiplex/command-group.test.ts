@@ -26,7 +26,7 @@ test('ordinary commands share, in a transaction too, which has to come to its en
   expect(groupOf('multi now', 'get k').group.open).toBe(false);
 });
 
-test('what is stateful is told, EXEC without MULTI among it', () => {
+test('stateful commands are reported, also EXEC without MULTI', () => {
   expect(groupOf('watch k', 'get k', 'exec', 'select 1').said).toEqual([
     ...['stateful', undefined],
     ...['stateful', 'stateful'],
@@ -34,7 +34,7 @@ test('what is stateful is told, EXEC without MULTI among it', () => {
   expect(groupOf('multi', 'watch k', 'exec').said).toEqual([undefined, 'stateful', undefined]);
 });
 
-test('a command that may block, or that nobody knows, has the group take its own connection; not in a transaction', () => {
+test('with a command that may block, or is unknown, a group needs a dedicated connection; not in a transaction', () => {
   expect(groupOf('get k', 'blpop q 0')).toMatchObject({
     group: { own: true },
     said: [undefined, 'blocking'],

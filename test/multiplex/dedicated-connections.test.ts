@@ -18,7 +18,7 @@ async function warm(pool: Pool, count: number): Promise<void> {
 
 const LOST = /no reply within 100 ms \(replyTimeoutMs\); the command may have run/;
 
-test('a command that nobody knows has replyTimeoutMs, in a pipeline too, and gives its place back', async () => {
+test('replyTimeoutMs applies to an unknown command, in a pipeline too, and its slot becomes free', async () => {
   const pool = server.pool({ maxActive: 3, replyTimeoutMs: 100 });
   const redis = pool.redis as Redis;
   await warm(pool, 3);
@@ -70,7 +70,7 @@ test('one that blocks for ever has no limit', async () => {
   expect(await blocked).toEqual(['jobs', 'x']);
 });
 
-test('those who wait for a connection of their own are seen, counted, and told of', async () => {
+test('commands that wait for a dedicated connection are visible in stats, counted, and emitted', async () => {
   const pool = server.pool({ maxActive: 3, acquireTimeoutMs: 1500 });
   const told: number[] = [];
   pool.on('wait', ({ waiting }) => told.push(waiting));
@@ -91,7 +91,7 @@ test('those who wait for a connection of their own are seen, counted, and told o
   expect(messages.filter((message) => first.test(message))).toHaveLength(1);
 });
 
-test('commands that nobody knows go together where they come together, over one connection', async () => {
+test('unknown commands of one tick are sent together, over one connection', async () => {
   const pool = server.pool();
   const redis = pool.redis as Redis;
   const work = Array.from({ length: 200 }, (_, i) => redis.call('X.STRLEN', `k${i}`));

@@ -13,13 +13,13 @@ function listen(redis: Redis): string[] {
   return heard;
 }
 
-test('who listens for ready hears of it, though nobody sends anything', async () => {
+test('a listener for ready is notified although no command is sent', async () => {
   const { redis } = server.pool();
   await once(redis, 'ready');
   expect(redis.status).toBe('ready');
 });
 
-test('connections come and go without a word; the end is told once', async () => {
+test('opening and closing of single connections emits nothing; the end is emitted once', async () => {
   const pool = server.pool({ maxIdle: 0, name: 'churn' });
   const heard = listen(pool.redis);
   for (let i = 0; i < 5; i++) await pool.redis.ping();
@@ -32,7 +32,7 @@ test('connections come and go without a word; the end is told once', async () =>
   expect(pool.redis.status).toBe('end');
 });
 
-test('while nobody can connect the status is connecting, errors are told to who listens, and ready comes back', async () => {
+test('while no connection can be made the status is connecting, errors are emitted to listeners, and ready follows later', async () => {
   const port = await freePort();
   const pool = testPool({ redis: { port } });
   expect(pool.redis.status).toBe('ready');
@@ -71,7 +71,7 @@ test("a listener that throws is reported, and is nobody else's matter", async ()
   process.off('warning', warned);
 });
 
-test('listeners come after those who wait: one that ends the client does not hide the cause', async () => {
+test('listeners are called after waiting callers: one that ends the client does not hide the cause', async () => {
   const { redis } = testPool({ redis: { port: await freePort() } });
   redis.on('error', () => redis.disconnect());
   const error = await poolErrorOf(redis.get('k'), 'POOL_CONNECT_FAILED');
@@ -79,7 +79,7 @@ test('listeners come after those who wait: one that ends the client does not hid
   await until('it has ended', () => redis.status === 'end');
 });
 
-test('a listener for connect that throws keeps nobody from hearing ready, nor another view', async () => {
+test('a throwing listener for connect does not prevent ready, nor the events of another view', async () => {
   const { redis } = server.pool();
   const other = redis.duplicate();
   redis.on('connect', () => {

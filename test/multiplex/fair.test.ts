@@ -62,7 +62,7 @@ test('both loads at once share a small pool, and both get on', async () => {
   expect(pool.stats()).toMatchObject({ waiting: 0, timedOut: 0, exhausted: 0 });
 });
 
-test('those who wait for a lane stand in line with the others, and are told when it takes too long', async () => {
+test('commands that wait for a lane are in the same queue as acquires, and are rejected when it takes too long', async () => {
   const clock = new FakeClock();
   const pool = server.pool({ maxActive: 1, acquireTimeoutMs: 60 }, clock);
   const lease = await pool.acquire();

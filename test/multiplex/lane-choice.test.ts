@@ -50,7 +50,7 @@ test('where large replies may come at any time, only an empty lane is free', () 
   expect(chooseLane(lanes, 1, { wary: true })?.lane).toBe(lanes[1]);
 });
 
-test('large replies never have the last lane; they stand behind each other instead', () => {
+test('large replies never use the last lane; they wait for each other instead', () => {
   const heavy = (bytesDue: number) => lane({ large: true, bytesDue });
   const lanes = [heavy(3 * LARGE), heavy(2 * LARGE), heavy(4 * LARGE), lane({ inFlight: 0 })];
   expect(chooseLane(lanes, 1, { large: true })).toEqual({ lane: lanes[1], free: true });

@@ -62,7 +62,7 @@ test('replies that come in time keep a lane open for ever', async () => {
   expect(pool.stats()).toMatchObject({ connected: 1, total: 1 });
 });
 
-test('each command waits for a lane for acquireTimeoutMs of its own', async () => {
+test('each command has its own acquireTimeoutMs to wait for a lane', async () => {
   const server = new FakeRedis();
   const pool = server.pool({ acquireTimeoutMs: 1000, maxActive: 1 });
   const lease = await pool.acquire();
@@ -99,7 +99,7 @@ test('maxWaiting counts no lane, and refuses none', async () => {
   expect(reply).toEqual({ value: 'OK' });
 });
 
-test('while Redis is down, commands are told at once, and thousands of them make a handful of dials', async () => {
+test('while Redis is down, commands are rejected at once, and thousands of them cause a handful of dials', async () => {
   const server = new FakeRedis();
   server.dial = 'fails';
   const pool = server.pool();
@@ -139,7 +139,7 @@ test('a lane that is stale or past its life takes nothing new, and closes with i
   }
 });
 
-test('callers who wait have lanes come to rest, as many as are needed, those with the least to do first', async () => {
+test('waiting callers make lanes release their connections, as many as needed, those with the fewest commands first', async () => {
   const server = new FakeRedis();
   const pool = server.pool({ maxActive: 2, maxLanes: 2, maxInFlight: 2 });
   const leases = await Promise.all([pool.acquire(), pool.acquire()]);

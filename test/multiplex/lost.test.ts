@@ -81,7 +81,7 @@ test('a command is sent again once, not for ever; and what was never sent is no 
   expect(await write).toBe(1);
 });
 
-test('Redis killed in mid-traffic: commands are told, and it resumes by itself within one back-off', async () => {
+test('Redis killed in mid-traffic: commands are rejected, and it resumes by itself within one back-off', async () => {
   const pool = server.pool();
   let errors = 0;
   let replies = 0;

@@ -22,7 +22,7 @@ async function refused(work: Promise<unknown>[]): Promise<number> {
   return count;
 }
 
-test('at a server that hangs, no more than maxQueuedBytes wait, and what comes beyond is told so', async () => {
+test('with a server that hangs, at most maxQueuedBytes are queued, and further commands are rejected with that reason', async () => {
   const pool = server.pool({ acquireTimeoutMs: 60_000, replyTimeoutMs: 60_000 });
   await pool.redis.ping();
   freeze();
@@ -91,7 +91,7 @@ test('long text counts with the bytes that it is sent as', async () => {
   await Promise.allSettled(work);
 });
 
-test('commands of connections of their own count too, while they wait for one', async () => {
+test('commands for dedicated connections count too, while they wait for one', async () => {
   const pool = server.pool({ maxActive: 2, maxQueuedBytes: 1000 });
   const { redis } = pool;
   const long = 'n'.repeat(900);

@@ -6,7 +6,7 @@ import { poolErrorOf, testPool, until, useServer } from '../helpers/redis.ts';
 
 const server = useServer();
 
-test('what leaves state on its connection, or speaks about it, is refused with the way out', async () => {
+test('a command that leaves state on its connection, or refers to it, is refused with an alternative', async () => {
   const pool = server.pool();
   const { redis } = pool;
   const refused: Record<string, () => Promise<unknown>> = {
@@ -67,7 +67,7 @@ test('one refused command rejects the whole pipeline, and nothing of it is sent'
   expect(await redis.pipeline().get('untouched').exec()).toEqual([[null, '1']]);
 });
 
-test('blocking commands take a connection of their own, and what they wait for can pass', async () => {
+test('blocking commands use a dedicated connection, and the commands that they wait for can be sent', async () => {
   const pool = server.pool({ maxActive: 3 });
   const { redis } = pool;
   const popped = [
@@ -90,7 +90,7 @@ test('blocking commands take a connection of their own, and what they wait for c
   expect(pool.stats()).toMatchObject({ acquired: 3, leaked: 0 });
 });
 
-test('XREAD and XREADGROUP have their own only with BLOCK', async () => {
+test('XREAD and XREADGROUP use a dedicated connection only with BLOCK', async () => {
   const pool = server.pool();
   const { redis } = pool;
   await redis.xadd('s', '*', 'a', '1');
@@ -104,7 +104,7 @@ test('XREAD and XREADGROUP have their own only with BLOCK', async () => {
   expect(pool.stats().acquired).toBe(2);
 });
 
-test('a pipeline with a blocking command has a connection of its own; a transaction does not block', async () => {
+test('a pipeline with a blocking command uses a dedicated connection; a transaction does not block', async () => {
   const pool = server.pool();
   const { redis } = pool;
   const pipeline = redis.pipeline().set('a', '1').blpop('w', 0).get('a').exec();
@@ -149,7 +149,7 @@ test('blocking commands beyond the limit wait in a line with a bound and a deadl
   expect(pool.stats()).toMatchObject({ timedOut: 1, exhausted: 1 });
 });
 
-test('a blocked command is ended with the pool, and is told so', async () => {
+test('a blocked command is rejected when the pool is closed, with that as the reason', async () => {
   const pool = server.pool();
   const lost = poolErrorOf((pool.redis as Redis).blpop('never', 0), 'POOL_CONNECTION_LOST');
   await until('it waits', async () => (await server.info('blocked_clients')) === 1);
@@ -157,7 +157,7 @@ test('a blocked command is ended with the pool, and is told so', async () => {
   await lost;
 });
 
-test('commands that are refused in one go, those with a connection of their own among them, are counted once', async () => {
+test('commands that are refused together, also those for dedicated connections, are counted once', async () => {
   const pool = testPool({ redis: { host: '127.0.0.1', port: 1 } });
   const redis = pool.redis as Redis;
   await poolErrorOf(redis.get('k'), 'POOL_CONNECT_FAILED');

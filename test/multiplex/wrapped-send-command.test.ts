@@ -156,7 +156,7 @@ describe.each(Object.entries(PLACES))('around the sendCommand of %s', (_, place)
   });
 });
 
-test('who listens to the tracing channels of ioredis is told what a bare client tells', async () => {
+test("subscribers of ioredis' tracing channels get the same as from a plain client", async () => {
   const steps = ['start', 'end', 'asyncStart', 'asyncEnd', 'error'];
   for (const what of ['command', 'batch']) {
     for (const step of steps) {
@@ -199,7 +199,7 @@ test('who puts something around what makes a promise of each command, as Elastic
   expect(names.filter((name) => name === 'incr')).toHaveLength(12);
 });
 
-test('a command that is given twice is told twice', async () => {
+test('a command that is sent twice is observed twice', async () => {
   const wrap = WRAPS['one that returns a promise of its own'] as Wrap;
   const { redis } = server.pool(PLACES['Redis.prototype']?.(wrap));
   await redis.ping();
@@ -210,7 +210,7 @@ test('a command that is given twice is told twice', async () => {
   await until('it is told again', () => told.length === 2);
 });
 
-test('whoever calls an own command with a callback hears of an error there, and nowhere else', async () => {
+test('a caller that passes a callback to a defined command gets an error there, and nowhere else', async () => {
   const wrap = WRAPS['one that returns a promise that fails otherwise'] as Wrap;
   const { redis } = server.pool(PLACES['Redis.prototype']?.(wrap));
   redis.defineCommand('refuse', { lua: "return redis.error_reply('REFUSED it')", numberOfKeys: 0 });
@@ -264,7 +264,7 @@ test('a sendCommand that sends later is waited for, and its connection is nobody
   await until('it rests', () => pool.stats().idle === 1);
 });
 
-test('commands that were handed to a sendCommand that sends later keep their order with those to come', async () => {
+test('commands that were passed to a sendCommand that sends later keep their order with later ones', async () => {
   let open: () => void = () => {};
   const gate = new Promise<void>((resolve) => {
     open = resolve;

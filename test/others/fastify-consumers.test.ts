@@ -48,7 +48,7 @@ describe('@fastify/rate-limit', () => {
       return async () => expect((await ask(`user ${asked++}`)).statusCode).toBe(200);
     }));
 
-  test('users and routes have limits of their own', () =>
+  test('users and routes have separate limits', () =>
     onPool(server, async (redis) => {
       const ask = await appOn(redis);
       const all = await burst((i) => ask(`user ${i % 20}`, i < BURST / 2 ? '/' : '/strict'));

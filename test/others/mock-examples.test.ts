@@ -27,7 +27,7 @@ function jest(folder: string, pattern: string): string[] {
   return ['--experimental-vm-modules', bin('jest', 'bin/jest.js'), '--config', config];
 }
 
-describe('the examples of testing run, as they stand, in', () => {
+describe('the examples of testing run unchanged in', () => {
   test.each<[string, string[], RegExp]>([
     [
       'vitest',
@@ -47,7 +47,7 @@ describe('the examples of testing run, as they stand, in', () => {
   });
 });
 
-describe('the README shows the examples as they stand', () => {
+describe('the README shows the examples unchanged', () => {
   const readme = readFileSync(join(root, 'README.md'), 'utf8');
   test.each(['stock.js', 'vitest/stock.test.js'])('%s', (file) => {
     expect(readme).toContain(`\`\`\`js\n${readFileSync(join(examples, file), 'utf8')}\`\`\``);

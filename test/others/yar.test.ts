@@ -42,7 +42,7 @@ async function appOn(redis: Redis) {
   return app;
 }
 
-test('everybody has a session of their own, kept by catbox-redis', () =>
+test('each user has a separate session, kept by catbox-redis', () =>
   onPool(server, async (redis) => {
     const app = await appOn(redis);
     const cookies: string[] = [];

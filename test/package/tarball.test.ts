@@ -25,7 +25,7 @@ function run(...args: string[]): string {
   return execFileSync(process.execPath, args, { cwd: project, env, encoding: 'utf8' });
 }
 
-test('the CommonJS code is what was written: `?.` and `??` as they stand, no helper in their place', () => {
+test('the CommonJS code is as written: `?.` and `??` are not replaced by helpers', () => {
   const helpers = /_optionalChain|_nullishCoalesce|_asyncOptionalChain|_interopRequire|__create|__copyProps/;
   const code = files.filter((file) => file.endsWith('.cjs'));
   expect(code.length).toBeGreaterThan(SUBPATHS.length);
@@ -44,7 +44,7 @@ test('no file names a folder of the machine that built it', () => {
   expect(files.filter((file) => read(file).includes(root) || read(file).includes('file://'))).toEqual([]);
 });
 
-test('source maps name the sources from where they stand, and hold them', () => {
+test('source maps name the sources relative to themselves, and contain them', () => {
   const maps = files.filter((file) => file.endsWith('.map'));
   expect(maps.filter((file) => file.endsWith('.cjs.map')).length).toBeGreaterThan(SUBPATHS.length);
   for (const file of maps) {

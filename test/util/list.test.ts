@@ -75,7 +75,7 @@ test('one that has left holds on to nothing, so that nothing is kept alive throu
   expect([stands, before, after]).toEqual([undefined, undefined, undefined]);
 });
 
-test('removing one that does not stand in the list changes nothing', () => {
+test('removing one that is not in the list changes nothing', () => {
   const { list, item } = filled('ab');
   const other = filled('x');
   expect(list.remove(other.item('x'))).toBe(false);
@@ -87,7 +87,7 @@ test('removing one that does not stand in the list changes nothing', () => {
   expect(other.list.length).toBe(1);
 });
 
-test('one that stands in a list cannot join another, nor the same twice', () => {
+test('a member of a list cannot be added to another, nor to the same twice', () => {
   const { list, item } = filled('a');
   expect(() => list.push(item('a'))).toThrow('already in a list');
   expect(() => new List<Item>().insert(item('a'), undefined)).toThrow('already in a list');
@@ -102,7 +102,7 @@ test('one that has left can join again', () => {
   expect(forwards(list)).toEqual(['b', 'a']);
 });
 
-test('whatever joins and leaves, the list stands as an array would', () => {
+test('after any additions and removals, the list equals an array', () => {
   const step = fc.tuple(fc.constantFrom('push', 'insert', 'remove'), fc.nat({ max: 7 }));
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60 }), (steps) => {

@@ -105,7 +105,7 @@ describe('Lua', () => {
     await expect(mock.redis.evalsha('0'.repeat(40), 0)).rejects.toThrow(/^NOSCRIPT/);
   });
 
-  test('is answered as eval, whether it comes by its text, its SHA-1 or its own name', async () => {
+  test('is answered as eval, whether sent as its text, its SHA-1 or a defined command', async () => {
     const mock = new MockPool();
     const seen: string[][] = [];
     mock.reply('eval', (...args) => {

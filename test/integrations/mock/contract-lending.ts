@@ -143,7 +143,7 @@ export function waiting(makeWorld: () => World): void {
     expect(pool.stats()).toMatchObject({ waiting: 0, waits: 4 });
   });
 
-  test('who waits for too long is told so, with numbers, and leaves no place behind', async () => {
+  test('a caller that waits for too long is rejected, with numbers, and no slot stays occupied', async () => {
     const world = makeWorld();
     const pool = world.pool({ maxActive: 1 });
     await pool.acquire();
@@ -169,7 +169,7 @@ export function waiting(makeWorld: () => World): void {
 
 /** What callers are told when Redis fails them. */
 export function failures(makeWorld: () => World): void {
-  test('who cannot be connected is told the real reason, and ready() too', async () => {
+  test('a failed connect rejects callers with the real reason, and ready() too', async () => {
     const world = makeWorld();
     world.refuse();
     const pool = world.pool();
@@ -238,7 +238,7 @@ export function cleanliness(makeWorld: () => World): void {
     });
   });
 
-  test('a subscriber hears messages, and its connection is not lent again', async () => {
+  test('a subscriber gets messages, and its connection is not lent again', async () => {
     const world = makeWorld();
     const pool = world.pool({ maxActive: 2 });
     const lease = await pool.acquire();

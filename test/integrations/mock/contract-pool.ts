@@ -17,7 +17,7 @@ export function multiplexed(makeWorld: () => World): void {
     expect(stats().connected).toBeLessThan(4);
   });
 
-  test('pool.redis is an ioredis client to those who look', async () => {
+  test("pool.redis is an instance of ioredis' client", async () => {
     const { redis } = makeWorld().pool();
     expect(redis.status).toBe('ready');
     const called = new Promise((resolve) => redis.set('k', 'v', (error, reply) => resolve([error, reply])));
@@ -36,7 +36,7 @@ export function multiplexed(makeWorld: () => World): void {
     }
   });
 
-  test('what blocks takes a connection of its own, and others go on', async () => {
+  test('a blocking command uses a dedicated connection, and others go on', async () => {
     const { redis } = makeWorld().pool({ maxActive: 2 });
     const job = redis.blpop('jobs', 0);
     expect(await redis.set('k', 'v')).toBe('OK');
@@ -109,7 +109,7 @@ export function upkeep(makeWorld: () => World): void {
 
 /** What the pool tells. */
 export function events(makeWorld: () => World): void {
-  test('events tell the life of a connection, in order, with the numbers of that moment', async () => {
+  test('events report the life of a connection, in order, with the numbers of that moment', async () => {
     const world = makeWorld();
     const told: string[] = [];
     const tell = (name: string) => (event: { connectionId?: number; stats: { total: number } }) =>
@@ -128,7 +128,7 @@ export function events(makeWorld: () => World): void {
     ]);
   });
 
-  test('a listener that was taken off hears nothing', async () => {
+  test('a listener that was removed is not called', async () => {
     const pool = makeWorld().pool();
     let heard = 0;
     const listener = (): void => void heard++;

@@ -70,7 +70,7 @@ async function live(mock: MockPool, pass: (ms: number) => unknown): Promise<void
 const settled = (promise: Promise<unknown>): Promise<unknown> => promise.catch(() => {});
 const options = { maxActive: 1, minIdle: 0 };
 
-test('without fake timers time stands still, and goes by advance() alone', async () => {
+test('without fake timers time stands still, and only advance() moves it', async () => {
   const mock = new MockPool(options);
   await live(mock, (ms) => mock.advance(ms));
 });

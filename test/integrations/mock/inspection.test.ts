@@ -4,7 +4,7 @@ import { follow } from '../../helpers/outcomes.ts';
 
 const down = new Error('down');
 
-test('commands tells what came in, through which lease, and when; nothing of what the pool does itself', async () => {
+test("commands lists what was received, through which lease, and when, without the pool's own commands", async () => {
   const mock = new MockPool({ redis: { db: 1, keyPrefix: 'app:' }, maxActive: 2, checkAfterIdleMs: 100 });
   await mock.redis.set('k', 'snowman ☃');
   await mock.advance(200); // from now on it is checked with a PING before it is lent
@@ -36,7 +36,7 @@ async function forgetful(mock: MockPool): Promise<unknown> {
   return mock.acquire();
 }
 
-test('leases tells which are out, since when, and where they were acquired', async () => {
+test('leases lists those that were not released, since when, and where they were acquired', async () => {
   const mock = new MockPool();
   await mock.advance(50);
   await forgetful(mock);

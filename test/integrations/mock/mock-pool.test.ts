@@ -16,7 +16,7 @@ test('it is the pool itself, and takes what the pool takes', async () => {
   expect(() => new MockPool({ createClient: 7 as never })).toThrow(/createClient must be/);
 });
 
-test('a client of your own is connected to the memory, and refused if it would go elsewhere', async () => {
+test('a client from createClient is connected to the memory, and refused if it would connect elsewhere', async () => {
   let made = 0;
   const mock = new MockPool({
     createClient: async (options) => {
@@ -105,7 +105,7 @@ describe('killConnection()', () => {
     expect(mock.stats().closed.broken).toBe(1);
   });
 
-  test('ends what was waiting there: it takes nothing from those who are left', async () => {
+  test('ends commands that block there: they take nothing from the remaining ones', async () => {
     const mock = new MockPool();
     const lease = await mock.acquire();
     const blocked = follow(lease.blpop('jobs', 0));
@@ -183,7 +183,7 @@ describe('exhaust()', () => {
   });
 });
 
-test('holdReplies() does commands and tells nobody until flush(); dials go on', async () => {
+test('holdReplies() runs commands and holds their replies until flush(); connects still succeed', async () => {
   const mock = new MockPool().holdReplies();
   const lease = await mock.acquire();
   const held = follow(lease.set('k', 'v'));

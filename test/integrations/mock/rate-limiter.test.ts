@@ -49,7 +49,7 @@ describe.each<[string, (mock: MockPool) => Limiter]>([
     expect(await limiter.consume('alice')).toMatchObject({ remainingPoints: 2 });
   });
 
-  test('gives penalties and rewards, blocks, tells and forgets', async () => {
+  test('gives penalties and rewards, blocks, reports and deletes', async () => {
     const mock = new MockPool();
     const limiter = make(mock);
     await limiter.consume('alice');

@@ -45,7 +45,7 @@ test('so do the store for koa-session, and the view for connect-redis', async ()
   expect(await view.get('k')).toBeNull();
 });
 
-test('an express app with sessions runs on it, and hears of failures on demand', async () => {
+test('an express app with sessions runs on it, and gets failures on demand', async () => {
   const pool = mockPool();
   const app = express();
   const store = new PoolSessionStore({ pool });

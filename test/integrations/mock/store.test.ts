@@ -165,7 +165,7 @@ test('SCAN finds every key that is there throughout, though others come and go m
   expect([...found].filter((key) => key.startsWith('kept:')).sort()).toEqual(kept.sort());
 });
 
-test('every db has its own keys, and the pool its own db', async () => {
+test('every db has separate keys, and the pool its selected db', async () => {
   const mock = new MockPool({ redis: { db: 3 } });
   await mock.redis.set('k', 'v');
   await mock.use(async (lease) => {
@@ -192,7 +192,7 @@ test('what blocks waits for what comes, first come, first served, and no longer 
   expect(await third).toBeNull();
 });
 
-test('messages go to those who have subscribed, by name or by pattern', async () => {
+test('messages are sent to subscribers, by name or by pattern', async () => {
   const mock = new MockPool();
   const lease = await mock.acquire();
   const heard: unknown[] = [];

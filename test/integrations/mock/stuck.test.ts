@@ -94,7 +94,7 @@ test.each<[string, (mock: MockPool) => () => Promise<unknown>]>([
   );
 });
 
-test('so is one that waits for its own lease; another connection is no matter, while there is one', async () => {
+test('so is one that waits for its own lease; another connection is fine, while there is one', async () => {
   const mock = new MockPool({ maxActive: 2 });
   const lease = await mock.acquire();
   mock.reply('get', () => lease.echo('mine') as Promise<string>);

@@ -6,7 +6,7 @@ import { flow } from '../../../src/integrations/observe/durations.ts';
 import { CodeCounts, errorCode } from '../../../src/integrations/observe/error-code.ts';
 import { FakeRedis } from '../../helpers/fake-redis.ts';
 
-test('a batch hands on every number once and in order, when it is full or told to', () => {
+test('a batch passes on every number once and in order, when it is full or flushed', () => {
   const got: number[] = [];
   const batch = new Batch((value) => got.push(value));
   batch.add(1);
@@ -41,7 +41,7 @@ test('times flow in seconds, and when they stop the last ones come and no listen
   expect(end).toHaveBeenCalledTimes(1);
 });
 
-test('a pool tells durations to all who listen, until they end it', async () => {
+test('a pool reports durations to all listeners, until they are removed', async () => {
   const redis = new FakeRedis();
   redis.dialMs = 7;
   const pool = redis.pool();

@@ -94,7 +94,7 @@ describe.each(Object.entries(WORK))('of %s', (_, work) => {
   });
 });
 
-test('commands of one tick belong each to whoever gave it', async () => {
+test("each command of one tick belongs to its caller's span", async () => {
   const three = async (redis: Redis): Promise<unknown> => {
     await Promise.all([
       inSpan('first', () => redis.get('text')),
@@ -114,7 +114,7 @@ test('commands of one tick belong each to whoever gave it', async () => {
   expect(await three(pool.redis)).toEqual(expected);
 });
 
-test('a command that waits for a connection belongs to whoever gave it', async () => {
+test("a command that waits for a connection belongs to its caller's span", async () => {
   const pool = server.pool({ maxActive: 1 });
   const lease = await pool.acquire();
   const waiting = [inSpan('a', () => pool.redis.get('text')), inSpan('b', () => pool.redis.get('text'))];

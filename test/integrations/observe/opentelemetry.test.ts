@@ -86,7 +86,7 @@ test('names, units and kinds are those of the semantic conventions, and no other
   expect(others.filter((name) => !name.startsWith('bounded_redis_pool.'))).toEqual([]);
 });
 
-test('connections are told by state, with the bounds and those who wait', async () => {
+test('connections are reported by state, with the limits and the waiting callers', async () => {
   const clock = new FakeClock();
   const pool = server.pool({ name: 'p', maxActive: 3, maxIdle: 2, minIdle: 0 }, clock);
   instrumentPool(pool, { meterProvider });
@@ -152,7 +152,7 @@ test('lanes have gauges', async () => {
   await pool.close();
 });
 
-test('several pools are told apart by name', async () => {
+test('several pools are distinguished by name', async () => {
   const pools = ['a', 'b'].map((name, i) => server.pool({ name, maxActive: i + 1 }));
   for (const pool of pools) instrumentPool(pool, { meterProvider });
   await pools[0]?.use((redis) => redis.ping());

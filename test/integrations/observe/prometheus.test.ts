@@ -58,7 +58,7 @@ const refusal = (run: () => unknown): string => {
   return expect.fail('was not refused');
 };
 
-test('a scrape tells what the pool is doing, by state', async () => {
+test('a scrape reports the connections of the pool, by state', async () => {
   const register = new Registry();
   const pool = server.pool({ name: 'p', maxActive: 3 });
   collectPool(pool, { register });
@@ -78,7 +78,7 @@ test('a scrape tells what the pool is doing, by state', async () => {
   expect((await scrape(register)).of('connections{pool="p",state="idle"}')).toBe(2);
 });
 
-test('how long waits, holds and dials took is told in seconds, the last ones too', async () => {
+test('durations of waits, leases and connects are reported in seconds, the last ones too', async () => {
   const redis = new FakeRedis();
   redis.dialMs = 5;
   const register = new Registry();

@@ -113,7 +113,7 @@ const around = (text: string, secret: string): string => {
   return at < 0 ? 'nothing' : text.slice(Math.max(0, at - 200), at + 100);
 };
 
-test('a pool that works, and whose callers wait, fail and leak, tells no secret anywhere', async () => {
+test('a working pool, whose callers wait, fail and leak, reveals no secret anywhere', async () => {
   const { user, password, key, value } = PLANTED;
   const { pool, read } = observed({
     redis: `redis://${user}:${password}@127.0.0.1:${server.port}/1`,
@@ -190,7 +190,7 @@ test.each<[string, () => PoolOptions]>([
   expectNothingPlanted();
 });
 
-test('the reason is still told, without the secret in it', async () => {
+test('the reason is still reported, without the secret in it', async () => {
   const createClient = () => readFileSync(join(PLANTED.folder, 'other.key')) as never;
   const { pool } = observed({ redis: here(), createClient });
   expect(await errorOf(pool.acquire())).toMatchObject({
@@ -207,7 +207,7 @@ test('Redis from 7.2 on names the user who may not: that is left out', () => {
   expect(cause.stack).toContain(`Error: ${text('***')}`);
 });
 
-test('where the server listens is told: the path of a socket is an address', async () => {
+test('the path of a socket is reported, since it is an address', async () => {
   const path = join(PLANTED.folder, 'no.sock');
   const pool = testPool({ redis: { path } });
   expect(await errorOf(pool.acquire())).toMatchObject({

@@ -38,7 +38,7 @@ function serveOn(store: PoolSessionStore, options: Partial<session.SessionOption
 /** Neither the pool nor the test waits for anything but what the store itself does. */
 const patient = { replyTimeoutMs: Number.POSITIVE_INFINITY, connectTimeoutMs: 60_000, maxActive: 2 };
 
-test('an outage that was noticed before session() listens is told to it', async () => {
+test('an outage that was noticed before session() listens is emitted to it', async () => {
   const port = await freePort();
   const pool = testPool({ redis: { port } });
   const store = storeOf(pool);
@@ -154,7 +154,7 @@ test('an error that is no outage stays one', async () => {
   expect(await visitor.ask('/')).toMatch(/^500 .*WRONGTYPE/);
 });
 
-test('a store that is closed while Redis is away tells nothing any more', async () => {
+test('a store that is closed while Redis is unavailable emits nothing any more', async () => {
   const pool = testPool({ redis: { port: await freePort() } });
   const store = storeOf(pool);
   let told = 0;

@@ -255,7 +255,7 @@ describe('callbacks', () => {
     ]);
   });
 
-  test('hear of an error, and nobody has to look at the promise', async () => {
+  test('get an error, and nobody has to handle the promise', async () => {
     const store = storeOf({ maxLength: 5 });
     const error = await new Promise((resolve) => void store.set('a', { long: 'text' }, resolve));
     expect(error).toBeInstanceOf(RangeError);
@@ -279,7 +279,7 @@ describe('callbacks', () => {
 });
 
 describe('its pool', () => {
-  test('of its own, made of options or of a URL, is closed with it', async () => {
+  test('that it made from options or from a URL, is closed with it', async () => {
     for (const pool of [{ redis: server.url, name: 'own', maxActive: 2 }, server.url]) {
       const store = new PoolSessionStore({ pool });
       await store.set('a', {});
