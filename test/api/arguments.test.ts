@@ -5,19 +5,9 @@ import { isPoolError, Pool } from '../../src/index.ts';
 import { clientOptions } from '../../src/ioredis/client-options.ts';
 import { settled } from '../helpers/fake-clock.ts';
 import { FakeRedis } from '../helpers/fake-redis.ts';
+import { refusal } from '../helpers/refusal.ts';
 
 const PASSWORD = 'hunter2';
-
-/** The message of what `run` throws, which must be POOL_INVALID_OPTION. */
-function refusal(run: () => unknown): string {
-  try {
-    run();
-  } catch (error) {
-    if (isPoolError(error, 'POOL_INVALID_OPTION')) return error.message;
-    throw error;
-  }
-  throw new Error('was not refused');
-}
 
 async function rejection(work: Promise<unknown>): Promise<string> {
   const error = await work.then(

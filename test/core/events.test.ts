@@ -1,12 +1,12 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { isPoolError } from '../../src/api/errors.ts';
 import { EVENT_NAMES } from '../../src/api/events.ts';
 import { resolveOptions } from '../../src/api/resolve-options.ts';
 import type { PoolStats } from '../../src/api/stats.ts';
 import { Events } from '../../src/core/events.ts';
 import { settled } from '../helpers/fake-clock.ts';
 import { FakeRedis } from '../helpers/fake-redis.ts';
+import { refusal } from '../helpers/refusal.ts';
 
 const STATS = Object.freeze({ waiting: 3 }) as PoolStats;
 const stats = vi.fn(() => STATS);
@@ -205,16 +205,6 @@ describe('the diagnostics channel of an event', () => {
 });
 
 describe('on, once and off of a pool', () => {
-  const refused = (run: () => unknown): string => {
-    try {
-      run();
-    } catch (error) {
-      if (isPoolError(error, 'POOL_INVALID_OPTION')) return error.message;
-      throw error;
-    }
-    throw new Error('was not refused');
-  };
-
   test('return the pool, and add, add once and remove', () => {
     const pool = new FakeRedis().pool();
     const heard = vi.fn();
@@ -229,16 +219,16 @@ describe('on, once and off of a pool', () => {
   for (const method of ['on', 'once', 'off'] as const) {
     test(`${method} refuses an event that there is not, with the nearest`, () => {
       const pool = new FakeRedis().pool();
-      expect(refused(() => pool[method]('aquire' as never, () => {}))).toBe(
+      expect(refusal(() => pool[method]('aquire' as never, () => {}))).toBe(
         'unknown event `aquire`, did you mean `acquire`?',
       );
-      expect(refused(() => pool[method]('toString' as never, () => {}))).toContain('unknown event');
+      expect(refusal(() => pool[method]('toString' as never, () => {}))).toContain('unknown event');
     });
 
     test(`${method} refuses a listener that is no function`, () => {
       const pool = new FakeRedis().pool();
       for (const listener of [undefined, null, 'f', {}]) {
-        expect(refused(() => pool[method]('acquire', listener as never))).toBe(
+        expect(refusal(() => pool[method]('acquire', listener as never))).toBe(
           "a listener for 'acquire' must be a function",
         );
       }

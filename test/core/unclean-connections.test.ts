@@ -5,6 +5,19 @@ import { settled } from '../helpers/fake-clock.ts';
 import { behind, FakeRedis } from '../helpers/fake-redis.ts';
 import { check, follow, take, times } from '../helpers/outcomes.ts';
 
+/** A lease that has sent some commands, such as 'multi, exec', and how many commands its connection has seen `before`. */
+async function afterSending(sent: string) {
+  const redis = new FakeRedis();
+  const pool = redis.pool();
+  const lease = await pool.acquire();
+  for (const command of sent.split(', ')) {
+    const [name = '', ...args] = command.split(' ');
+    await lease.call(name, ...args);
+  }
+  const { client } = behind(redis, lease);
+  return { redis, pool, lease, client, before: client.log.length };
+}
+
 describe('12. a connection that still owes a reply', () => {
   test('is lent only after the reply has come, and the next borrower does not see it', async () => {
     const redis = new FakeRedis();
@@ -114,15 +127,7 @@ describe('13. what a borrower leaves on the connection', () => {
     ],
     ...['script debug yes', 'multi, client reply off', 'watch k, psubscribe p*'],
   ])('%s: the connection is closed, and nothing more is sent', async (sent) => {
-    const redis = new FakeRedis();
-    const pool = redis.pool();
-    const lease = await pool.acquire();
-    for (const command of sent.split(', ')) {
-      const [name = '', ...args] = command.split(' ');
-      await lease.call(name, ...args);
-    }
-    const { client } = behind(redis, lease);
-    const before = client.log.length;
+    const { pool, lease, client, before } = await afterSending(sent);
     lease.release();
     await settled();
     expect(client.log.length).toBe(before);
@@ -132,15 +137,7 @@ describe('13. what a borrower leaves on the connection', () => {
   test.each(['get k', 'client id', 'client info', 'script load x', 'eval x 0', 'multi, exec'])(
     '%s: nothing, and the connection is at rest at once',
     async (sent) => {
-      const redis = new FakeRedis();
-      const pool = redis.pool();
-      const lease = await pool.acquire();
-      for (const command of sent.split(', ')) {
-        const [name = '', ...args] = command.split(' ');
-        await lease.call(name, ...args);
-      }
-      const { client } = behind(redis, lease);
-      const before = client.log.length;
+      const { redis, pool, lease, client, before } = await afterSending(sent);
       lease.release();
       check(redis, pool, { dialed: 1, open: 1, inUse: 0 });
       expect(client.log.length).toBe(before);

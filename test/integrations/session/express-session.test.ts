@@ -1,42 +1,18 @@
-import express from 'express';
+import type express from 'express';
 import session from 'express-session';
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { ExpressSessions } from '../../../src/integrations/session/express-sessions.ts';
 import { PoolSessionStore, type PoolSessionStoreOptions } from '../../../src/integrations/session/index.ts';
 import { testPool, until, useServer } from '../../helpers/redis.ts';
 import { unheard } from '../../helpers/unheard.ts';
-import { serve, Visitor } from '../../helpers/web.ts';
-
-declare module 'express-session' {
-  interface SessionData {
-    visits?: number;
-  }
-}
+import { Visitor } from '../../helpers/web.ts';
+import { serveVisits } from './visits-app.ts';
 
 const server = useServer();
 beforeEach(() => server.observer.flushall());
 
 const storeOf = (options: PoolSessionStoreOptions = {}): PoolSessionStore =>
   new PoolSessionStore({ pool: server.pool(), ...options });
-
-/** An app that counts visits, after what `prepare` adds to it. */
-async function serveOn(
-  store: PoolSessionStore,
-  options: Partial<session.SessionOptions> = {},
-  prepare = (_app: express.Express): unknown => undefined,
-): Promise<string> {
-  const app = express();
-  app.use(session({ store, secret: 'test', resave: false, saveUninitialized: false, ...options }));
-  prepare(app);
-  app.get('/', (request, response) => {
-    request.session.visits = (request.session.visits ?? 0) + 1;
-    response.send(`${request.session.visits}`);
-  });
-  app.use(((error, _request, response, _next) => {
-    response.status(500).send(String(error.code ?? error.message));
-  }) satisfies express.ErrorRequestHandler);
-  return serve(app);
-}
 
 const load = (store: PoolSessionStore, sid: string): Promise<session.Session & session.SessionData> =>
   new Promise((resolve, reject) =>
@@ -65,7 +41,7 @@ describe('sessions are made without asking the app', () => {
     const data = { cookie: { originalMaxAge: 60_000, expires: '2099-01-01T00:00:00.000Z' }, visits: 3 };
     const store = storeOf();
     const options = reading();
-    await serveOn(store, options);
+    await serveVisits(store, options);
     await store.set('a', data);
     let found: Awaited<ReturnType<typeof load>> | undefined;
     expect(
@@ -96,23 +72,23 @@ describe('sessions are made without asking the app', () => {
 
   test('genid is called once for a new visitor, and never for one who comes back, to a new process too', async () => {
     const options = reading();
-    const visitor = new Visitor(await serveOn(storeOf(), options));
+    const visitor = new Visitor(await serveVisits(storeOf(), options));
     expect(await visitor.ask('/')).toBe('200 1');
     expect(options.asked).toEqual(['genid false']);
     expect(await visitor.ask('/')).toBe('200 2');
     const again = reading();
-    visitor.url = await serveOn(storeOf(), again);
+    visitor.url = await serveVisits(storeOf(), again);
     expect(await visitor.ask('/')).toBe('200 3');
     expect(again.asked).toEqual([]);
   });
 
   test('a genid that throws harms new visitors alone', async () => {
-    const visitor = new Visitor(await serveOn(storeOf()));
+    const visitor = new Visitor(await serveVisits(storeOf()));
     expect(await visitor.ask('/')).toBe('200 1');
     const genid = (): string => {
       throw new Error('no ids left');
     };
-    const url = await serveOn(storeOf(), { genid });
+    const url = await serveVisits(storeOf(), { genid });
     visitor.url = url;
     expect(await visitor.ask('/')).toBe('200 2');
     expect(await new Visitor(url).ask('/')).toMatch(/^500/);
@@ -124,7 +100,7 @@ describe('sessions are made without asking the app', () => {
       if (ids++ > 0) throw new Error('no ids left');
       return 'first';
     };
-    const url = await serveOn(storeOf(), { genid }, (app) =>
+    const url = await serveVisits(storeOf(), { genid }, (app) =>
       app.get('/new', (request, response, next) => {
         request.session.regenerate((error) => (error ? next(error) : response.send('new')));
       }),
@@ -215,7 +191,7 @@ describe('where the package cannot be found, as in an app that is bundled', () =
 describe('nothing that is not taken ends the process', () => {
   test('sessions destroyed, regenerated, saved and loaded without a callback while Redis is away', async () => {
     const own = storeOf();
-    const url = await serveOn(own, {}, (app) =>
+    const url = await serveVisits(own, {}, (app) =>
       app.get('/:method', (request, response) => {
         const { method } = request.params as { method: 'destroy' | 'regenerate' | 'save' };
         (request.session[method] as () => void)();

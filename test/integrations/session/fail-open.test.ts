@@ -1,39 +1,18 @@
-import express from 'express';
-import session from 'express-session';
+import type session from 'express-session';
 import { beforeEach, expect, test } from 'vitest';
 import type { Pool } from '../../../src/index.ts';
 import { PoolSessionStore } from '../../../src/integrations/session/index.ts';
 import { freePort, startServer } from '../../../tools/redis-server.js';
 import { testPool, until, useServer } from '../../helpers/redis.ts';
 import { unheard } from '../../helpers/unheard.ts';
-import { serve, Visitor } from '../../helpers/web.ts';
-
-declare module 'express-session' {
-  interface SessionData {
-    visits?: number;
-  }
-}
+import { Visitor } from '../../helpers/web.ts';
+import { serveVisits } from './visits-app.ts';
 
 const server = useServer();
 beforeEach(() => server.observer.flushall());
 
 /** A store that fails open. */
 const storeOf = (pool: Pool): PoolSessionStore => new PoolSessionStore({ pool, failOpen: true });
-
-/** An app that counts visits, and goes on without a session. */
-function serveOn(store: PoolSessionStore, options: Partial<session.SessionOptions> = {}): Promise<string> {
-  const app = express();
-  app.use(session({ store, secret: 'test', resave: false, saveUninitialized: false, ...options }));
-  app.get('/', (request, response) => {
-    if (request.session === undefined) return void response.send('no session');
-    request.session.visits = (request.session.visits ?? 0) + 1;
-    response.send(`${request.session.visits}`);
-  });
-  app.use(((error, _request, response, _next) => {
-    response.status(500).send(String(error.code ?? error.message));
-  }) satisfies express.ErrorRequestHandler);
-  return serve(app);
-}
 
 /** Neither the pool nor the test waits for anything but what the store itself does. */
 const patient = { replyTimeoutMs: Number.POSITIVE_INFINITY, connectTimeoutMs: 60_000, maxActive: 2 };
@@ -48,7 +27,7 @@ test('an outage that was noticed before session() listens is emitted to it', asy
   });
   await expect(pool.ready()).rejects.toMatchObject({ code: 'POOL_CONNECT_FAILED' });
   await until('it was told', () => told);
-  const visitor = new Visitor(await serveOn(store));
+  const visitor = new Visitor(await serveVisits(store));
   expect(await visitor.ask('/')).toBe('200 no session');
   const late = await startServer({ port });
   await until('there are sessions', async () => (await visitor.ask('/')) === '200 1');
@@ -59,7 +38,7 @@ test('and one that was noticed before there was a store', async () => {
   const port = await freePort();
   const pool = testPool({ redis: { port } });
   await expect(pool.ready()).rejects.toMatchObject({ code: 'POOL_CONNECT_FAILED' });
-  const visitor = new Visitor(await serveOn(storeOf(pool)));
+  const visitor = new Visitor(await serveVisits(storeOf(pool)));
   expect(await visitor.ask('/')).toBe('200 no session');
   const late = await startServer({ port });
   await until('there are sessions', async () => (await visitor.ask('/')) === '200 1');
@@ -72,7 +51,7 @@ test.each([{}, { resave: true, saveUninitialized: true, rolling: true, unset: 'd
     const store = storeOf(server.pool(patient));
     const told: string[] = [];
     for (const event of ['connect', 'disconnect']) store.on(event, () => told.push(event));
-    const visitor = new Visitor(await serveOn(store, options));
+    const visitor = new Visitor(await serveVisits(store, options));
     expect(await visitor.ask('/')).toBe('200 1');
     server.freeze();
     try {
@@ -94,7 +73,7 @@ test.each([{}, { resave: true, saveUninitialized: true, rolling: true, unset: 'd
 
 test('a Redis that has never answered is away, once it was asked', async () => {
   const store = storeOf(server.pool(patient));
-  const url = await serveOn(store);
+  const url = await serveVisits(store);
   server.freeze();
   try {
     // Who comes first has a new session, which cannot be stored.
@@ -109,7 +88,7 @@ test('a Redis that has never answered is away, once it was asked', async () => {
 
 test('a session that is reloaded while Redis does not answer stays as it is; what is stored, ends late', async () => {
   const store = storeOf(server.pool(patient));
-  const visitor = new Visitor(await serveOn(store));
+  const visitor = new Visitor(await serveVisits(store));
   expect(await visitor.ask('/')).toBe('200 1');
   const request = { sessionID: 'a' } as never;
   await store.set('a', { cookie: {}, n: 1 });
@@ -146,7 +125,7 @@ test('a session that is reloaded while Redis does not answer stays as it is; wha
 
 test('an error that is no outage stays one', async () => {
   const store = storeOf(server.pool());
-  const visitor = new Visitor(await serveOn(store));
+  const visitor = new Visitor(await serveVisits(store));
   expect(await visitor.ask('/')).toBe('200 1');
   const [key = ''] = await server.observer.keys('*');
   await server.observer.del(key);
