@@ -115,8 +115,8 @@ export class ConnectionPool {
   }
 
   /**
-   * The same for a lane, which is never one too many, and watches over its time itself. Returns what takes it back, unless
-   * `request` was served, or failed, at once.
+   * The same for a lane, which is never one too many, and watches over its time itself. Returns what takes it back,
+   * unless `request` was served, or failed, at once.
    */
   acquireForLane(request: AcquireRequest<PoolSlot>): (() => void) | undefined {
     this.#refuseIfClosed();
@@ -125,7 +125,7 @@ export class ConnectionPool {
     if (!waiter || waiter.settled) return undefined;
     return () => {
       this.#waiters.cancel(waiter);
-      this.#dialMore(); // which may be wanted no longer
+      this.#dialMore(); // to cancel a later dial that is not needed any more
     };
   }
 

@@ -31,7 +31,7 @@ export interface Connection {
   readonly alive: boolean;
   /** Replies that it still owes; once `ready` has resolved. */
   readonly pendingReplies: number;
-  /** What comes over it, where there is a socket; once `ready` has resolved. */
+  /** Its incoming bytes, if it has a socket; present once `ready` has resolved. */
   readonly intake?: Intake | undefined;
   /** Whether any bytes have arrived since it was ready; `undefined` if that is unknown. */
   readonly answered?: boolean | undefined;

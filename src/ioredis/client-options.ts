@@ -3,8 +3,8 @@ import { invalidOption } from '../api/errors.ts';
 import type { ClientOptions, ResolvedOptions } from '../api/options.ts';
 import { copyPlain, kindOf } from '../api/plain.ts';
 import { checkClientOptions } from '../api/redis-options.ts';
+import { inOurOwnWords } from './redact.ts';
 import { type PartTimes, partTimes } from './sentinels.ts';
-import { inOurOwnWords } from './server-greeting.ts';
 
 /** Set by the pool on every connection: no reconnecting, no offline queue, and nothing is sent twice. */
 const OURS = {

@@ -10,9 +10,10 @@ import { adoptClient, discardClient } from './client-options.ts';
 import { dropSent, rejectSafely, tellsOfStray, whyForeign } from './internals.ts';
 import { checkMaxClientsOnce } from './maxclients.ts';
 import { ping } from './ping.ts';
+import { inOurOwnWords, withoutSecrets } from './redact.ts';
 import { ReplyIntake } from './reply-intake.ts';
 import { SentinelOrder, SentinelWatch } from './sentinels.ts';
-import { inOurOwnWords, realCause, withoutSecrets } from './server-greeting.ts';
+import { realCause } from './server-greeting.ts';
 
 /** How long a closing socket waits for the server's FIN. Milliseconds. */
 const FIN_MS = 500;
@@ -29,8 +30,8 @@ type Settings = Pick<ResolvedOptions, 'createClient' | 'onConnect' | 'connectTim
 const poolsContext = new AsyncResource('RedisPool');
 
 /**
- * Runs what belongs to the pool and to no caller: a connection outlives whoever happened to ask for it first, so its
- * commands must not show in the trace of that one, nor its socket keep that one's context.
+ * Runs work that belongs to the pool and to no caller: a connection outlives the caller that needed it first, so its
+ * commands must not appear in that caller's trace, and its socket must not retain that caller's async context.
  */
 export function outside<T>(work: () => T): T {
   return poolsContext.runInAsyncScope(work);
@@ -55,7 +56,7 @@ export function defaultDependencies(
   };
 }
 
-/** A connection over ioredis. It dies rather than heals, and tells the real reason. */
+/** A connection over ioredis. It never reconnects, and reports the real reason of a failure. */
 class RedisConnection implements Connection {
   readonly ready: Promise<void>;
   db = 0;

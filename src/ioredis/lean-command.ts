@@ -182,16 +182,16 @@ function areStrings(args: readonly unknown[]): boolean {
   return true;
 }
 
-/** Shorter text is taken by its length: what is not Latin weighs up to three times that. */
+/** Of shorter text the length is taken, though text beyond ASCII has up to three times as many bytes. */
 const LONG = 256;
 
-/** What the arguments of a command weigh, give or take what is short. */
+/** The size of a command's arguments in bytes, approximate for short text. */
 export function bytesOf({ args }: Command): number {
   let bytes = 0;
   for (let i = 0; i < args.length; i++) {
     const arg = args[i] as string | Buffer | undefined;
     if (typeof arg === 'string') bytes += arg.length < LONG ? arg.length : Buffer.byteLength(arg);
-    else bytes += arg?.length ?? 0; // there are some that cannot be sent
+    else bytes += arg?.length ?? 0; // some arguments cannot be sent
   }
   return bytes;
 }

@@ -42,29 +42,29 @@ function settingIn(reply: unknown): unknown {
   return Array.isArray(reply) ? reply[1] : Object.values(reply ?? {})[0];
 }
 
-/** What is known of a server's clients, and of a pool that is one of them. */
+/** What is known of a server's clients, and of the pool. */
 export interface Numbers {
-  /** Clients that are connected, this pool's first connection among them. */
+  /** Connected clients, this pool's first connection included. */
   readonly connected: number;
-  /** As many the server allows. */
+  /** The most clients that the server allows (maxclients). */
   readonly maxClients: number;
   readonly maxActive: number;
-  /** What the pool's connections are called at the server. */
+  /** The name of the pool's connections at the server (CLIENT SETNAME). */
   readonly clientName: string;
 }
 
-/** Connections without a name may be ones that are being dialled, perhaps by this very pool, while they are so young. */
+/** Younger connections without a name than this may still be connecting, perhaps from this pool. Seconds. */
 const YOUNG_S = 5;
 
-/** Whether all pools could be too many for the server, if every client there is stood for one. */
+/** Whether the server would have too many clients if every present client belonged to another such pool. */
 export function mayBeTooMany(connected: number, maxActive: number, maxClients = 0): boolean {
   return connected * maxActive > maxClients;
 }
 
 /**
- * Why the server has no room for this pool and its like in other processes, if it has none. `list` is a reply to CLIENT
- * LIST; without it, this process is the only one that is seen. There may be more processes than can be told apart, but
- * not fewer: from one address, as many connections as two pools may have are of two at least.
+ * Why the server has no room for this pool and the same pool in other processes, if it has none. `list` is a reply to
+ * CLIENT LIST; without it, only this process is counted. There may be more processes than can be distinguished, but not
+ * fewer: more connections from one address than one pool may have belong to at least two.
  */
 export function whyTooMany(numbers: Numbers, list: string | undefined): string | undefined {
   const { connected, maxActive, maxClients } = numbers;

@@ -53,7 +53,7 @@ export class SentinelOrder {
 export class SentinelWatch {
   readonly #client: Redis;
   readonly #order: SentinelOrder | undefined;
-  /** Those that are asked, in order. */
+  /** The sentinels, in the order in which they are asked. */
   readonly #sentinels: Sentinels;
   /** The failures of those that were asked. */
   readonly #failures: string[] = [];
@@ -61,7 +61,7 @@ export class SentinelWatch {
   /** The error of the one that is being asked, which ioredis hides. */
   #cause: string | undefined;
 
-  /** `clean` takes out of an error what must not leave: a sentinel may repeat what it was sent. */
+  /** `clean` removes secrets from an error: a sentinel may repeat what it was sent. */
   constructor(client: Redis, order: SentinelOrder | undefined, clean: (error: Error) => Error) {
     this.#client = client;
     this.#order = order;

@@ -94,21 +94,21 @@ function isPromise(value: unknown): value is PromiseLike<unknown> {
 
 const channelOf = (what: string, step: string) => channel(`tracing:ioredis:${what}:${step}`);
 const STEPS = ['start', 'end', 'asyncStart', 'asyncEnd', 'error'] as const;
-/** ioredis' own tracing. With a subscriber, commands go the long way, which is traced. */
+/** ioredis' own tracing. With a subscriber, commands are sent through ioredis' own code, which is traced. */
 const TRACING = ['command', 'batch'].flatMap((what) => STEPS.map((step) => channelOf(what, step)));
-// Those of commands have names of their own: to look into constants costs next to nothing.
+// The channels of commands are separate constants: reading those costs next to nothing.
 const start = channelOf('command', 'start');
 const end = channelOf('command', 'end');
 const asyncStart = channelOf('command', 'asyncStart');
 const asyncEnd = channelOf('command', 'asyncEnd');
 const failed = channelOf('command', 'error');
 
-/** Whether somebody listens to ioredis' tracing of commands, or of transactions. */
+/** Whether ioredis' tracing of commands, or of transactions, has subscribers. */
 export function isTracing(): boolean {
   return TRACING.some((one) => one.hasSubscribers);
 }
 
-/** Whether somebody listens to ioredis' tracing of commands. Asked for each of them. */
+/** Whether ioredis' tracing of commands has subscribers. Called for each command. */
 function areCommandsTraced(): boolean {
   return (
     start.hasSubscribers ||
@@ -119,12 +119,12 @@ function areCommandsTraced(): boolean {
   );
 }
 
-/** Whether this client has a sendCommand that is not that of all. */
+/** Whether this client itself has another sendCommand than its class. */
 export function isWrapped(client: Redis): boolean {
   return client.sendCommand !== Redis.prototype.sendCommand && !sendsAsKnown(client);
 }
 
-/** Whether the options of a client give its sendCommand nothing to do besides. */
+/** Whether the options of a client give its sendCommand no additional work. */
 export function hasPlainOptions({ options }: Redis): boolean {
   const { commandTimeout, socketTimeout, himportFieldsets } = options as Redis['options'] & {
     himportFieldsets?: unknown;

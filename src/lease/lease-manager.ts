@@ -9,7 +9,9 @@ import { Taint, undoFor } from '../ioredis/taint.ts';
 import { type LeaseOwner, leaseMaker } from './lease.ts';
 import { resetConnection } from './reset-connection.ts';
 
-/** Hands out leases, and decides what a connection is worth that comes back. What does not, the `LeakDetector` finds. */
+/**
+ * Hands out leases, and decides what a connection is worth that comes back. What does not, the `LeakDetector` finds.
+ */
 export class LeaseManager implements LeaseOwner {
   readonly leaks: LeakDetector;
   readonly #context: PoolContext;
@@ -92,16 +94,16 @@ export class LeaseManager implements LeaseOwner {
   }
 }
 
-/** Leases younger than this are not watched, so that ordinary ones pay nothing for it. */
+/** Leases younger than this are not registered with the garbage collector, so that ordinary ones cost nothing. */
 const SWEEP_MS = 1000;
 
-/** A lease that was garbage-collected: the connection, and which of its uses it was. */
+/** A lease that was garbage-collected: the connection, and the number of its use. */
 interface Dropped {
   readonly slot: PoolSlot;
   readonly uses: number;
 }
 
-/** What is known of a lease that is out. */
+/** What is known of a lease that was not released. */
 interface Watched {
   readonly stack: string;
   readonly cancel: () => void;
@@ -109,8 +111,8 @@ interface Watched {
 }
 
 /**
- * Finds leases that do not come back: held for longer than `leakThresholdMs`, or dropped without release, which
- * only the garbage collector can tell.
+ * Finds leases that are not released: held for longer than `leakThresholdMs`, or dropped without release, which only
+ * the garbage collector can detect.
  */
 class LeakDetector {
   readonly #context: PoolContext;
@@ -118,18 +120,18 @@ class LeakDetector {
   readonly #timed: boolean;
   readonly #watched = new Map<PoolSlot, Watched>();
   readonly #registry = new FinalizationRegistry<Dropped>((lease) => this.#collected(lease));
-  /** Collected ones whose connections still owe replies. */
+  /** Garbage-collected leases whose connections have pending replies. */
   readonly #owing = new Set<Dropped>();
   #cancelSweep: (() => void) | undefined;
 
-  /** `dropped` takes back the connection of a lease that nobody holds any more. */
+  /** `dropped` is called with the connection of a lease that was garbage-collected. */
   constructor(context: PoolContext, dropped: (slot: PoolSlot) => void) {
     this.#context = context;
     this.#dropped = dropped;
     this.#timed = Number.isFinite(context.options.leakThresholdMs);
   }
 
-  /** The stack of `acquire`'s caller, if anyone will want it. */
+  /** The stack of `acquire`'s caller, if leaks are timed. */
   stack(acquire: (...args: never[]) => unknown): string {
     if (!this.#timed) return '';
     const at: { stack?: string } = {};
@@ -148,7 +150,7 @@ class LeakDetector {
   }
 
   end(slot: PoolSlot): void {
-    // Without a lease, it lies in the registry by now.
+    // Without a lease here: it is registered with the garbage collector by now.
     if (slot.lease === undefined) this.#registry.unregister(slot);
     slot.lease = undefined;
     if (!this.#timed) return;
@@ -173,7 +175,7 @@ class LeakDetector {
     this.#cancelSweep = this.#context.deps.clock.after(SWEEP_MS, () => this.#sweep(), 'background');
   }
 
-  /** Lets go of leases that have been out for a while, and has the garbage collector tell of them. */
+  /** Stops referring to leases that are held for a while, and registers them with the garbage collector. */
   #sweep(): void {
     const { deps, slots } = this.#context;
     const now = deps.clock.now();
@@ -198,7 +200,7 @@ class LeakDetector {
     const { slot, uses } = lease;
     if (!slot.leased || slot.uses !== uses || slot.state !== 'inUse') return;
     if (slot.connection?.alive && slot.connection.pendingReplies > 0) {
-      // The lease is gone, but someone may still wait for a reply that was asked for through it.
+      // The lease is gone, but somebody may still wait for the reply to one of its commands.
       this.#owing.add(lease);
       if (this.#cancelSweep === undefined) this.#lookLater();
       return;

@@ -315,10 +315,10 @@ function leaseClassFor(client: Redis): LeaseClass {
   return OwnLease;
 }
 
-/** Makes leases over the connections of one pool, which are made alike: `client` is the first of them. */
+/** Makes leases over the connections of one pool, which are all alike: `client` is that of the first. */
 export function leaseMaker(client: Redis, owner: LeaseOwner): (slot: PoolSlot) => Lease {
   const Class = leaseClassFor(client);
-  // A copy, and frozen: what a borrower changed there would reach the next one.
+  // A frozen copy: a borrower's changes would otherwise affect the next one.
   const options = Object.freeze({ ...client.options });
   return (slot) => new Class(slot, options, owner) as unknown as Lease;
 }

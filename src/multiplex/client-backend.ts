@@ -12,13 +12,15 @@ export interface ClientView {
   connected(): void;
   /** A dial failed. */
   failed(error: Error): void;
-  /** Nobody can connect any more, though the dials do not fail: what they make dies. */
+  /** No connection can be kept open any more: connects succeed, but the connections are lost at once. */
   down(): void;
   /** The pool is closed. */
   ended(): void;
 }
 
-/** What `pool.redis` and its duplicates need of their pool, besides the multiplexer: its life, and what they hear of it. */
+/**
+ * What `pool.redis` and its duplicates need of their pool, besides the multiplexer: its life, and what they hear of it.
+ */
 export class ClientBackend {
   readonly lanes: Multiplexer;
   readonly #context: PoolContext;
@@ -44,7 +46,7 @@ export class ClientBackend {
     this.#connections.keepTrying();
   }
 
-  /** There is but one connection, which a command that blocks must not have for itself. */
+  /** There is only one connection, so blocking commands are refused. */
   get single(): boolean {
     return this.#context.options.maxActive === 1;
   }
@@ -61,7 +63,7 @@ export class ClientBackend {
     return this.#connections.ready();
   }
 
-  /** Someone listens for a connection: has one dialled, again and again until it is open. */
+  /** A listener waits for a connection: lets the pool connect, repeatedly until one is open. */
   warm(): void {
     if (this.#warming || this.status === 'end') return;
     this.#warming = true;
@@ -92,7 +94,7 @@ export class ClientBackend {
     void this.#close(0);
   }
 
-  /** Has `view` told of the pool's connections, as long as somebody holds it; returns what ends that. */
+  /** Notifies `view` of the pool's connections, until it is garbage-collected; returns a function that ends that. */
   attach(view: ClientView): () => void {
     this.#listen();
     const ref = new WeakRef(view);
@@ -101,7 +103,7 @@ export class ClientBackend {
     return () => this.#views.delete(ref);
   }
 
-  /** Holds `view` while somebody listens on it, or lets go of it. */
+  /** Keeps `view` from being garbage-collected while it has listeners, or no longer. */
   hold(view: ClientView, listened: boolean): void {
     if (listened) this.#listened.add(view);
     else this.#listened.delete(view);

@@ -248,7 +248,7 @@ class PoolRedis extends Base {
   }
 }
 
-/** Makes `pool.redis`, with the options of the pool's connections. */
+/** Makes `pool.redis`; `options` are those of the pool's connections. */
 export function makePoolRedis(options: RedisOptions, owner: ClientBackend): Redis {
   return new PoolRedis(options, owner, true) as unknown as Redis;
 }

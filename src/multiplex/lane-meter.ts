@@ -1,4 +1,4 @@
-/** A reply of so many bytes has others wait. */
+/** A reply of this size delays others. Bytes. */
 export const LARGE = 131_072;
 
 /** The number of recent replies that the average is taken over. */
@@ -51,32 +51,32 @@ export class LaneMeter {
   }
 }
 
-/** For so long after a large reply, the next may come at any time. Milliseconds. */
+/** For this long after a large reply, further ones are expected. Milliseconds. */
 const WARY_MS = 10_000;
-/** So many commands are remembered, and no longer ones. */
+/** The number of commands that are remembered, and the length of their names and arguments. */
 const MOST = 1000;
 const LONGEST = 200;
 
 /**
- * Remembers which commands had large replies, by their name and first argument: what comes after such a command on the
- * same connection waits until all of it has come.
+ * Remembers which commands had large replies, by their name and first argument: later commands on the same connection
+ * wait until such a reply is complete.
  */
 export class LargeReplies {
   readonly #known = new Set<string>();
   #lastAt = Number.NEGATIVE_INFINITY;
 
-  /** Whether there were large replies of late. */
+  /** Whether there were large replies recently. */
   wary(now: number): boolean {
     return now - this.#lastAt < WARY_MS;
   }
 
-  /** Tells that the reply to a command was large. */
+  /** To be called when the reply to a command was large. */
   note(name: string, args: readonly unknown[], now: number): void {
     if (!this.wary(now)) this.#known.clear();
     this.#lastAt = now;
     const signature = signatureOf(name, args);
     if (signature.length > LONGEST) return;
-    this.#known.delete(signature); // it comes last again
+    this.#known.delete(signature); // to make it the newest again
     this.#known.add(signature);
     for (const oldest of this.#known) {
       if (this.#known.size <= MOST) break;

@@ -46,7 +46,7 @@ export class Lane {
   #sent = 0;
   #writes: { readonly upTo: number; readonly at: number }[] = [];
   readonly #buffer: WriteBuffer;
-  /** Commands that were handed over, and did not go into ioredis' queue at once. */
+  /** Commands that were passed to the client, and were not put into ioredis' queue at once. */
   readonly #late = new Set<Command>();
   /** A `drain` listener is added to the socket. */
   #awaitsDrain = false;
@@ -272,15 +272,15 @@ export class Lane {
   };
 }
 
-/** Text is written out when it is this long, long before a string cannot grow any more. */
+/** Text is written when it is this long, far below the maximum length of a string. */
 const MOST_TEXT = 1 << 20;
 
-/** What is gathered for a connection's next write. */
+/** Collects the bytes of a connection's next write. */
 class WriteBuffer {
   readonly #client: Redis;
   #text = '';
   #corked = false;
-  /** How much was gathered since the last write; text by its length. */
+  /** How much was collected since the last write; text by its length. */
   gathered = 0;
 
   constructor(client: Redis) {
@@ -297,10 +297,10 @@ class WriteBuffer {
     if (typeof data !== 'string') this.#client.stream.write(data);
   }
 
-  /** Has what is written past it from now on go in the same write, behind what was gathered. */
+  /** Makes what others write to the socket from now on part of the same write, after what was collected. */
   cork(): void {
     const { stream } = this.#client;
-    if (stream === undefined) return; // nothing is written, as in tests
+    if (stream === undefined) return; // no socket, as in tests
     if (!this.#corked) stream.cork();
     this.#corked = true;
     if (this.#text !== '') stream.write(this.#text);

@@ -55,7 +55,7 @@ export class Multiplexer implements DispatchOwner {
   #cancelLaneCheck: (() => void) | undefined;
   #stopped = false;
   #ended = false;
-  /** To be stopped when this flush is over. */
+  /** `stop()` was called during a flush, and is due when that ends. */
   #stopDue = false;
   /** `true` if a client with a replaced sendCommand was seen; `undefined` while none was. */
   #watched: boolean | undefined;
@@ -138,7 +138,7 @@ export class Multiplexer implements DispatchOwner {
     for (const lane of [...this.open]) this.#drain(lane);
   }
 
-  /** Lets go of time: all is over. */
+  /** Cancels its timers, when the pool is closed. */
   end(): void {
     this.#ended = true;
     this.#cancelQueueCheck?.();
@@ -212,7 +212,7 @@ export class Multiplexer implements DispatchOwner {
     if (this.#stopDue) this.stop();
   };
 
-  /** Sees to it that somebody looks when the first thing may be overdue. */
+  /** Starts the timers for what may be overdue first. */
   #watchTime(now: number): void {
     if (this.#ended) return;
     const { clock } = this.#context.deps;

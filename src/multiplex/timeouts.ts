@@ -2,7 +2,7 @@ import type { ResolvedOptions } from '../api/options.ts';
 import type { CommandQueue } from './command-queue.ts';
 import type { Lane } from './lane.ts';
 
-/** So often a reply that goes on coming after a block is given a quarter of replyTimeoutMs more. */
+/** How often a reply that is still arriving after a blocked loop gets a quarter of replyTimeoutMs more. */
 export const MOST_QUARTERS = 4;
 
 /** Finds which of the multiplexed commands have waited for too long: until they have a lane, and for their replies. */
@@ -54,7 +54,8 @@ export class CommandTimeouts {
   /** Those whose oldest command has no reply, and will have none. */
   silentLanes(now: number): Lane[] {
     const late = this.#lanes.filter((lane) => lane.waitingSince + this.#options.replyTimeoutMs <= now);
-    // What has come just now, after a block, may be the beginning: the server could send no more than the kernel takes.
+    // Bytes read just now, after a blocked loop, may be the beginning: the kernel's buffers hold only a part of a
+    // reply.
     const silent = late.filter(({ heardAt }) => this.#quartersLeft === 0 || heardAt <= this.#heardAfter);
     this.#talking = silent.length < late.length;
     return silent;
