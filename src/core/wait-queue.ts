@@ -17,8 +17,8 @@ export class Waiter<S> implements Listed<Waiter<S>> {
   settled = false;
   /** There was no free slot when it came. */
   queued = false;
-  /** Cancels its deadline. */
-  cancelDeadline: () => void = () => {};
+  /** Cancels its deadline, once that has a timer. */
+  cancelDeadline: (() => void) | undefined;
   /** Removes its callback from its signal. */
   ignoreSignal: () => void = () => {};
   list: List<Waiter<S>> | undefined;
@@ -35,6 +35,9 @@ export class Waiter<S> implements Listed<Waiter<S>> {
   ) {}
 }
 
+/** Most waits are over sooner: only those that last longer get a timer of their own. Milliseconds. */
+const SHORT_MS = 100;
+
 /** Why a waiter gave up. */
 export type GiveUp = 'timeout' | 'abort';
 
@@ -49,6 +52,8 @@ export class WaitQueue<S> {
   readonly #checking = new List<Waiter<S>>();
   readonly #clock: Clock;
   readonly #gaveUp: (waiter: Waiter<S>, why: GiveUp) => unknown;
+  /** Cancels what gives timers to those that have none yet. */
+  #cancelTimers: (() => void) | undefined;
   #turns = 0;
   #waitMs = 0;
 
@@ -75,7 +80,9 @@ export class WaitQueue<S> {
   add(request: AcquireRequest<S>, timeoutMs: number, signal: AbortSignal | undefined): Waiter<S> {
     request.waits?.();
     const waiter = new Waiter<S>(++this.#turns, request, this.#clock.now(), timeoutMs, signal);
-    waiter.cancelDeadline = deadline(this.#clock, timeoutMs, () => this.#giveUp(waiter, 'timeout'));
+    if (timeoutMs < 4 * SHORT_MS) this.#startDeadline(waiter, timeoutMs);
+    else if (timeoutMs < Number.POSITIVE_INFINITY)
+      this.#cancelTimers ??= deadline(this.#clock, SHORT_MS, (lostMs) => this.#startDeadlines(lostMs));
     if (signal) this.#listen(waiter, signal);
     return waiter;
   }
@@ -133,6 +140,21 @@ export class WaitQueue<S> {
     for (const waiter of all) if (!waiter.settled) this.fail(waiter, error());
   }
 
+  /** Time for which the event loop was blocked does not count for those who waited then. */
+  #startDeadlines(lostMs: number): void {
+    this.#cancelTimers = undefined;
+    const now = this.#clock.now();
+    for (const waiter of [...this.#queue.members(), ...this.#checking.members()]) {
+      if (waiter.cancelDeadline !== undefined) continue;
+      const waited = now - waiter.since;
+      this.#startDeadline(waiter, waiter.timeoutMs - (waited > lostMs ? waited - lostMs : waited));
+    }
+  }
+
+  #startDeadline(waiter: Waiter<S>, ms: number): void {
+    waiter.cancelDeadline = deadline(this.#clock, ms, () => this.#giveUp(waiter, 'timeout'));
+  }
+
   #giveUp(waiter: Waiter<S>, why: GiveUp): void {
     this.#settle(waiter);
     this.#tell(waiter, this.#gaveUp(waiter, why));
@@ -160,8 +182,12 @@ export class WaitQueue<S> {
     if (waiter.settled) throw new Error('bug: a waiter was settled twice');
     waiter.settled = true;
     waiter.list?.remove(waiter);
-    waiter.cancelDeadline();
+    waiter.cancelDeadline?.();
     waiter.ignoreSignal();
+    if (this.#cancelTimers && this.#queue.length + this.#checking.length === 0) {
+      this.#cancelTimers();
+      this.#cancelTimers = undefined;
+    }
     const waitedMs = this.#clock.now() - waiter.since;
     if (waiter.queued) this.#waitMs += waitedMs;
     return waitedMs;

@@ -10,7 +10,7 @@ export interface Clock {
    */
   after(ms: number, run: () => void, background?: 'background'): () => void;
   /** Implements {@link deadline}; a clock on which no timer is ever late does not need it. */
-  deadline?(ms: number, run: () => void, background?: 'background'): () => void;
+  deadline?(ms: number, run: (lostMs: number) => void, background?: 'background'): () => void;
   /** Calls `run` after everything that has arrived by now is processed. */
   soon(run: () => void): void;
 }
@@ -43,7 +43,17 @@ const STEPS = 4;
 export const systemClock: Clock = {
   now: () => performance.now(),
   after: (ms, run, background) => readFirst((due) => timer(ms, due, background), run),
-  deadline: (ms, run, background) => readFirst((due) => inSteps(ms, due, background), run),
+  deadline(ms, run, background) {
+    let lost = 0;
+    const walk = (due: () => void): (() => void) => {
+      const walked = (lostMs: number): void => {
+        lost = lostMs;
+        due();
+      };
+      return inSteps(ms, walked, background);
+    };
+    return readFirst(walk, () => run(lost));
+  },
   soon: (run) => void setImmediate(run),
 };
 
@@ -81,10 +91,16 @@ function readFirst(begin: (due: () => void) => () => void, run: () => void): () 
 
 /**
  * Like `after`, for work that takes several replies, such as a dial: time for which the event loop was blocked, or the
- * process suspended, counts as at most a quarter of `ms`. Without such interruptions the deadline is exact.
+ * process suspended, counts as at most a quarter of `ms`; `run` gets how much did not count. Without such interruptions
+ * the deadline is exact.
  */
-export function deadline(clock: Clock, ms: number, run: () => void, background?: 'background'): () => void {
-  return clock.deadline ? clock.deadline(ms, run, background) : clock.after(ms, run, background);
+export function deadline(
+  clock: Clock,
+  ms: number,
+  run: (lostMs: number) => void,
+  background?: 'background',
+): () => void {
+  return clock.deadline ? clock.deadline(ms, run, background) : clock.after(ms, () => run(0), background);
 }
 
 /**
@@ -94,12 +110,13 @@ export function deadline(clock: Clock, ms: number, run: () => void, background?:
  */
 export function inSteps(
   ms: number,
-  run: () => void,
+  run: (lostMs: number) => void,
   background?: 'background',
   after = timer,
   { now } = systemClock,
 ): () => void {
   const step = Math.ceil(ms / STEPS);
+  const begun = now();
   let left = ms;
   let again = true;
   let cancel = never;
@@ -113,7 +130,7 @@ export function inSteps(
         again = false;
         left = wait;
       }
-      if (left < 1) run();
+      if (left < 1) run(now() - begun - ms);
       else walk();
     };
     cancel = after(wait, walked, background);

@@ -39,3 +39,32 @@ test('after a block, what is silent is closed, and who waits has the rest of the
   await redis.clock.advance(1);
   expect(waiting.is).toBe('POOL_ACQUIRE_TIMEOUT');
 });
+
+test('a block soon after the start of a wait takes nothing of its time, and gives nothing to who came later', async () => {
+  const redis = new FakeRedis();
+  const pool = redis.pool({ maxActive: 1 });
+  await pool.acquire();
+  const before = follow(pool.acquire({ timeoutMs: 1000 }));
+  await redis.clock.advance(50);
+  await redis.clock.block(5000, () => {});
+  const after = follow(pool.acquire({ timeoutMs: 940 }));
+  await redis.clock.advance(939);
+  expect([before.is, after.is]).toEqual(['pending', 'pending']);
+  await redis.clock.advance(1);
+  expect([before.is, after.is]).toEqual(['pending', 'POOL_ACQUIRE_TIMEOUT']);
+  await redis.clock.advance(10);
+  expect(before.is).toBe('POOL_ACQUIRE_TIMEOUT');
+});
+
+test('a wait that is over soon sets no timer of its own', async () => {
+  const redis = new FakeRedis();
+  const pool = redis.pool({ maxActive: 1 });
+  const lease = await pool.acquire();
+  const timers = redis.clock.timers('waited');
+  const waiting = [1, 2, 3].map(() => follow(pool.use(() => {})));
+  expect(redis.clock.timers('waited')).toBe(timers + 1);
+  lease.release();
+  await settled();
+  expect(waiting.map(({ is }) => is)).toEqual(['done', 'done', 'done']);
+  expect(redis.clock.timers('waited')).toBe(0);
+});

@@ -2,10 +2,12 @@ import type { Clock } from '../../src/util/clock.ts';
 
 interface Timer {
   at: number;
-  run(): void;
+  run(lostMs: number): void;
   background: boolean;
   /** Time for which the loop was blocked does not count. */
   fair?: true;
+  /** How much time did not count. */
+  lost: number;
 }
 
 /** A clock that stands still until it is told to go on. */
@@ -18,11 +20,11 @@ export class FakeClock implements Clock {
   }
 
   after(ms: number, run: () => void, background?: 'background'): () => void {
-    return this.#add({ at: this.#now + ms, run, background: background !== undefined });
+    return this.#add({ at: this.#now + ms, run, background: background !== undefined, lost: 0 });
   }
 
-  deadline(ms: number, run: () => void, background?: 'background'): () => void {
-    return this.#add({ at: this.#now + ms, run, background: background !== undefined, fair: true });
+  deadline(ms: number, run: (lostMs: number) => void, background?: 'background'): () => void {
+    return this.#add({ at: this.#now + ms, run, background: background !== undefined, fair: true, lost: 0 });
   }
 
   soon(run: () => void): void {
@@ -41,7 +43,7 @@ export class FakeClock implements Clock {
     for (let timer = this.#next(end); timer; timer = this.#next(end)) {
       this.#now = Math.max(this.#now, timer.at);
       this.#timers.delete(timer);
-      timer.run();
+      timer.run(timer.lost);
       await settled();
     }
     this.#now = end;
@@ -67,7 +69,7 @@ export class FakeClock implements Clock {
     this.#now += ms;
     for (let timer = this.#next(this.#now); timer; timer = this.#next(this.#now)) {
       this.#timers.delete(timer);
-      timer.run();
+      timer.run(timer.lost);
     }
   }
 
@@ -77,7 +79,11 @@ export class FakeClock implements Clock {
    */
   async block(ms: number, arrives: () => void | Promise<void>): Promise<void> {
     this.#now += ms;
-    for (const timer of this.#timers) if (timer.fair) timer.at += ms;
+    for (const timer of this.#timers) {
+      if (!timer.fair) continue;
+      timer.at += ms;
+      timer.lost += ms;
+    }
     await arrives();
     await settled();
     await this.advance(0);
