@@ -1,5 +1,6 @@
-import { Command } from 'ioredis';
-import { TELLS_BYTES, type Transformer, transformers, WITH_CONTEXT } from './internals.ts';
+import { Command, Redis, type RedisOptions } from 'ioredis';
+import { isAlwaysShared } from './command-kinds.ts';
+import { KNOWN_COMMAND, TELLS_BYTES, type Transformer, transformers, WITH_CONTEXT } from './internals.ts';
 
 const argumentTransformers = transformers?.argument ?? {};
 const replyTransformers = transformers?.reply ?? {};
@@ -99,6 +100,37 @@ export class LeanCommand {
 }
 
 Object.setPrototypeOf(LeanCommand.prototype, Command.prototype);
+
+/** Whether commands of a client with these options need nothing that a {@link LeanCommand} has not. */
+export function canUseLeanCommands({
+  keyPrefix,
+  showFriendlyErrorStack,
+  commandTimeout,
+}: RedisOptions): boolean {
+  return KNOWN_COMMAND && !keyPrefix && !showFriendlyErrorStack && commandTimeout === undefined;
+}
+
+/** A method of a client that sends one command, which leaves nothing behind and can be a {@link LeanCommand}. */
+export interface CommandMethod {
+  readonly method: string;
+  readonly command: string;
+  readonly encoding: 'utf8' | null;
+  /** As ioredis has it. */
+  readonly full: (this: unknown, ...args: unknown[]) => unknown;
+}
+
+/** All of them; none, where ioredis does not say which there are. */
+export function commandMethods(): CommandMethod[] {
+  const prototype = Redis.prototype as unknown as Record<string, CommandMethod['full']>;
+  const { getBuiltinCommands } = Redis.prototype as unknown as { getBuiltinCommands?(): string[] };
+  const commands = getBuiltinCommands?.call(Redis.prototype) ?? [];
+  return commands.filter(isAlwaysShared).flatMap((command) =>
+    [[command, 'utf8'] as const, [`${command}Buffer`, null] as const].flatMap(([method, encoding]) => {
+      const full = prototype[method];
+      return full ? [{ method, command, encoding, full }] : [];
+    }),
+  );
+}
 
 /**
  * Gives a lean command its own bound methods, as ioredis' commands have them: instrumentations call them unbound, or

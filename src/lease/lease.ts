@@ -5,9 +5,10 @@ import { checkSignal } from '../core/abort-signals.ts';
 import type { PoolSlot } from '../core/context.ts';
 import type { PoolErrors } from '../core/pool-errors.ts';
 import { rejectSafely } from '../ioredis/internals.ts';
+import { canUseLeanCommands, commandMethods, LeanCommand } from '../ioredis/lean-command.ts';
 import { multiOf, pipelineOf } from '../ioredis/lean-pipeline.ts';
 import { Taint, taintAfter } from '../ioredis/taint.ts';
-import { hasCallback, ignore } from '../ioredis/watched-command.ts';
+import { areWatched, hasCallback, hasPlainOptions, ignore, isWrapped } from '../ioredis/watched-command.ts';
 import { warnThrown } from '../util/warn.ts';
 import { Messages } from './messages.ts';
 
@@ -83,6 +84,49 @@ export class LeaseHandle {
     // The promise that an instrumentation derives from it is dropped by pipelines, and by callers with a callback.
     if (sent !== command.promise && (stream !== undefined || hasCallback(command))) ignore(sent);
     return sent;
+  }
+
+  /** A lease whose commands need no more than a {@link LeanCommand} has: its methods make and send one. */
+  static readonly Lean = class extends LeaseHandle {};
+
+  static {
+    const { sendCommand } = LeaseHandle.prototype;
+    const methods = Redis.prototype as unknown as Record<string, unknown>;
+    for (const { method, command: name, encoding, full } of commandMethods()) {
+      const value = function (this: LeaseHandle, ...args: unknown[]): unknown {
+        const called = typeof args[args.length - 1] === 'function';
+        // Somebody may have replaced either, to observe commands.
+        const own = this.sendCommand !== sendCommand || methods[method] !== full;
+        if (called || own || !this.#isPlain) return (methods[method] as typeof full).apply(this, args);
+        const command = new LeanCommand(name, args, encoding);
+        if (!command.isSettled) this.#write(command as unknown as Command);
+        return command.promise;
+      };
+      Object.defineProperty(LeaseHandle.Lean.prototype, method, {
+        value,
+        writable: true,
+        configurable: true,
+      });
+    }
+  }
+
+  /** Its connection is as it was acquired, and nobody watches what it sends. */
+  get #isPlain(): boolean {
+    const connection = this.#slot?.connection;
+    if (!connection?.alive || this.#taint !== Taint.none || this.#forwards) return false;
+    return !areWatched() && !isWrapped(connection.client);
+  }
+
+  /** As ioredis' sendCommand does, of which nothing more is needed here. */
+  #write(command: Command): void {
+    const { commandQueue, condition, stream } = this.#client as Redis;
+    try {
+      command.setReplyContext?.(condition);
+      stream.write(command.toWritable(stream));
+      commandQueue.push({ command, stream: undefined, select: condition?.select } as never);
+    } catch (error) {
+      rejectSafely(command, error); // it cannot be written, as a text that is too long
+    }
   }
 
   pipeline(commands?: unknown[][]): object {
@@ -286,7 +330,9 @@ export class LeaseHandle {
 }
 
 Object.setPrototypeOf(LeaseHandle.prototype, Redis.prototype);
-Object.defineProperty(LeaseHandle.prototype, 'constructor', { value: Redis.prototype.constructor });
+for (const { prototype } of [LeaseHandle, LeaseHandle.Lean]) {
+  Object.defineProperty(prototype, 'constructor', { value: Redis.prototype.constructor });
+}
 
 type LeaseClass = new (slot: PoolSlot, options: Redis['options'], owner: LeaseOwner) => LeaseHandle;
 
@@ -298,7 +344,9 @@ function leaseClassFor(client: Redis): LeaseClass {
   const scripts = Object.keys(client.scriptsSet);
   const added = [...client.addedBuiltinSet];
   const proto = Object.getPrototypeOf(client) as object;
-  if (proto === Redis.prototype && scripts.length + added.length === 0) return LeaseHandle;
+  if (proto === Redis.prototype && scripts.length + added.length === 0) {
+    return canUseLeanCommands(client.options) && hasPlainOptions(client) ? LeaseHandle.Lean : LeaseHandle;
+  }
   class OwnLease extends LeaseHandle {}
   const own = Object.getOwnPropertyNames(LeaseHandle.prototype);
   for (let at = proto; at !== Redis.prototype && at !== null; at = Object.getPrototypeOf(at)) {

@@ -1,7 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { RedisOptions } from 'ioredis';
 import { invalidOption } from '../api/errors.ts';
-import { KNOWN_COMMAND } from '../ioredis/internals.ts';
 
 /** Options that select the server, the user, the db and the protocol: a view of the pool cannot change them. */
 const FIXED: readonly (keyof RedisOptions)[] = [
@@ -18,15 +17,6 @@ export function checkOverride(override: RedisOptions, options: RedisOptions): vo
       `duplicate() gives another view of the same pool, and cannot change ${name}: make another pool`,
     );
   }
-}
-
-/** Whether commands with these options can be a {@link SharedCommand}. */
-export function canUseLeanCommands({
-  keyPrefix,
-  showFriendlyErrorStack,
-  commandTimeout,
-}: RedisOptions): boolean {
-  return KNOWN_COMMAND && !keyPrefix && !showFriendlyErrorStack && commandTimeout === undefined;
 }
 
 /** Options that make a client act in its constructor. */

@@ -1,15 +1,15 @@
 import { inspect } from 'node:util';
 import { type Command, Redis, type RedisOptions } from 'ioredis';
-import { isAlwaysShared, kindOf } from '../ioredis/command-kinds.ts';
+import { kindOf } from '../ioredis/command-kinds.ts';
 import { rejectSafely } from '../ioredis/internals.ts';
-import { keepBytes, LeanCommand } from '../ioredis/lean-command.ts';
+import { canUseLeanCommands, commandMethods, keepBytes, LeanCommand } from '../ioredis/lean-command.ts';
 import { multiOf, pipelineOf } from '../ioredis/lean-pipeline.ts';
 import { withForcedEval } from '../ioredis/script-eval.ts';
 import { areWatched, watch } from '../ioredis/watched-command.ts';
 import { asCallback, type NodeCallback } from '../util/callback.ts';
 import type { ClientBackend } from './client-backend.ts';
 import { ClientEvents } from './client-events.ts';
-import { canUseLeanCommands, checkOverride, inertOptions, visibleOptions } from './client-options.ts';
+import { checkOverride, inertOptions, visibleOptions } from './client-options.ts';
 import { CommandGroup } from './command-group.ts';
 import type { Multiplexer } from './multiplexer.ts';
 
@@ -63,26 +63,19 @@ class PoolRedis extends Base {
   }
 
   static {
-    const { getBuiltinCommands } = Redis.prototype as unknown as { getBuiltinCommands?(): string[] };
-    const names = getBuiltinCommands?.call(Redis.prototype) ?? []; // without them, all commands are ioredis' own
     const { prototype } = PoolRedis;
     const { sendCommand } = prototype;
-    const methods = prototype as unknown as Record<string, (...args: unknown[]) => unknown>;
-    for (const name of names.filter(isAlwaysShared)) {
-      for (const [method, encoding] of [[name, 'utf8'] as const, [`${name}Buffer`, null] as const]) {
-        const full = methods[method];
-        if (full === undefined) continue;
-        const value = function (this: PoolRedis, ...args: unknown[]): unknown {
-          const called = typeof args[args.length - 1] === 'function';
-          // Somebody may have replaced sendCommand, to observe commands.
-          if (called || this.sendCommand !== sendCommand || this.#watched) return full.apply(this, args);
-          const command = new LeanCommand(name, args, encoding);
-          if (this.#closed) command.reject(this.#endedError());
-          else if (!command.isSettled) this.#lanes.send(command as unknown as Command);
-          return command.promise;
-        };
-        Object.defineProperty(PoolRedis.#lean, method, { value, writable: true, configurable: true });
-      }
+    for (const { method, command: name, encoding, full } of commandMethods()) {
+      const value = function (this: PoolRedis, ...args: unknown[]): unknown {
+        const called = typeof args[args.length - 1] === 'function';
+        // Somebody may have replaced sendCommand, to observe commands.
+        if (called || this.sendCommand !== sendCommand || this.#watched) return full.apply(this, args);
+        const command = new LeanCommand(name, args, encoding);
+        if (this.#closed) command.reject(this.#endedError());
+        else if (!command.isSettled) this.#lanes.send(command as unknown as Command);
+        return command.promise;
+      };
+      Object.defineProperty(PoolRedis.#lean, method, { value, writable: true, configurable: true });
     }
     // An accessor in place of the property that Redis' constructor sets.
     Object.defineProperty(prototype, 'status', {
