@@ -14,6 +14,8 @@ export type CloseReason =
   | 'excess'
   /** `clear()` was called after its connect had started. */
   | 'cleared'
+  /** It leads to a replica where a master is wanted, or option `reconnectOnError` asked for another one. */
+  | 'stale'
   /** Its borrower called `destroy()`. */
   | 'destroyed'
   /** The pool was closed. */

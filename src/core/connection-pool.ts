@@ -6,7 +6,7 @@ import type { PoolContext, PoolSlot } from './context.ts';
 import { Dialer } from './dialer.ts';
 import { IdleConnections } from './idle-connections.ts';
 import { Shutdown } from './shutdown.ts';
-import { whyExpired } from './slot.ts';
+import { type StaleReason, whyExpired } from './slot.ts';
 import { type LaneLoad, takeSnapshot } from './stats.ts';
 import { Validator, type Verdict } from './validator.ts';
 import { type AcquireRequest, type Waiter, WaitQueue } from './wait-queue.ts';
@@ -207,10 +207,16 @@ export class ConnectionPool {
 
   /** Marks all present connections as stale. */
   clear(): void {
-    const { slots, events } = this.#context;
-    for (const slot of slots.all) slot.stale = true;
+    const { events } = this.#context;
+    this.#markStale('cleared');
     if (events.count('clear')) events.emit('clear', {});
-    this.#idle.closeAll('cleared');
+    this.#idle.closeStale();
+  }
+
+  /** Makes all present connections stale: idle ones close now, lent ones when they come back, dials when they end. */
+  makeStale(reason: StaleReason): void {
+    this.#markStale(reason);
+    this.#idle.closeStale();
   }
 
   /** Refuses new requests, and closes all connections, after at most `graceMs`; resolves when nothing is left. */
@@ -218,6 +224,10 @@ export class ConnectionPool {
     this.#shutdown ??= this.#shutDown();
     this.#shutdown.cutWithin(graceMs);
     return this.#shutdown.done;
+  }
+
+  #markStale(reason: StaleReason): void {
+    for (const slot of this.#context.slots.all) slot.stale ??= reason;
   }
 
   #enter(request: AcquireRequest<PoolSlot>, limits: WaitLimits): Waiter<PoolSlot> | undefined {
@@ -299,7 +309,7 @@ export class ConnectionPool {
     if (slot.state !== 'inUse') return false; // closed together with the pool
     const valid = verdict === 'valid';
     if (valid && !slot.stale) return true;
-    this.#dialer.close(slot, this.#shutdown ? 'poolClosed' : valid ? 'cleared' : 'broken');
+    this.#dialer.close(slot, this.#shutdown ? 'poolClosed' : (valid && slot.stale) || 'broken');
     if (verdict === 'silent') this.#validateSuspects(idleSince);
     return false;
   }
@@ -396,7 +406,7 @@ export class ConnectionPool {
   #whyUnfit(slot: PoolSlot): CloseReason | undefined {
     if (this.#shutdown) return 'poolClosed';
     if (!slot.connection?.alive) return 'broken';
-    return slot.stale ? 'cleared' : undefined;
+    return slot.stale;
   }
 
   #refuseIfClosed(): void {

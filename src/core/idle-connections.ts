@@ -77,6 +77,10 @@ export class IdleConnections {
     if (this.#stack.remove(slot)) this.#close(slot, reason);
   }
 
+  closeStale(): void {
+    for (const slot of this.#stack.members()) if (slot.stale) this.close(slot, slot.stale);
+  }
+
   closeAll(reason: CloseReason): void {
     for (const slot of this.#stack.members()) this.close(slot, reason);
   }

@@ -1,6 +1,9 @@
 import type { CloseReason } from '../api/stats.ts';
 import type { List, Listed } from '../util/list.ts';
 
+/** Why connections that work are replaced. */
+export type StaleReason = Extract<CloseReason, 'cleared' | 'stale'>;
+
 /** The states of a slot, and so of its connection. */
 export type SlotState = 'connecting' | 'inUse' | 'idle' | 'closing' | 'gone';
 
@@ -37,8 +40,8 @@ export class Slot<C> implements Listed<Slot<C>> {
   expiresAt = Number.POSITIVE_INFINITY;
   /** Why the pool closes its connection, once it does. */
   closedAs: CloseReason | undefined;
-  /** `clear()` was called after its dial had started. */
-  stale = false;
+  /** Why it is to be replaced although it works, if it was marked as stale after its dial had started. */
+  stale: StaleReason | undefined;
   /** How long it had been idle when it was last taken. */
   idleMs = 0;
   /** A lease has it; it is not merely being validated. */
@@ -73,6 +76,7 @@ export class Slots<C> {
     dirty: 0,
     excess: 0,
     cleared: 0,
+    stale: 0,
     destroyed: 0,
     poolClosed: 0,
   });
@@ -126,7 +130,7 @@ export class Slots<C> {
 
 /** Why a connection that becomes idle has to be closed, even if it works. */
 export function whyExpired(slot: Slot<unknown>, now: number): CloseReason | undefined {
-  if (slot.stale) return 'cleared';
+  if (slot.stale) return slot.stale;
   return now >= slot.expiresAt ? 'lifetime' : undefined;
 }
 

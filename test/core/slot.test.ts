@@ -73,7 +73,7 @@ test('a new slot is connecting since now, with nothing used or known of it', () 
     state: 'connecting',
     since: 42,
     uses: 0,
-    stale: false,
+    stale: undefined,
     leased: false,
     connectedAt: undefined,
     expiresAt: Number.POSITIVE_INFINITY,
@@ -129,6 +129,7 @@ test('closed has one count per reason, and starts from zero', () => {
     dirty: 0,
     excess: 0,
     cleared: 0,
+    stale: 0,
     destroyed: 0,
     poolClosed: 0,
   });
@@ -179,12 +180,12 @@ test('the lifetime ends on the dot, and minIdle does not save from it', () => {
 });
 
 test('a stale one goes, and minIdle does not save from it', () => {
-  expect(whyExpired(resting({ stale: true }), 1000)).toBe('cleared');
-  expect(whyClose(resting({ stale: true }), 1, 1000, limits)).toBe('cleared');
+  expect(whyExpired(resting({ stale: 'cleared' }), 1000)).toBe('cleared');
+  expect(whyClose(resting({ stale: 'stale' }), 1, 1000, limits)).toBe('stale');
 });
 
 test('of several reasons the strongest is reported: cleared, then lifetime, then idle', () => {
-  expect(whyClose(resting({ stale: true }), 3, 6000, limits)).toBe('cleared');
+  expect(whyClose(resting({ stale: 'cleared' }), 3, 6000, limits)).toBe('cleared');
   expect(whyClose(resting(), 3, 6000, limits)).toBe('lifetime');
 });
 
