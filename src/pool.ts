@@ -6,7 +6,7 @@ import type { PoolEventName, PoolListener } from './api/events.ts';
 import type { Lease } from './api/lease.ts';
 import type { ClientOptions, PoolOptions } from './api/options.ts';
 import { copyPlain } from './api/plain.ts';
-import type { AcquireOptions, CloseOptions, RedisPool } from './api/redis-pool.ts';
+import type { AcquireOptions, CloseOptions, ReadyOptions, RedisPool } from './api/redis-pool.ts';
 import { resolveOptions } from './api/resolve-options.ts';
 import { checkKeys } from './api/spelling.ts';
 import type { HealthOptions, PoolHealth, PoolStats } from './api/stats.ts';
@@ -61,7 +61,7 @@ export class Pool implements RedisPool {
       slots: new Slots<Connection>(options.maxActive),
       events: new Events(options, () => this.stats()),
     };
-    const errors = new PoolErrors(context, () => this.#connections.lastConnectError);
+    const errors = new PoolErrors(context, () => this.#connections);
     this.#context = { ...context, errors };
     this.#connections = new ConnectionPool(this.#context, (waiting) => this.#lanes?.makeRoom(waiting));
     this.#lending = new LeaseManager(this.#context, this.#connections);
@@ -101,8 +101,8 @@ export class Pool implements RedisPool {
     });
   }
 
-  ready(): Promise<void> {
-    return this.#connections.ready();
+  ready(options?: ReadyOptions): Promise<void> {
+    return this.#connections.ready(options);
   }
 
   health(options?: HealthOptions): Promise<PoolHealth> {

@@ -60,6 +60,13 @@ export interface PoolOptions {
    */
   readonly acquireTimeoutMs?: number | undefined;
   /**
+   * Once the pool was connected and cannot connect any more: for how long, from the beginning of the outage, callers and
+   * commands that are not sent yet wait for Redis to come back, within their own deadlines and all limits; after that
+   * they are rejected at once with `POOL_CONNECT_FAILED`. 0 rejects at once, as does `wait: false`. A cause that waiting
+   * cannot mend, such as a wrong password, rejects at once as well. Milliseconds, from 0. Default: 5000.
+   */
+  readonly outageWaitMs?: number | undefined;
+  /**
    * Deadline of one connect, until commands may be sent (TLS, AUTH, SELECT included); one that takes longer fails.
    * Milliseconds, from 1. Default: 2000.
    */

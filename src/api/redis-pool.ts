@@ -13,6 +13,17 @@ export interface AcquireOptions {
   readonly timeoutMs?: number | undefined;
 }
 
+/** Options of `ready()`. */
+export interface ReadyOptions {
+  /**
+   * Tries again until then, for starting beside Redis; what waiting cannot mend (a wrong password, an unknown host) still
+   * ends it at once. Milliseconds; `Infinity` tries for ever. Default: the first dial that fails ends it.
+   */
+  readonly timeoutMs?: number | undefined;
+  /** Gives up when aborted; rejects with the signal's own reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** Options of `close()`. */
 export interface CloseOptions {
   /** How long leases may go on before their connections are closed. Milliseconds, from 0. Default: 5000. */
@@ -62,9 +73,12 @@ export interface RedisPool extends AsyncDisposable {
   clear(): void;
   /**
    * Connects until `minIdle` connections (at least one) are open, or rejects with the connect error: to fail fast at
-   * start-up.
+   * start-up. With `timeoutMs` it tries again until then, and rejects with the last connect error.
+   *
+   * @throws {PoolError} `POOL_CONNECT_FAILED`, `POOL_ACQUIRE_TIMEOUT`, `POOL_CLOSED`, `POOL_INVALID_OPTION`, or the
+   * reason of `signal`.
    */
-  ready(): Promise<void>;
+  ready(options?: ReadyOptions): Promise<void>;
   /**
    * Refuses new work, rejects all waiting callers at once, waits up to `graceMs` for leases, then closes their
    * connections. When it resolves, no socket, timer or listener of the pool is left. Idempotent; a later call may

@@ -18,6 +18,7 @@ export const DEFAULTS: ResolvedOptions = Object.freeze({
   wait: true,
   maxWaiting: 1000,
   acquireTimeoutMs: 5000,
+  outageWaitMs: 5000,
   connectTimeoutMs: 2000,
   maxConnecting: 4,
   idleTimeoutMs: 60_000,

@@ -38,6 +38,7 @@ const RULES: Readonly<Record<keyof PoolOptions, Rule>> = {
   wait: truth,
   maxWaiting: countFrom(0),
   acquireTimeoutMs: time(0),
+  outageWaitMs: time(0),
   connectTimeoutMs: time(1),
   maxConnecting: countFrom(1),
   idleTimeoutMs: time(0),

@@ -1,6 +1,9 @@
 const FIRST_MS = 50;
 const LONGEST_MS = 2000;
 
+/** While somebody waits for Redis to come back, the delay between two dials is no longer than this. */
+const AWAITED_MS = 500;
+
 /** A connection that was open for longer than any delay counts as useful, even if nobody used it. Milliseconds. */
 export const STOOD_MS = LONGEST_MS;
 
@@ -18,7 +21,10 @@ export class Backoff {
   lastError: Error | undefined;
   #failures = 0;
   #failedAt = Number.NEGATIVE_INFINITY;
-  #until = Number.NEGATIVE_INFINITY;
+  /** When the current delay began, how long it is, and how much of it the jitter leaves. */
+  #delayedAt = Number.NEGATIVE_INFINITY;
+  #delay = 0;
+  #share = 1;
   /** The last dial did not succeed: there was no connection at all. */
   #refused = false;
   /** While in doubt, the number of the last dial that was started before. */
@@ -69,7 +75,7 @@ export class Backoff {
     this.#doubtedUpTo = undefined;
     this.#failures = 0;
     this.#failedAt = Number.NEGATIVE_INFINITY;
-    this.#until = Number.NEGATIVE_INFINITY;
+    this.#delayedAt = Number.NEGATIVE_INFINITY;
   }
 
   /** How many dials may be in progress at once: `most`, or one that tests whether Redis is available again. */
@@ -88,9 +94,10 @@ export class Backoff {
     return this.#refused && this.remaining(now) > 0;
   }
 
-  /** Milliseconds until the next dial may start; 0 or less: now. */
-  remaining(now: number): number {
-    return this.#until - now;
+  /** Milliseconds until the next dial may start; 0 or less: now. `awaited`: sooner, since somebody waits for it. */
+  remaining(now: number, awaited?: 'awaited'): number {
+    const delay = awaited ? Math.min(this.#delay, AWAITED_MS) : this.#delay;
+    return this.#delayedAt + delay * this.#share - now;
   }
 
   #fail(now: number, random: number): void {
@@ -100,7 +107,8 @@ export class Backoff {
   }
 
   #wait(now: number, random: number): void {
-    const delay = Math.min(FIRST_MS * 2 ** this.#failures, LONGEST_MS);
-    this.#until = now + delay * (1 - random / 2);
+    this.#delayedAt = now;
+    this.#delay = Math.min(FIRST_MS * 2 ** this.#failures, LONGEST_MS);
+    this.#share = 1 - random / 2;
   }
 }

@@ -1,10 +1,12 @@
-import type { AcquireOptions } from '../api/redis-pool.ts';
+import type { AcquireOptions, ReadyOptions } from '../api/redis-pool.ts';
 import type { CloseReason, PoolStats } from '../api/stats.ts';
 import { Condition } from '../util/condition.ts';
 import { readAcquireOptions } from './acquire-options.ts';
 import type { PoolContext, PoolSlot } from './context.ts';
 import { Dialer } from './dialer.ts';
 import { IdleConnections } from './idle-connections.ts';
+import { Outage } from './outage.ts';
+import { ReadyCalls } from './ready-calls.ts';
 import { Shutdown } from './shutdown.ts';
 import { type StaleReason, whyExpired } from './slot.ts';
 import { type LaneLoad, takeSnapshot } from './stats.ts';
@@ -30,8 +32,10 @@ export class ConnectionPool {
   readonly #dialer: Dialer;
   readonly #idle: IdleConnections;
   readonly #validator: Validator;
-  /** Enough connections are open for `ready()`; present only while somebody waits for it. */
-  #ready: Condition | undefined;
+  readonly #outage: Outage;
+  /** Cancels the timer for the end of the time that an outage is waited out. */
+  #cancelPatience: () => void = () => {};
+  readonly #readyCalls: ReadyCalls;
   /** A connection is idle, so that `health()` can send PING over it; present only while somebody waits for it. */
   #oneIdle: Condition | undefined;
   /** Suspects that are being validated in the background. */
@@ -50,12 +54,18 @@ export class ConnectionPool {
     this.#now = () => deps.clock.now();
     this.#dialer = new Dialer(context, {
       arrived: (slot) => this.#arrived(slot),
-      failed: (error) => this.#dialFailed(error),
+      failed: (error, startedAt) => this.#dialFailed(error, startedAt),
       lost: (slot, cause) => this.#lost(slot, cause),
       gone: () => (this.#shutdown ? this.#shutdown.check() : this.#processWaitQueue()),
     });
     this.#idle = new IdleConnections(context, (slot, reason) => this.#dialer.close(slot, reason));
     this.#validator = new Validator(context);
+    this.#readyCalls = new ReadyCalls(
+      context,
+      () => this.#isReady(),
+      () => this.lastConnectError,
+    );
+    this.#outage = new Outage(options.wait ? options.outageWaitMs : 0);
     this.#waiters = new WaitQueue(deps.clock, (waiter, why) => {
       // After the last waiter, dials are needed for minIdle only, and the timer of the next one is a background timer.
       if (this.#waiters.length === 0) this.#dialMore();
@@ -78,6 +88,11 @@ export class ConnectionPool {
   /** Why no connection can be made for now, if Redis seems to be unavailable. */
   get unreachable(): Error | undefined {
     return this.#dialer.isDown ? this.lastConnectError : undefined;
+  }
+
+  /** Since when Redis is away, if it is. */
+  get awaySince(): number | undefined {
+    return this.#outage.since;
   }
 
   /** How many callers wait for whom there is no capacity; if negative, the capacity for further callers. */
@@ -141,7 +156,7 @@ export class ConnectionPool {
     if (why) {
       if (heldMs !== undefined) this.emitRelease(slot, heldMs);
       this.#dialer.close(slot, why);
-      this.#failIfUnreachable();
+      this.#checkReachable();
     } else {
       this.#idle.put(slot);
       if (heldMs !== undefined) this.emitRelease(slot, heldMs);
@@ -157,24 +172,13 @@ export class ConnectionPool {
     if (events.count('release')) events.emit('release', { connectionId, heldMs });
   }
 
-  /** Resolves when `minIdle` connections are idle, or as many as those in use allow, and at least one is open. */
-  async ready(): Promise<void> {
+  /**
+   * Resolves when `minIdle` connections are idle, or as many as those in use allow, and at least one is open. With
+   * `timeoutMs`, dials that fail with a transient cause are tried again until then.
+   */
+  async ready(options?: ReadyOptions): Promise<void> {
     this.#refuseIfClosed();
-    const { deps, errors, options } = this.#context;
-    const { unreachable } = this;
-    if (unreachable) throw errors.connectFailed(unreachable);
-    const { acquireTimeoutMs: timeoutMs } = options;
-    const since = deps.clock.now();
-    this.#ready ??= new Condition(
-      deps.clock,
-      () => this.#isReady(),
-      () => {
-        this.#ready = undefined;
-      },
-    );
-    const ready = this.#ready.wait(timeoutMs, () =>
-      errors.gaveUp({ since, timeoutMs, signal: undefined }, 'timeout'),
-    );
+    const ready = this.#readyCalls.wait(readAcquireOptions(options), this.unreachable);
     this.#dialMore();
     // Afterwards dials are needed for minIdle only, and their timer must not keep the process alive.
     await ready.finally(() => this.#dialMore());
@@ -252,7 +256,9 @@ export class ConnectionPool {
   #wait(request: AcquireRequest<PoolSlot>, { timeoutMs, signal, maxWaiting }: WaitLimits): Waiter<PoolSlot> {
     const { errors, events, options } = this.#context;
     const { excess, unreachable } = this;
-    if (unreachable) throw errors.connectFailed(unreachable);
+    // The last connection may have been closed since a dial failed.
+    if (unreachable && this.awaySince === undefined) this.#away(unreachable, this.#now());
+    if (unreachable && !this.#waitsForReturn) throw errors.connectFailed(unreachable);
     if (excess >= (options.wait ? maxWaiting : 0)) {
       const why = options.wait ? `${maxWaiting} callers wait already (maxWaiting)` : 'wait is false';
       throw errors.exhausted(`no connection is free, and ${why}`);
@@ -343,6 +349,8 @@ export class ConnectionPool {
 
   /** A new connection is lent to the first in the queue, without validation. */
   #arrived(slot: PoolSlot): void {
+    this.#outage.connected();
+    this.#cancelPatience();
     const unfit = this.#whyUnfit(slot);
     const waiter = this.#waiters.first;
     if (unfit) {
@@ -357,30 +365,51 @@ export class ConnectionPool {
     this.#dialMore();
   }
 
-  /** With no connection left, all in the queue are rejected; while some are open, only the first one. */
-  #dialFailed(cause: Error): void {
+  /** With no connection left, this is an outage for all in the queue; while some are open, only the first is rejected. */
+  #dialFailed(cause: Error, startedAt: number): void {
     const { errors } = this.#context;
     const failed = (): Error => errors.connectFailed(cause);
     const { first } = this.#waiters;
-    this.#ready?.reject(failed);
+    this.#readyCalls.dialFailed(cause);
     this.#oneIdle?.reject(failed);
-    if (!this.#dialer.hasOpen) this.#waiters.failAll(failed);
+    if (!this.#dialer.hasOpen) this.#away(cause, startedAt);
     else if (first) this.#waiters.fail(first, failed());
     this.#dialMore();
   }
 
-  /** A connection was lost. If a lease has it, that is handled on release. */
-  #lost(slot: PoolSlot, cause: Error | undefined): void {
-    if (slot.state === 'idle') this.#idle.close(slot, 'broken');
-    else slot.lane?.lost(cause);
-    this.#failIfUnreachable();
+  /** No connection is open, and none can be opened. */
+  #away(cause: Error, startedAt: number): void {
+    this.#outage.failed(cause, startedAt);
+    this.#waitOrReject();
   }
 
-  /** If the last connection was lost and none may be dialled, all in the queue are rejected at once. */
-  #failIfUnreachable(): void {
+  /** All in the queue wait for Redis to come back, as long as the outage is waited out; then all are rejected. */
+  #waitOrReject(): void {
+    const { deps, errors } = this.#context;
+    const { lastConnectError } = this;
+    const left = this.#outage.patience(this.#now());
+    this.#cancelPatience();
+    const over = (): void => {
+      this.#waitOrReject();
+      this.#dialMore(); // nobody waits for the next dial any more
+    };
+    if (left > 0) this.#cancelPatience = deps.clock.after(left, over, 'background');
+    else if (lastConnectError) this.#waiters.failAll(() => errors.connectFailed(lastConnectError));
+  }
+
+  /** A connection was lost. If a lease has it, that is handled on release. */
+  #lost(slot: PoolSlot, cause: Error | undefined): void {
+    this.#outage.lost(this.#now());
+    if (slot.state === 'idle') this.#idle.close(slot, 'broken');
+    else slot.lane?.lost(cause);
+    this.#checkReachable();
+  }
+
+  /** If the last connection is gone and none may be dialled yet, the outage has begun. */
+  #checkReachable(): void {
     const { unreachable } = this;
-    if (!unreachable) return;
-    this.#waiters.failAll(() => this.#context.errors.connectFailed(unreachable));
+    if (!unreachable || this.#shutdown) return;
+    this.#away(unreachable, this.#now());
     this.#dialMore();
   }
 
@@ -398,7 +427,7 @@ export class ConnectionPool {
   }
 
   #notify(): void {
-    this.#ready?.notify();
+    this.#readyCalls.notify();
     this.#oneIdle?.notify();
   }
 
@@ -418,14 +447,25 @@ export class ConnectionPool {
     const { slots, options } = this.#context;
     const most = this.#dialer.begin();
     while (slots.count.connecting < Math.min(this.#wantedDials(), most) && slots.total < options.maxActive) {
-      const { delay } = this.#dialer;
+      const delay = this.#dialer.delay(this.#awaited ? 'awaited' : undefined);
       if (delay > 0) {
-        const urgent = this.#waiters.length > 0 || this.#ready !== undefined;
+        const urgent = this.#waiters.length > 0 || this.#readyCalls.any;
         this.#dialer.retryAfter(delay, () => this.#dialMore(), urgent ? undefined : 'background');
         return;
       }
       this.#dialer.dial();
     }
+  }
+
+  /** Whether somebody keeps waiting even if the next dial fails. */
+  get #awaited(): boolean {
+    if (this.#readyCalls.anyPatient) return true;
+    return this.#waiters.length > 0 && (this.#waitsForReturn || !this.#dialer.refuses);
+  }
+
+  /** Whether the outage, if there is one, is being waited out. */
+  get #waitsForReturn(): boolean {
+    return this.#outage.patience(this.#now()) > 0;
   }
 
   /** How many dials are needed, including those in progress: for the queue, or else for `minIdle`. */
@@ -439,7 +479,7 @@ export class ConnectionPool {
   #wantedIdle(): number {
     const one =
       this.#oneIdle !== undefined ||
-      (this.#ready !== undefined && this.#context.slots.openCount === 0) ||
+      (this.#readyCalls.any && this.#context.slots.openCount === 0) ||
       (this.#watched && this.#dialer.isFailing);
     return Math.max(this.#context.options.minIdle, one ? 1 : 0);
   }
@@ -452,7 +492,8 @@ export class ConnectionPool {
     const shutdown = new Shutdown(this.#context, this.#dialer);
     this.#shutdown = shutdown;
     this.#validator.stop();
-    this.#ready?.reject(closed);
+    this.#cancelPatience();
+    this.#readyCalls.closed();
     this.#oneIdle?.reject(closed);
     this.#waiters.failAll(closed, 'everyone');
     this.#idle.closeAll('poolClosed');

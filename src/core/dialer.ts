@@ -11,8 +11,8 @@ const END_MS = 500;
 export interface DialerOwner {
   /** A dial succeeded; the connection is idle. */
   arrived(slot: PoolSlot): void;
-  /** A dial failed. */
-  failed(error: Error): void;
+  /** A dial that was started at `startedAt` failed. */
+  failed(error: Error, startedAt: number): void;
   /** A connection was lost. */
   lost(slot: PoolSlot, cause: Error | undefined): void;
   /** A connection is completely closed, and its slot is free. */
@@ -44,9 +44,14 @@ export class Dialer {
     return this.#backoff.lastError;
   }
 
+  /** The last dial failed, and the next may not start yet. */
+  get refuses(): boolean {
+    return this.#backoff.refuses(this.#context.deps.clock.now());
+  }
+
   /** Redis seems to be unavailable: no connection is open, and no dial may start yet. */
   get isDown(): boolean {
-    return this.#backoff.refuses(this.#context.deps.clock.now()) && !this.hasOpen;
+    return this.refuses && !this.hasOpen;
   }
 
   /** Whether no connection is open, and the last dial failed. */
@@ -62,9 +67,9 @@ export class Dialer {
     return false;
   }
 
-  /** Milliseconds until the next dial may start; 0 or less: now. */
-  get delay(): number {
-    return this.#backoff.remaining(this.#context.deps.clock.now());
+  /** Milliseconds until the next dial may start; 0 or less: now. `awaited`: sooner, since somebody waits for it. */
+  delay(awaited: 'awaited' | undefined): number {
+    return this.#backoff.remaining(this.#context.deps.clock.now(), awaited);
   }
 
   /** Starts a round of dials, and cancels the timer of a later one. Returns how many may be in progress at once. */
@@ -194,7 +199,7 @@ export class Dialer {
     if (events.count('connectError')) {
       events.emit('connectError', { connectionId: slot.id, error, durationMs });
     }
-    this.#owner.failed(error);
+    this.#owner.failed(error, startedAt);
   }
 
   #close(slot: PoolSlot, now: number): void {

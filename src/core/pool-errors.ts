@@ -1,5 +1,6 @@
 import type { PoolErrorCode } from '../api/error-codes.ts';
 import { PoolError } from '../api/errors.ts';
+import { dateIn } from '../util/clock.ts';
 import { reasonOf } from './abort-signals.ts';
 import type { PoolContext } from './context.ts';
 import { describe } from './stats.ts';
@@ -12,14 +13,21 @@ type Impatient = Pick<Waiter<unknown>, 'since' | 'timeoutMs' | 'signal'>;
 const NESTED =
   'Whoever holds a lease and waits for another connection may wait for itself: within use(), send everything over its lease, and nothing over pool.use() or pool.redis';
 
+/** What is known of the connections that cannot be had. */
+interface Trouble {
+  readonly lastConnectError: Error | undefined;
+  /** Since when nobody can connect, if so. */
+  readonly awaySince: number | undefined;
+}
+
 /** Makes the errors of one pool. Where there is an event for it, that is counted and emitted first. */
 export class PoolErrors {
   readonly #context: Omit<PoolContext, 'errors'>;
-  readonly #lastConnectError: () => Error | undefined;
+  readonly #trouble: () => Trouble;
 
-  constructor(context: Omit<PoolContext, 'errors'>, lastConnectError: () => Error | undefined) {
+  constructor(context: Omit<PoolContext, 'errors'>, trouble: () => Trouble) {
     this.#context = context;
-    this.#lastConnectError = lastConnectError;
+    this.#trouble = trouble;
   }
 
   /** An error with the pool's numbers. */
@@ -38,7 +46,7 @@ export class PoolErrors {
     const { events } = this.#context;
     const message = `${why} ${this.#numbers()}`;
     if (events.count('exhausted')) events.emit('exhausted', { waiting: events.stats().waiting });
-    return this.make('POOL_EXHAUSTED', message, this.#lastConnectError());
+    return this.make('POOL_EXHAUSTED', message, this.#trouble().lastConnectError);
   }
 
   /** The error for a waiter whose deadline passed, or whose signal was aborted. */
@@ -53,7 +61,7 @@ export class PoolErrors {
     const waitedMs = deps.clock.now() - since;
     const message = `no connection within ${timeoutMs} ms ${this.#numbers()}`;
     if (events.count('timeout')) events.emit('timeout', { waitedMs });
-    return this.make('POOL_ACQUIRE_TIMEOUT', message, this.#lastConnectError());
+    return this.make('POOL_ACQUIRE_TIMEOUT', message, this.#trouble().lastConnectError);
   }
 
   /** The reason of `signal`, which was aborted. */
@@ -80,7 +88,14 @@ export class PoolErrors {
     const held = leased.length > 0 ? `, oldest ${Math.round(oldest)} ms` : '';
     // Which caller holds a lease is unknown: tracking that would slow down every promise of the process.
     const nested = leased.length === slots.maxActive ? `. ${NESTED}` : '';
-    return `(${describe(events.stats())}; ${leased.length} leases held${held})${nested}`;
+    return `(${describe(events.stats())}; ${leased.length} leases held${held})${nested}${this.#away()}`;
+  }
+
+  #away(): string {
+    const since = this.#trouble().awaySince;
+    if (since === undefined) return '';
+    const ago = this.#context.deps.clock.now() - since;
+    return `; Redis has been away for ${Math.round(ago)} ms, since ${dateIn(-ago).toISOString()}`;
   }
 }
 

@@ -24,6 +24,7 @@ const COUNTS = {
 };
 const TIMES = {
   acquireTimeoutMs: 0,
+  outageWaitMs: 0,
   connectTimeoutMs: 1,
   idleTimeoutMs: 0,
   maxLifetimeMs: 1,
@@ -45,6 +46,7 @@ test('without options, everything has the default that the documentation names',
     wait: true,
     maxWaiting: 1000,
     acquireTimeoutMs: 5000,
+    outageWaitMs: 5000,
     connectTimeoutMs: 2000,
     maxConnecting: 4,
     idleTimeoutMs: 60_000,

@@ -39,9 +39,9 @@ describe('6. a dial that fails while others wait', () => {
     check(redis, pool, { dialed: 2, open: 1, inUse: 0 });
   });
 
-  test('rejects all when the last connection has died meanwhile', async () => {
+  test('rejects all when the last connection has died meanwhile, and nobody waits for the next', async () => {
     const redis = new FakeRedis();
-    const pool = redis.pool({ maxActive: 2 });
+    const pool = redis.pool({ maxActive: 2, outageWaitMs: 0 });
     const held = await pool.acquire();
     redis.dial = 'hangs';
     const waiting = times(3, () => follow(pool.use(() => {})));

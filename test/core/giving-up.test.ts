@@ -165,7 +165,11 @@ test('2. a listener that throws at every turn costs neither a place nor a caller
     throw new Error('listener');
   };
   const hooks = { acquire: thrower, release: thrower, connecting: thrower, connect: thrower, close: thrower };
-  const pool = redis.pool({ maxActive: 1, hooks: { ...hooks, wait: thrower, connectError: thrower } });
+  const pool = redis.pool({
+    maxActive: 1,
+    outageWaitMs: 0,
+    hooks: { ...hooks, wait: thrower, connectError: thrower },
+  });
   const held = await pool.acquire();
   const next = pool.acquire();
   held.destroy();

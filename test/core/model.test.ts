@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { EVENT_NAMES } from '../../src/api/events.ts';
 import type { Draw } from '../helpers/pool-callers.ts';
 import { deadlinesHold, holdsAlways, holdsAtRest, reaped } from '../helpers/pool-promises.ts';
-import { World } from '../helpers/pool-world.ts';
+import { World, WRONGPASS } from '../helpers/pool-world.ts';
 
 /**
  * The same runs for everyone, every time. Others hunt for what these do not find:
@@ -20,6 +20,7 @@ const draws: fc.Arbitrary<Draw> = fc
     maxWaiting: fc.constantFrom(0, 1, 2, 1000, 1000),
     maxConnecting: fc.integer({ min: 1, max: 4 }),
     acquireTimeoutMs: fc.constantFrom(50, 500, 3000, 3000),
+    outageWaitMs: fc.constantFrom(0, 60, 1000, 5000, Number.POSITIVE_INFINITY),
     connectTimeoutMs: fc.constantFrom(30, 2000),
     idleTimeoutMs: fc.constantFrom(0, 100, 2000, 2000, Number.POSITIVE_INFINITY),
     maxLifetimeMs: fc.constantFrom(1, 100, 5000, Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY),
@@ -115,7 +116,7 @@ const callers = {
     },
   ),
   clear: step('clear', nothing, (world) => world.clear()),
-  ready: step('ready', nothing, (world) => world.ready()),
+  ready: step('ready', timeouts, (world, ms) => world.ready(ms)),
   close: step('close', fc.constantFrom(0, 40, 3000), (world, graceMs) => world.close(graceMs)),
 };
 
@@ -132,6 +133,9 @@ const nature = {
   dial: step('dial', fc.constantFrom('succeeds', 'succeeds', 'succeeds', 'fails', 'hangs'), (world, how) => {
     world.redis.dial = how;
     if (how === 'fails') world.deeds.add('dial failed');
+  }),
+  locked: step('lock or unlock', fc.boolean(), (world, locked) => {
+    world.redis.dialError = locked ? WRONGPASS : undefined;
   }),
   endDial: step('dial ends', fc.tuple(index, fc.boolean()), (world, [i, good]) => {
     const one = pick(

@@ -85,7 +85,7 @@ describe('with no connection left', () => {
 
   test('once Redis is back, so is the pool, within one back-off, and the next outage begins at 50 ms', async () => {
     const redis = down();
-    const pool = redis.pool();
+    const pool = redis.pool({ outageWaitMs: 0 });
     const outcomes: string[] = [];
     const ask = async () => {
       const one = follow(pool.use(() => {}));

@@ -133,7 +133,7 @@ export function engineContract(name: string, make: (maxActive: number) => Permit
       redis.closeMs = 30;
       let watched = new Watched(make(1));
       const pool = redis.pool(
-        { maxActive: 3, maxIdle: 1, idleTimeoutMs: 40, reapIntervalMs: 10 },
+        { maxActive: 3, maxIdle: 1, idleTimeoutMs: 40, reapIntervalMs: 10, outageWaitMs: 0 },
         {
           permits: (maxActive) => {
             watched = new Watched(make(maxActive));

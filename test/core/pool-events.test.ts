@@ -43,7 +43,14 @@ async function everything(redis: FakeRedis, pool: Pool): Promise<void> {
   await pool.close();
 }
 
-const options = { maxActive: 2, maxIdle: 1, maxWaiting: 2, leakThresholdMs: 500, name: 'sessions' };
+const options = {
+  maxActive: 2,
+  maxIdle: 1,
+  maxWaiting: 2,
+  outageWaitMs: 0,
+  leakThresholdMs: 500,
+  name: 'sessions',
+};
 
 test('events report the life of a connection, from the dial to its end', async () => {
   const redis = new FakeRedis();

@@ -7,7 +7,7 @@ import { check, errorOf, follow, take, times, warm } from '../helpers/outcomes.t
 
 /** A pool of one connection, that one lent, and 10 callers in line who each do `work`. */
 async function tenInLine(redis: FakeRedis, work: (id: number) => void = () => {}) {
-  const pool = redis.pool({ maxActive: 1 });
+  const pool = redis.pool({ maxActive: 1, outageWaitMs: 0 });
   const held = await pool.acquire();
   const ten = times(10, () => follow(pool.use((lease) => work(lease.connectionId))));
   await settled();

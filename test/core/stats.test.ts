@@ -28,7 +28,7 @@ test('stats have the bounds, and what pool.redis has on the way and before it', 
 
 test("errors are counted by code as they are made, and an error's own stats include it", async () => {
   const redis = new FakeRedis();
-  const pool = redis.pool({ maxActive: 1, maxWaiting: 1 });
+  const pool = redis.pool({ maxActive: 1, maxWaiting: 1, outageWaitMs: 0 });
   const lease = await pool.acquire();
   const late = errorOf(pool.acquire({ timeoutMs: 5 }));
   const refused = (await errorOf(pool.acquire())) as { stats: PoolStats };

@@ -9,7 +9,12 @@ describe('14. clocks and timers', () => {
   test('everybody takes their timers along: a pool at rest waits for nothing, a closed one has none', async () => {
     const redis = new FakeRedis();
     redis.dialMs = 10;
-    const pool = redis.pool({ maxActive: 2, leakThresholdMs: 60_000, testOnBorrow: () => {} });
+    const pool = redis.pool({
+      maxActive: 2,
+      outageWaitMs: 0,
+      leakThresholdMs: 60_000,
+      testOnBorrow: () => {},
+    });
     const leases = take(pool, 2);
     const late = follow(pool.acquire({ timeoutMs: 5 }));
     const caller = new AbortController();

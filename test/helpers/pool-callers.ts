@@ -12,6 +12,7 @@ export interface Draw {
     readonly maxWaiting: number;
     readonly maxConnecting: number;
     readonly acquireTimeoutMs: number;
+    readonly outageWaitMs: number;
   } & PoolOptions;
   readonly closeMs: number;
   readonly dialMs: number;
@@ -43,6 +44,7 @@ export class Caller {
     readonly afterClose: boolean,
     /** How many asked when it came. */
     readonly ahead: number,
+    readonly since: number,
   ) {}
 }
 

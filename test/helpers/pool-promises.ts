@@ -2,6 +2,9 @@ import { isPoolError } from '../../src/api/errors.ts';
 import type { Caller } from './pool-callers.ts';
 import type { World } from './pool-world.ts';
 
+/** Between two dials, while someone waits for Redis' return. */
+const MOST_BETWEEN_DIALS_MS = 500;
+
 // Not vitest's expect, which would take most of the time of a run.
 
 function same(what: string, actual: unknown, expected: unknown): void {
@@ -56,6 +59,7 @@ export function holdsAtRest(world: World): void {
   reasonsHold(world);
   if (world.closing) endHolds(world);
   else if (world.downSince === undefined && world.now >= world.doubtUntil) dialsHold(world);
+  else proberHolds(world);
 }
 
 /** What holds when time has passed: nobody who should have an answer by now is without. */
@@ -64,10 +68,13 @@ export function deadlinesHold({ asking, readies, now }: World): void {
   for (const { deadline } of readies) atMost('waiting of ready() until', now - deadline, -1);
 }
 
-function queueHolds({ asking, checks, readies, pool, closing, deeds, redis, draw }: World): void {
+function queueHolds(world: World): void {
+  const { asking, checks, readies, pool, closing, deeds, redis, draw, awayBy, now } = world;
   const stats = pool.stats();
   const queueing = asking.length - checks;
-  const untold = draw.meddle ? [] : asking.filter(({ doomed }) => doomed);
+  const hopeless = awayBy + draw.options.outageWaitMs;
+  const tooLong = (since: number): boolean => since < hopeless && hopeless <= now && world.everConnected;
+  const untold = draw.meddle ? [] : asking.filter(({ doomed, since }) => doomed || tooLong(since));
   same('who was not told that Redis is down', untold.length, 0);
   if (stats.idle > 0) atMost('waiting beside idle connections', queueing, 0);
   const others = checks + readies.size;
@@ -90,6 +97,15 @@ export function reaped({ unlent, known, pool, draw, now }: World): void {
   for (const { id } of unlent) {
     atMost(`age of connection ${id}`, now - (known.get(id) ?? 0), maxLifetimeMs + reapIntervalMs);
   }
+}
+
+/** Whoever waits for Redis' return has a dial under way, or one to come soon. */
+function proberHolds(world: World): void {
+  const { asking, checks, pool, draw, awayBy, lastFailure, now } = world;
+  const { total, connecting } = pool.stats();
+  const waiting = asking.length - checks > 0 && awayBy <= now && !world.mayRefuse();
+  if (!waiting || connecting > 0 || total === draw.options.maxActive) return;
+  atMost('time without a dial though someone waits', now - lastFailure.at, MOST_BETWEEN_DIALS_MS);
 }
 
 /** Whoever is in want has a dial under way, unless something forbids it. */
@@ -148,6 +164,7 @@ export function whyWrong(world: World, caller: Caller, error: unknown): string |
     case 'POOL_CONNECT_FAILED':
       if (!(error.cause instanceof Error)) return 'it has no cause';
       if (inUse + idle > 0) world.failedFirst(caller);
+      else if (!world.mayRefuse()) return 'Redis may come back';
       return world.deeds.has('dial failed') ? undefined : 'no dial failed';
     default:
       return 'nobody may be told that';

@@ -15,6 +15,9 @@ import { whyWrong } from './pool-promises.ts';
 const SHORTEST_BACKOFF_MS = 25;
 const LONGEST_BACKOFF_MS = 2000;
 
+/** What Redis says to a wrong password. */
+export const WRONGPASS = new Error('WRONGPASS invalid username-password pair or user is disabled.');
+
 /** What was done, as far as it explains errors and close reasons. */
 export type Deed = 'broke' | 'tainted' | 'cleared' | 'dial failed';
 
@@ -49,6 +52,14 @@ export class World {
   calm = false;
   /** When the first dial failed since one succeeded. */
   downSince: number | undefined;
+  /** A dial has succeeded. */
+  everConnected = false;
+  /** When the first dial that failed since one succeeded had begun: before that, no outage began. */
+  awayFrom = Number.POSITIVE_INFINITY;
+  /** When the first failed with no connection open: the outage had begun by then. */
+  awayBy = Number.POSITIVE_INFINITY;
+  /** When the last dial failed, and that is a cause that may pass. */
+  lastFailure = { at: 0, mayPass: true };
   /** Until when dials may be held back since a connection died that nobody had used. */
   doubtUntil = 0;
   engine: Permits = genericPoolPermits(1);
@@ -103,14 +114,22 @@ export class World {
 
   ask(timeoutMs?: number): void {
     const deadline = this.now + (timeoutMs ?? this.draw.options.acquireTimeoutMs);
-    const caller = new Caller(this.callers.length, deadline, this.closing, this.asking.length);
+    const caller = new Caller(this.callers.length, deadline, this.closing, this.asking.length, this.now);
     this.callers.push(caller);
     const { inUse, idle } = this.pool.stats();
-    caller.doomed = inUse + idle === 0 && this.now < (this.downSince ?? 0) + SHORTEST_BACKOFF_MS;
+    const refuses = this.now < (this.downSince ?? 0) + SHORTEST_BACKOFF_MS && this.mayRefuse('surely');
+    caller.doomed = inUse + idle === 0 && refuses;
     this.pool.acquire({ timeoutMs, signal: caller.controller.signal }).then(
       (lease) => this.#served(caller, lease),
       (error: unknown) => this.#failed(caller, error),
     );
+  }
+
+  /** Whether those who wait for Redis' return are told why not by now; `surely`, however late the outage began. */
+  mayRefuse(surely?: 'surely'): boolean {
+    const { wait, outageWaitMs } = this.draw.options;
+    if (!this.everConnected || !wait || outageWaitMs === 0 || !this.lastFailure.mayPass) return true;
+    return this.now >= (surely ? this.awayBy : this.awayFrom) + outageWaitMs;
   }
 
   giveBack(caller: Caller, how: 'release' | 'destroy'): void {
@@ -138,15 +157,15 @@ export class World {
     this.pool.clear();
   }
 
-  ready(): void {
-    const one = { deadline: this.now + this.draw.options.acquireTimeoutMs };
+  ready(timeoutMs?: number): void {
+    const one = { deadline: this.now + (timeoutMs ?? this.draw.options.acquireTimeoutMs) };
     this.readies.add(one);
     const over = (error?: unknown): void => {
       this.readies.delete(one);
       if (error !== undefined && !isPoolError(error))
         this.bugs.push(`ready() rejected with ${String(error)}`);
     };
-    this.pool.ready().then(() => over(), over);
+    this.pool.ready({ timeoutMs }).then(() => over(), over);
   }
 
   close(graceMs: number): void {
@@ -200,13 +219,20 @@ export class World {
       connect: ({ connectionId }) => {
         this.known.set(connectionId, this.now);
         this.downSince = undefined;
+        this.awayFrom = Number.POSITIVE_INFINITY;
+        this.awayBy = Number.POSITIVE_INFINITY;
+        this.everConnected = true;
       },
       close: ({ reason, uses }) => {
         if (reason === 'broken' && uses === 0) this.doubt();
       },
-      connectError: ({ stats }) => {
+      connectError: ({ stats, error, durationMs }) => {
         this.downSince ??= this.now;
+        this.lastFailure = { at: this.now, mayPass: error !== WRONGPASS };
+        this.awayFrom = Math.min(this.awayFrom, this.now - durationMs);
         if (stats.inUse + stats.idle + this.checks > 0) return;
+        this.awayBy = Math.min(this.awayBy, this.now);
+        if (!this.mayRefuse('surely')) return;
         for (const caller of this.asking) caller.doomed = true;
       },
     };

@@ -19,7 +19,7 @@ async function frozenPool(n: number, options: PoolOptions): Promise<{ pool: Pool
 }
 
 test('the check before lending finds a silent connection in bounded time, and doubts its companions', async () => {
-  const { pool, clock } = await frozenPool(4, { connectTimeoutMs: 200 });
+  const { pool, clock } = await frozenPool(4, { connectTimeoutMs: 200, outageWaitMs: 0 });
   const { ms, result } = await clock.lasting(poolErrorOf(pool.acquire(), 'POOL_CONNECT_FAILED'));
   expect(result.cause).toMatchObject({ code: 'ETIMEDOUT' });
   // One PING and one dial.

@@ -48,7 +48,8 @@ function dialsOf(pool: Pool): number[] {
   return dials;
 }
 
-const OPTIONS: PoolOptions = { name: 'outage' };
+/** Nobody waits for a server to come back. */
+const OPTIONS: PoolOptions = { name: 'outage', outageWaitMs: 0 };
 
 test('a server that is killed and restarted on its port: traffic resumes within one back-off', async () => {
   const pool = server.pool(OPTIONS);

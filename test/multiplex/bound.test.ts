@@ -55,7 +55,7 @@ test('commands beyond maxQueuedCommands fail at once, and the others are not dis
 });
 
 test('under a server that hangs, commands end within replyTimeoutMs, memory is bounded, and all resumes', async () => {
-  const limits = { replyTimeoutMs: 200, acquireTimeoutMs: 300, connectTimeoutMs: 100 };
+  const limits = { replyTimeoutMs: 200, acquireTimeoutMs: 300, connectTimeoutMs: 100, outageWaitMs: 0 };
   const clock = new FakeClock();
   const pool = server.pool({ maxLanes: 2, maxInFlight: 100, maxQueuedCommands: 500, ...limits }, clock);
   await pool.redis.set('k', '1');

@@ -72,7 +72,7 @@ describe('once nobody can connect, and pool.redis exists', () => {
 
   test('it keeps within maxActive, and asks for none while all are lent', async () => {
     const redis = new FakeRedis();
-    const pool = redis.pool({ maxActive: 2 });
+    const pool = redis.pool({ maxActive: 2, outageWaitMs: 0 });
     expect(pool.redis.status).toBe('ready');
     const leases = [await pool.acquire(), await pool.acquire()];
     redis.dial = 'fails';

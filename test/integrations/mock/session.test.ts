@@ -9,7 +9,7 @@ import { serve, Visitor } from '../../helpers/web.ts';
 const inMs = (ms: number) => ({ cookie: { expires: new Date(Date.now() + ms) } });
 
 function mockPool(): MockPool {
-  const pool = new MockPool({ maxActive: 3 });
+  const pool = new MockPool({ maxActive: 3, outageWaitMs: 0 });
   onTestFinished(() => pool.close());
   return pool;
 }

@@ -141,7 +141,7 @@ test('what waits, gives up and is refused is counted, errors by code', async () 
 
 test('closed connections are counted by reason, dials that failed by their cause', async () => {
   const register = new Registry();
-  const pool = server.pool({ name: 'p' });
+  const pool = server.pool({ name: 'p', outageWaitMs: 0 });
   collectPool(pool, { register });
   (await pool.acquire()).destroy();
   await pool.use((redis) => redis.ping());
