@@ -109,7 +109,8 @@ const MAKERS = ['integrations/mock/mock-pool.ts -> pool.ts', 'integrations/sessi
 
 /** Deciders: synchronous, without I/O, timers or chance; `now` is a parameter. */
 const PURE = new Set([
-  ...['core/backoff.ts', 'core/slot.ts', 'util/list.ts', 'ioredis/reply-reader.ts', 'ioredis/taint.ts'],
+  ...['core/backoff.ts', 'core/outage.ts', 'core/slot.ts', 'core/transient.ts', 'util/list.ts'],
+  ...['ioredis/reply-reader.ts', 'ioredis/taint.ts'],
   ...['multiplex/command-order.ts', 'multiplex/lane-choice.ts', 'multiplex/lane-meter.ts'],
   'multiplex/timeouts.ts',
 ]);

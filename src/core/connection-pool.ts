@@ -255,9 +255,9 @@ export class ConnectionPool {
   /** Adds `request` to the end of the queue; throws if it is refused. */
   #wait(request: AcquireRequest<PoolSlot>, { timeoutMs, signal, maxWaiting }: WaitLimits): Waiter<PoolSlot> {
     const { errors, events, options } = this.#context;
-    const { excess, unreachable } = this;
     // The last connection may have been closed since a dial failed.
-    if (unreachable && this.awaySince === undefined) this.#away(unreachable, this.#now());
+    if (this.awaySince === undefined) this.#checkReachable();
+    const { excess, unreachable } = this;
     if (unreachable && !this.#waitsForReturn) throw errors.connectFailed(unreachable);
     if (excess >= (options.wait ? maxWaiting : 0)) {
       const why = options.wait ? `${maxWaiting} callers wait already (maxWaiting)` : 'wait is false';

@@ -69,12 +69,10 @@ export function deadlinesHold({ asking, readies, now }: World): void {
 }
 
 function queueHolds(world: World): void {
-  const { asking, checks, readies, pool, closing, deeds, redis, draw, awayBy, now } = world;
+  const { asking, checks, readies, pool, closing, deeds, redis, draw } = world;
   const stats = pool.stats();
   const queueing = asking.length - checks;
-  const hopeless = awayBy + draw.options.outageWaitMs;
-  const tooLong = (since: number): boolean => since < hopeless && hopeless <= now && world.everConnected;
-  const untold = draw.meddle ? [] : asking.filter(({ doomed, since }) => doomed || tooLong(since));
+  const untold = draw.meddle ? [] : asking.filter((one) => one.doomed || waitedOut(world, one));
   same('who was not told that Redis is down', untold.length, 0);
   if (stats.idle > 0) atMost('waiting beside idle connections', queueing, 0);
   const others = checks + readies.size;
@@ -97,6 +95,15 @@ export function reaped({ unlent, known, pool, draw, now }: World): void {
   for (const { id } of unlent) {
     atMost(`age of connection ${id}`, now - (known.get(id) ?? 0), maxLifetimeMs + reapIntervalMs);
   }
+}
+
+/** Whether `caller` waited for Redis' return until the outage was too old. */
+function waitedOut({ draw, awayBy, everConnected, lastFailure, now }: World, caller: Caller): boolean {
+  const { wait, outageWaitMs } = draw.options;
+  const over = awayBy + outageWaitMs;
+  return (
+    wait && everConnected && lastFailure.mayPass && outageWaitMs > 0 && caller.since < over && over <= now
+  );
 }
 
 /** Whoever waits for Redis' return has a dial under way, or one to come soon. */
