@@ -1,5 +1,5 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import { expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { isPoolError, type Pool, type PoolOptions } from '../../src/index.ts';
 import { expectBalanced, poolErrorOf, until, useServer } from '../helpers/redis.ts';
 
@@ -115,4 +115,54 @@ test('a lease that is out when the server dies costs its place only until it com
   expect(pool.stats().closed.broken).toBe(1);
   await server.start();
   await pool.use((redis) => redis.ping());
+});
+
+describe('with the options that there are by default', () => {
+  const DOORS: [door: string, ask: (pool: Pool) => Promise<unknown>][] = [
+    ['pool.redis', (pool) => pool.redis.get('k')],
+    ['pool.use()', (pool) => pool.use((redis) => redis.get('k'))],
+  ];
+
+  test.each(DOORS)('a restart of 1.5 s costs no GET that %s had not sent, and few dials', async (_, ask) => {
+    const pool = server.pool();
+    await ask(pool);
+    const dials = dialsOf(pool);
+    await server.kill();
+    const killedAt = performance.now();
+    const asked: Promise<unknown>[] = [];
+    await until('it was away for 1.5 s', () => {
+      asked.push(ask(pool));
+      return performance.now() - killedAt > 1500;
+    });
+    // The four that began together, and those after 50, 100, 200, 400 ms and then each 500, at their shortest.
+    expect(dials.length).toBeLessThanOrEqual(4 + 5 + 6);
+    await server.start();
+    expect(new Set(await Promise.all(asked))).toEqual(new Set([null]));
+    expect(pool.stats().errors).toEqual(expect.objectContaining({ POOL_CONNECT_FAILED: 0 }));
+    expectBalanced(pool.stats());
+  });
+
+  test('a password that was changed meanwhile is told at once', async () => {
+    const pool = server.pool();
+    await pool.redis.set('k', 'v');
+    await server.observer.config('SET', 'requirepass', 'other');
+    onTestFinished(async () => void (await server.observer.config('SET', 'requirepass', '')));
+    pool.clear();
+    const error = await poolErrorOf(
+      pool.use((redis) => redis.get('k')),
+      'POOL_CONNECT_FAILED',
+    );
+    expect(String(error.cause)).toContain('NOAUTH');
+  });
+
+  test('a server that is started after the pool is waited for by ready({ timeoutMs }) alone', async () => {
+    const pool = server.pool();
+    await server.kill();
+    const ready = pool.ready({ timeoutMs: 60_000 });
+    const error = await poolErrorOf(pool.acquire(), 'POOL_CONNECT_FAILED');
+    expect(error.cause).toMatchObject({ code: 'ECONNREFUSED' });
+    await server.start();
+    await ready;
+    expect(await pool.redis.ping()).toBe('PONG');
+  });
 });
