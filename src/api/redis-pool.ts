@@ -16,11 +16,12 @@ export interface AcquireOptions {
 /** Options of `ready()`. */
 export interface ReadyOptions {
   /**
-   * Tries again until then, for starting beside Redis; what waiting cannot mend (a wrong password, an unknown host) still
-   * ends it at once. Milliseconds; `Infinity` tries for ever. Default: the first dial that fails ends it.
+   * Tries again until then, to start together with Redis; a cause that waiting cannot mend, such as a wrong password or
+   * an unknown host, rejects at once all the same. Milliseconds, from 0; `Infinity` tries for ever. Default: the first
+   * connect that fails rejects, and the deadline is `acquireTimeoutMs`.
    */
   readonly timeoutMs?: number | undefined;
-  /** Gives up when aborted; rejects with the signal's own reason. */
+  /** When it is aborted, `ready()` rejects with the signal's reason. Default: none. */
   readonly signal?: AbortSignal | undefined;
 }
 

@@ -94,7 +94,7 @@ export class Backoff {
     return this.#refused && this.remaining(now) > 0;
   }
 
-  /** Milliseconds until the next dial may start; 0 or less: now. `awaited`: sooner, since somebody waits for it. */
+  /** Milliseconds until the next dial may start; 0 or less: now. `awaited`: somebody waits for it, so it comes sooner. */
   remaining(now: number, awaited?: 'awaited'): number {
     const delay = awaited ? Math.min(this.#delay, AWAITED_MS) : this.#delay;
     return this.#delayedAt + delay * this.#share - now;

@@ -372,29 +372,23 @@ export class ConnectionPool {
     const { first } = this.#waiters;
     this.#readyCalls.dialFailed(cause);
     this.#oneIdle?.reject(failed);
-    if (!this.#dialer.hasOpen) this.#away(cause, startedAt);
+    if (!this.#dialer.hasOpen) this.#waitOrReject(cause, startedAt);
     else if (first) this.#waiters.fail(first, failed());
     this.#dialMore();
   }
 
-  /** No connection is open, and none can be opened. */
-  #away(cause: Error, startedAt: number): void {
-    this.#outage.failed(cause, startedAt);
-    this.#waitOrReject();
-  }
-
-  /** All in the queue wait for Redis to come back, as long as the outage is waited out; then all are rejected. */
-  #waitOrReject(): void {
+  /** Redis is away: all in the queue wait for it to come back, for as long as the outage is waited out. */
+  #waitOrReject(cause: Error, startedAt: number): void {
     const { deps, errors } = this.#context;
-    const { lastConnectError } = this;
-    const left = this.#outage.patience(this.#now());
+    this.#outage.failed(cause, startedAt);
     this.#cancelPatience();
-    const over = (): void => {
-      this.#waitOrReject();
+    const left = this.#outage.patience(this.#now());
+    const again = (): void => {
+      this.#waitOrReject(cause, startedAt);
       this.#dialMore(); // nobody waits for the next dial any more
     };
-    if (left > 0) this.#cancelPatience = deps.clock.after(left, over, 'background');
-    else if (lastConnectError) this.#waiters.failAll(() => errors.connectFailed(lastConnectError));
+    if (left > 0) this.#cancelPatience = deps.clock.after(left, again, 'background');
+    else this.#waiters.failAll(() => errors.connectFailed(cause));
   }
 
   /** A connection was lost. If a lease has it, that is handled on release. */
@@ -409,7 +403,7 @@ export class ConnectionPool {
   #checkReachable(): void {
     const { unreachable } = this;
     if (!unreachable || this.#shutdown) return;
-    this.#away(unreachable, this.#now());
+    this.#waitOrReject(unreachable, this.#now());
     this.#dialMore();
   }
 

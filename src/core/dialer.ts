@@ -44,7 +44,7 @@ export class Dialer {
     return this.#backoff.lastError;
   }
 
-  /** The last dial failed, and the next may not start yet. */
+  /** Whether the last dial failed, and the next may not start yet. */
   get refuses(): boolean {
     return this.#backoff.refuses(this.#context.deps.clock.now());
   }
@@ -67,7 +67,7 @@ export class Dialer {
     return false;
   }
 
-  /** Milliseconds until the next dial may start; 0 or less: now. `awaited`: sooner, since somebody waits for it. */
+  /** Milliseconds until the next dial may start; 0 or less: now. `awaited`: somebody waits for it, so it comes sooner. */
   delay(awaited: 'awaited' | undefined): number {
     return this.#backoff.remaining(this.#context.deps.clock.now(), awaited);
   }

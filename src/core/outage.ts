@@ -1,49 +1,49 @@
 import { isTransient } from './transient.ts';
 
 /**
- * Is it worth waiting for Redis to come back? As long as the outage is young, and its cause may pass by itself. Where
- * no connection has ever come about it is not: a wrong address must not look like a slow start.
+ * Decides whether callers wait for Redis to come back: as long as the outage is young and its cause is transient, and
+ * only if the pool was ever connected, because a wrong address must not look like a slow start.
  */
 export class Outage {
   readonly #waitMs: number;
   #wasConnected = false;
   #lostAt = Number.NEGATIVE_INFINITY;
   #since: number | undefined;
-  #mayPass = false;
+  #transient = false;
 
-  /** `waitMs`: for how long from its beginning on an outage is waited out. */
+  /** `waitMs`: for how long an outage is waited out, from its beginning. */
   constructor(waitMs: number) {
     this.#waitMs = waitMs;
   }
 
-  /** Since when nobody can connect; `undefined`: there is no outage. */
+  /** When the outage began; `undefined` if there is none. */
   get since(): number | undefined {
     return this.#since;
   }
 
-  /** Tells that a dial ended in a connection. */
+  /** A dial succeeded. */
   connected(): void {
     this.#wasConnected = true;
     this.#since = undefined;
   }
 
-  /** Tells that a connection died `now`. */
+  /** A connection was lost `now`. */
   lost(now: number): void {
     this.#lostAt = now;
   }
 
   /**
-   * Tells that no connection is open, and that a dial begun at `startedAt` failed. Where connections were lost after
-   * that, the outage began with them: not before a dial failed, though, is it known to be one.
+   * No connection is open, and a dial that was started at `startedAt` failed. The outage began with that dial, or with
+   * the loss of a connection after its start: a loss alone is no outage, because nobody has tried to connect since.
    */
   failed(error: Error, startedAt: number): void {
     this.#since ??= Math.max(startedAt, this.#lostAt);
-    this.#mayPass = isTransient(error);
+    this.#transient = isTransient(error);
   }
 
-  /** For how much longer it is waited out; 0 or less: nobody waits. Milliseconds. */
+  /** For how much longer callers wait; 0 or less: they do not. Milliseconds. */
   patience(now: number): number {
-    if (this.#since === undefined || !this.#wasConnected || !this.#mayPass) return 0;
+    if (this.#since === undefined || !this.#wasConnected || !this.#transient) return 0;
     return this.#since + this.#waitMs - now;
   }
 }

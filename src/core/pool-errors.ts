@@ -13,10 +13,10 @@ type Impatient = Pick<Waiter<unknown>, 'since' | 'timeoutMs' | 'signal'>;
 const NESTED =
   'Whoever holds a lease and waits for another connection may wait for itself: within use(), send everything over its lease, and nothing over pool.use() or pool.redis';
 
-/** What is known of the connections that cannot be had. */
+/** Why there may be no connection. */
 interface Trouble {
   readonly lastConnectError: Error | undefined;
-  /** Since when nobody can connect, if so. */
+  /** Since when Redis is away, if it is. */
   readonly awaySince: number | undefined;
 }
 

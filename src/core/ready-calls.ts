@@ -6,11 +6,11 @@ import { isTransient } from './transient.ts';
 
 interface Call {
   readonly condition: Condition;
-  /** A time was given: a dial that fails is tried again until then, unless that is in vain. */
+  /** A `timeoutMs` was given: a dial that fails with a transient cause is tried again until then. */
   readonly patient: boolean;
 }
 
-/** Those who wait until the pool is ready. */
+/** The calls of `ready()` in progress. */
 export class ReadyCalls {
   readonly #context: PoolContext;
   readonly #isReady: () => boolean;
@@ -28,13 +28,13 @@ export class ReadyCalls {
     return this.#calls.size > 0;
   }
 
-  /** Whether there is one that outlives a dial that fails. */
+  /** Whether there is one that tries again after a dial failed. */
   get anyPatient(): boolean {
     for (const { patient } of this.#calls) if (patient) return true;
     return false;
   }
 
-  /** One more; `unreachable`: nobody can connect for now. */
+  /** Resolves when the pool is ready; `unreachable` is why no dial may start yet, if so. */
   async wait({ timeoutMs, signal }: ReadyOptions, unreachable: Error | undefined): Promise<void> {
     const { deps, errors, options } = this.#context;
     const patient = timeoutMs !== undefined;
@@ -54,20 +54,20 @@ export class ReadyCalls {
     });
   }
 
-  /** Tells that something has changed. */
+  /** Something has changed. */
   notify(): void {
     for (const { condition } of this.#calls) condition.notify();
   }
 
-  /** Tells that a dial failed. */
+  /** A dial failed. */
   dialFailed(cause: Error): void {
-    const lasting = !isTransient(cause);
+    const permanent = !isTransient(cause);
     for (const { condition, patient } of [...this.#calls]) {
-      if (lasting || !patient) condition.reject(() => this.#context.errors.connectFailed(cause));
+      if (permanent || !patient) condition.reject(() => this.#context.errors.connectFailed(cause));
     }
   }
 
-  /** Tells that the pool is closed. */
+  /** The pool is being closed. */
   closed(): void {
     for (const { condition } of [...this.#calls]) condition.reject(() => this.#context.errors.closed());
   }

@@ -1,41 +1,41 @@
-/** What Node says of an address, a right or a certificate that is wrong, and stays so. */
-const LASTING_CODES =
+/** Codes of Node for a host, a permission, a certificate or an argument that is wrong, and stays wrong. */
+const PERMANENT_CODES =
   /^(ENOTFOUND|EACCES|EPERM|EPROTO|ERR_(SSL|TLS|OSSL|INVALID|SOCKET_BAD_PORT)|CERT_|CRL_|UNABLE_TO_|(DEPTH_ZERO_)?SELF_SIGNED_CERT|HOSTNAME_MISMATCH|INVALID_(CA|PURPOSE))/;
 
-/** Of those, what befalls a handshake when the other side goes away in the middle of it, or is not well. */
-const PASSING_CODES = /HANDSHAKE_TIMEOUT|UNEXPECTED_EOF|INTERNAL_ERROR|CLOSE_NOTIFY/;
+/** Those among them that mean that the server went away during the TLS handshake, or is failing. */
+const TRANSIENT_CODES = /HANDSHAKE_TIMEOUT|UNEXPECTED_EOF|INTERNAL_ERROR|CLOSE_NOTIFY/;
 
-/** What Redis says to somebody whom it will not let in, or not there; and this library to a client that is none. */
-const LASTING_TEXTS =
+/** Replies of Redis that refuse a client, a command or a db; and this library's own, to what is no ioredis client. */
+const PERMANENT_TEXTS =
   /\b(WRONGPASS|NOAUTH|NOPERM|NOPROTO|DENIED)\b|invalid password|without any password configured|DB index is out of range|invalid DB index|SELECT is not allowed|^createClient must return/;
 
-/** How ioredis and this library tell that sentinels were asked in vain: what each said comes after it. */
-const SENTINELS = /^(?:no sentinel told where the server is|All sentinels are unreachable[^:]*): /;
+/** How this library, and ioredis, begin the error of a dial that no sentinel could help; what each said follows. */
+const SENTINELS = /(?:no sentinel told where the server is|All sentinels are unreachable[^:]*): /;
 
-/** What Node says in words, within what a sentinel is told to have said. */
-const LASTING_WORDS = /\bENOTFOUND\b|certificate/;
+/** Errors of Node within that text, where they have no code. */
+const PERMANENT_WORDS = /\bENOTFOUND\b|certificate/;
 
-/** How deep the causes of an error are looked at. */
+/** How many causes within causes are looked at. */
 const DEEPEST = 5;
 
 /**
- * Whether what made a dial fail may pass by itself, as a restart does. Wrong passwords, rights, dbs, certificates and
- * names do not; what nobody knows may.
+ * Whether the cause of a failed dial may go away by itself, as after a restart. Wrong passwords, permissions, dbs,
+ * certificates and host names do not; anything unknown may.
  */
 export function isTransient(error: unknown, depth = 0): boolean {
   if (!(error instanceof Error) || depth > DEEPEST) return true;
   const { code, message, cause } = error as Error & { code?: unknown };
-  // One address of several, or one sentinel, is enough to come back by.
+  // One of several addresses, or of several sentinels, is enough to connect again.
   if (error instanceof AggregateError && error.errors.length > 0) {
     return error.errors.some((one) => isTransient(one, depth + 1));
   }
   const said = SENTINELS.exec(message);
   if (said) {
-    const answers = message.slice(said[0].length).split('; ');
-    return answers.some((one) => !LASTING_TEXTS.test(one) && !LASTING_WORDS.test(one));
+    const answers = message.slice(said.index + said[0].length).split('; ');
+    return answers.some((one) => !PERMANENT_TEXTS.test(one) && !PERMANENT_WORDS.test(one));
   }
-  if (typeof code === 'string' && LASTING_CODES.test(code) && !PASSING_CODES.test(`${code} ${message}`)) {
+  if (typeof code === 'string' && PERMANENT_CODES.test(code) && !TRANSIENT_CODES.test(`${code} ${message}`)) {
     return false;
   }
-  return !LASTING_TEXTS.test(message) && isTransient(cause, depth + 1);
+  return !PERMANENT_TEXTS.test(message) && isTransient(cause, depth + 1);
 }

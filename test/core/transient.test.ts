@@ -35,6 +35,13 @@ test.each<[what: string, error: unknown]>([
     new AggregateError([coded('EACCES'), coded('ECONNREFUSED')], ''),
   ],
   ['all sentinels are down', sentinels('connect ECONNREFUSED a:1', 'connect ECONNREFUSED b:1')],
+  [
+    'one sentinel does not answer in time',
+    coded(
+      'ETIMEDOUT',
+      `not ready within 2000 ms: ${sentinels('NOAUTH', 'sentinel b:1 did not answer').message}`,
+    ),
+  ],
   ['one sentinel is down', sentinels('NOAUTH Authentication required.', 'sentinel b:1 did not answer')],
   ['no sentinel knows the name (any more)', sentinels('a:1 successfully, but got an invalid reply: null')],
   ['something of the caller own', new TypeError('fetch failed', { cause: coded('ECONNREFUSED') })],

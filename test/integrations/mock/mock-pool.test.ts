@@ -67,6 +67,30 @@ describe('failConnects()', () => {
     expect((await mock.acquire()).connectionId).toBe(4);
   });
 
+  test('with what is open killed it is an outage, and callers wait on the clock of the mock until it is over', async () => {
+    const mock = new MockPool({ maxActive: 2 });
+    await mock.redis.set('k', 'v');
+    mock.failConnects(down).killConnection();
+    const line = [follow(mock.redis.get('k')), follow(mock.use((redis) => redis.get('k')))];
+    const hasty = follow(mock.acquire({ timeoutMs: 400 }));
+    await mock.advance(3000);
+    expect([...line, hasty].map((one) => one.is)).toEqual(['pending', 'pending', 'POOL_ACQUIRE_TIMEOUT']);
+    expect(hasty.error).toMatchObject({
+      cause: down,
+      message: expect.stringContaining('Redis has been away'),
+    });
+    mock.failConnects(down, 0);
+    await mock.advance(500);
+    expect(line.map((one) => one.is)).toEqual(['done', 'done']);
+    mock.failConnects(down).killConnection();
+    const late = follow(mock.redis.get('k'));
+    await mock.advance(4999);
+    expect(late.is).toBe('pending');
+    await mock.advance(1);
+    expect(late.is).toMatch(/POOL_(CONNECT_FAILED|ACQUIRE_TIMEOUT)/); // both are due
+    await poolErrorOf(mock.redis.get('k'), 'POOL_CONNECT_FAILED');
+  });
+
   test('says what it takes', () => {
     expect(() => new MockPool().failConnects('down' as never)).toThrow(/takes an Error, got down/);
     expect(() => new MockPool().failConnects(down, -1)).toThrow(/times, a number of at least 0, got -1/);
