@@ -112,7 +112,7 @@ const PURE = new Set([
   ...['core/backoff.ts', 'core/outage.ts', 'core/slot.ts', 'core/transient.ts', 'util/list.ts'],
   ...['ioredis/reply-reader.ts', 'ioredis/taint.ts'],
   ...['multiplex/command-order.ts', 'multiplex/lane-choice.ts', 'multiplex/lane-meter.ts'],
-  'multiplex/timeouts.ts',
+  ...['core/replacement.ts', 'multiplex/timeouts.ts'],
 ]);
 
 const layerOf = (path: string): number => LAYERS.indexOf(path.split('/')[0] ?? '');

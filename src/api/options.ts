@@ -21,10 +21,16 @@ export interface BorrowContext {
 export interface PoolOptions {
   /**
    * Where Redis is: a URL, or ioredis' own options (TLS, ACL user, sentinels, db, keyPrefix …). Of those the pool
-   * itself sets lazyConnect, retryStrategy, reconnectOnError, enableOfflineQueue, autoResubscribe,
-   * autoResendUnfulfilledCommands, enableAutoPipelining, sentinelRetryStrategy, connectTimeout and, unless given,
-   * connectionName. With sentinels, each may take an equal share of `connectTimeoutMs`, and one share is left for the
-   * server itself; your `connectTimeout` and `sentinelCommandTimeout` apply if they leave a share for the rest.
+   * itself sets lazyConnect, retryStrategy, enableOfflineQueue, autoResubscribe, autoResendUnfulfilledCommands,
+   * enableAutoPipelining, sentinelRetryStrategy, connectTimeout and, unless given, connectionName. With sentinels, each
+   * may take an equal share of `connectTimeoutMs`, and one share is left for the server itself; your `connectTimeout`
+   * and `sentinelCommandTimeout` apply if they leave a share for the rest.
+   *
+   * Your `reconnectOnError` is called with every error reply. If it returns a truthy value, the connection is replaced
+   * as soon as it is released (close reason `stale`); with 2, `pool.redis` also sends the command again over another
+   * connection. A lease does not. Set `readOnly` if the server is a replica on purpose: otherwise a write that is
+   * refused with READONLY replaces all connections.
+   *
    * Default: `redis://127.0.0.1:6379`.
    */
   readonly redis?: string | RedisOptions | undefined;

@@ -92,7 +92,8 @@ export interface HealthOptions {
 export interface PoolHealth {
   /**
    * Redis replied in time. Or all connections are in use, so that no PING was sent, and the first caller in the wait
-   * queue has not waited for longer than the time given.
+   * queue has not waited for longer than the time given. `false` while Redis refuses writes with READONLY: the pool is
+   * connected to a replica, and neither option `readOnly` nor Sentinel's `role: 'slave'` says that it should be.
    */
   readonly ok: boolean;
   /** How long the reply took, a connect included if one was needed. Milliseconds. Absent without a PING or a reply. */

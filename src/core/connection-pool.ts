@@ -7,6 +7,7 @@ import { Dialer } from './dialer.ts';
 import { IdleConnections } from './idle-connections.ts';
 import { Outage } from './outage.ts';
 import { ReadyCalls } from './ready-calls.ts';
+import { Replacer } from './replacer.ts';
 import { Shutdown } from './shutdown.ts';
 import { type StaleReason, whyExpired } from './slot.ts';
 import { type LaneLoad, takeSnapshot } from './stats.ts';
@@ -42,6 +43,8 @@ export class ConnectionPool {
   #suspects = 0;
   /** Somebody observes `status` without acquiring a connection. */
   #watched = false;
+  /** Replaces what works, and does not serve. */
+  readonly replacer: Replacer;
   #shutdown: Shutdown | undefined;
   /** Called with the number of callers that wait and for whom there is no capacity, when there is one more. */
   readonly #onWaiting: (waiting: number) => void;
@@ -56,6 +59,7 @@ export class ConnectionPool {
       arrived: (slot) => this.#arrived(slot),
       failed: (error, startedAt) => this.#dialFailed(error, startedAt),
       lost: (slot, cause) => this.#lost(slot, cause),
+      unwanted: (slot, why) => this.replacer.unwanted(slot, why),
       gone: () => (this.#shutdown ? this.#shutdown.check() : this.#processWaitQueue()),
     });
     this.#idle = new IdleConnections(context, (slot, reason) => this.#dialer.close(slot, reason));
@@ -66,6 +70,7 @@ export class ConnectionPool {
       () => this.lastConnectError,
     );
     this.#outage = new Outage(options.wait ? options.outageWaitMs : 0);
+    this.replacer = new Replacer(context, () => this.#idle.closeStale());
     this.#waiters = new WaitQueue(deps.clock, (waiter, why) => {
       // After the last waiter, dials are needed for minIdle only, and the timer of the next one is a background timer.
       if (this.#waiters.length === 0) this.#dialMore();
@@ -212,14 +217,14 @@ export class ConnectionPool {
   /** Marks all present connections as stale. */
   clear(): void {
     const { events } = this.#context;
-    this.#markStale('cleared');
+    for (const slot of this.#context.slots.all) slot.stale ??= 'cleared';
     if (events.count('clear')) events.emit('clear', {});
     this.#idle.closeStale();
   }
 
   /** Makes all present connections stale: idle ones close now, lent ones when they come back, dials when they end. */
   makeStale(reason: StaleReason): void {
-    this.#markStale(reason);
+    for (const slot of this.#context.slots.all) slot.stale ??= reason;
     this.#idle.closeStale();
   }
 
@@ -228,10 +233,6 @@ export class ConnectionPool {
     this.#shutdown ??= this.#shutDown();
     this.#shutdown.cutWithin(graceMs);
     return this.#shutdown.done;
-  }
-
-  #markStale(reason: StaleReason): void {
-    for (const slot of this.#context.slots.all) slot.stale ??= reason;
   }
 
   #enter(request: AcquireRequest<PoolSlot>, limits: WaitLimits): Waiter<PoolSlot> | undefined {
@@ -351,6 +352,7 @@ export class ConnectionPool {
   #arrived(slot: PoolSlot): void {
     this.#outage.connected();
     this.#cancelPatience();
+    this.replacer.arrived(slot);
     const unfit = this.#whyUnfit(slot);
     const waiter = this.#waiters.first;
     if (unfit) {
@@ -483,6 +485,7 @@ export class ConnectionPool {
     const closed = (): Error => errors.closed();
     this.#dialer.stop();
     this.#idle.stop();
+    this.replacer.stop();
     const shutdown = new Shutdown(this.#context, this.#dialer);
     this.#shutdown = shutdown;
     this.#validator.stop();

@@ -13,6 +13,8 @@ export interface Intake {
   /** If set, it is called with incoming bytes in place of `read`, which it has to call. */
   listener: ((chunk: Buffer) => void) | undefined;
   read(chunk: Buffer): void;
+  /** Is given what Redis has answered with an error, as ioredis keeps it, and may take it: then it is not rejected. */
+  refused: ((item: object, error: Error) => boolean) | undefined;
 }
 
 /** One connection to Redis, from its dial until its socket is closed. It never reconnects. */
@@ -25,6 +27,8 @@ export interface Connection {
   readonly db: number;
   /** The server's numbers of clients from INFO during the dial, if it was sent and permitted. */
   readonly clients?: { readonly connected?: number; readonly max?: number };
+  /** `master` or `slave`: the role of its server during the dial, if INFO was sent and permitted. */
+  readonly role?: string | undefined;
   /** Its first error, if any, without secrets. */
   readonly error?: Error | undefined;
   /** Whether a command sent now would reach the socket. */
@@ -45,6 +49,11 @@ export interface ConnectionOwner {
   lost(cause?: Error): void;
   /** Makes the error for a command whose reply will not come. */
   lostError(): Error;
+  /**
+   * It works, and is to be replaced all the same: Redis refuses writes over it (`readOnly`), or whoever uses the pool
+   * says so of an error that it was answered with (`asked`).
+   */
+  unwanted(why: 'readOnly' | 'asked'): void;
 }
 
 /** I/O, time and randomness, which the pool's decisions depend on. Replaced in tests and by the mock. */

@@ -15,6 +15,8 @@ export interface DialerOwner {
   failed(error: Error, startedAt: number): void;
   /** A connection was lost. */
   lost(slot: PoolSlot, cause: Error | undefined): void;
+  /** A connection works, but is to be replaced. */
+  unwanted(slot: PoolSlot, why: 'readOnly' | 'asked'): void;
   /** A connection is completely closed, and its slot is free. */
   gone(): void;
 }
@@ -136,6 +138,7 @@ export class Dialer {
             this.#died(slot, cause);
             this.#owner.lost(slot, cause);
           },
+          unwanted: (why) => this.#owner.unwanted(slot, why),
           lostError: () =>
             this.#context.errors.make(
               'POOL_CONNECTION_LOST',

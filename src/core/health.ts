@@ -10,6 +10,9 @@ import { pingLimit } from './validator.ts';
 
 const TIMEOUT_MS = 1000;
 
+/** Where the pool's connections lead, it can read at most. */
+const READ_ONLY = 'Redis refuses writes: READONLY, it is a replica';
+
 /**
  * Checks whether Redis replies, without taking a connection: PING is sent over one that stays idle or with its lane.
  * Replies come in order, so a caller that takes the connection meanwhile is not affected.
@@ -31,6 +34,7 @@ export class Health {
     const since = deps.clock.now();
     try {
       const asked = await this.#ask(readTimeout(options));
+      if (this.#connections.replacer.refusesWrites) throw new Error(READ_ONLY);
       const found = asked ? { ok: true, latencyMs: deps.clock.now() - since } : { ok: true };
       return Object.freeze({ ...found, stats: events.stats() });
     } catch (error) {
@@ -42,6 +46,7 @@ export class Health {
   /** Resolves with whether a PING was sent, or a connect was made; rejects if there is no reply. */
   async #ask(timeoutMs: number): Promise<boolean> {
     if (this.#connections.status === 'end') throw new Error('the pool is closed');
+    this.#connections.replacer.renew(); // a new connection tells whether it leads to a master by now
     const lane = this.#quietestLane();
     const { topIdle } = this.#connections;
     if (lane?.connection) await this.#context.deps.ping(lane.connection, timeoutMs);

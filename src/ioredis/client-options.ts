@@ -11,7 +11,6 @@ const OURS = {
   lazyConnect: true,
   // A function, because of ioredis 5.3's types. Reconnecting would lose WATCH, and then EXEC would succeed.
   retryStrategy: (): null => null,
-  reconnectOnError: null,
   enableOfflineQueue: false,
   autoResubscribe: false,
   autoResendUnfulfilledCommands: false,
@@ -55,7 +54,7 @@ function readUrl(url: string): ClientOptions {
 const CLAIMED = new WeakSet<Redis>();
 
 /** Claims the client that `createClient` returned; ends it and throws if it cannot be used. */
-export function adoptClient(client: Redis, { connectionName }: RedisOptions, connectTimeoutMs: number): void {
+export function adoptClient(client: Redis, given: RedisOptions, connectTimeoutMs: number): void {
   const refusal = whyRefused(client);
   if (refusal) {
     discardClient(client);
@@ -63,8 +62,13 @@ export function adoptClient(client: Redis, { connectionName }: RedisOptions, con
     throw inOurOwnWords(new TypeError(text));
   }
   CLAIMED.add(client);
-  Object.assign(client.options, OURS, timesOfDial(client.options, connectTimeoutMs));
-  client.options.connectionName ??= connectionName;
+  Object.assign(
+    client.options,
+    OURS,
+    { reconnectOnError: null },
+    timesOfDial(client.options, connectTimeoutMs),
+  );
+  client.options.connectionName ??= given.connectionName;
 }
 
 /** Ends a client that will not be used: it may have a socket, which would not count against the pool's bound. */

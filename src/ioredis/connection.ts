@@ -7,6 +7,7 @@ import type { Connection, ConnectionOwner, Dependencies } from '../core/dependen
 import { genericPoolPermits } from '../core/generic-pool.ts';
 import { type Clock, systemClock, within } from '../util/clock.ts';
 import { adoptClient, discardClient } from './client-options.ts';
+import { type ReconnectOnError, saysReadOnly, wantsAnother } from './error-replies.ts';
 import { dropSent, rejectSafely, tellsOfStray, whyForeign } from './internals.ts';
 import { checkMaxClientsOnce } from './maxclients.ts';
 import { ping } from './ping.ts';
@@ -73,6 +74,8 @@ class RedisConnection implements Connection {
   /** What the dial waits for; for the error if it takes too long. */
   #awaited = 'createClient did not return a client';
   #loading = false;
+  /** The role of the server, from INFO. */
+  role: string | undefined;
   /** Bytes that had arrived when it was ready; not every stream counts them. */
   #readBefore: number | undefined;
   /** Aborted when the dial has failed or the connection is closed. */
@@ -150,6 +153,7 @@ class RedisConnection implements Connection {
     const given = this.#order?.apply(options) ?? { ...options };
     const client = await this.#own(createClient(given, { signal }));
     if (signal.aborted) return discardClient(client);
+    const reconnectOnError = client?.options?.reconnectOnError ?? options.reconnectOnError;
     adoptClient(client, options, connectTimeoutMs);
     this.#awaited = 'the server did not answer';
     this.#client = client;
@@ -184,6 +188,7 @@ class RedisConnection implements Connection {
     if (!this.alive) throw this.#error ?? inOurOwnWords(new Error('the server closed the connection'));
     this.db = client.condition?.select ?? client.options.db ?? 0; // onConnect may have selected another
     this.#watchLoss(client);
+    this.#watchErrors(client, reconnectOnError);
   }
 
   /** Waits for a function of the user, with a deadline even where the dial has none. */
@@ -202,8 +207,11 @@ class RedisConnection implements Connection {
     let tail = '';
     const look = (data: Buffer): void => {
       tail += data.toString('latin1'); // the reply may arrive in pieces
-      for (const [, field, number] of tail.matchAll(/\b(loading|connected_clients|maxclients):(\d+)\r/g)) {
-        if (field === 'loading') this.#loading = number === '1';
+      for (const [, field, number] of tail.matchAll(
+        /\b(loading|connected_clients|maxclients|role):(\w+)\r/g,
+      )) {
+        if (field === 'role') this.role = number;
+        else if (field === 'loading') this.#loading = number === '1';
         else if (field === 'maxclients') this.clients.max = Number(number);
         else this.clients.connected = Number(number);
       }
@@ -220,6 +228,19 @@ class RedisConnection implements Connection {
       if (this.#closed === undefined) this.#owner.lost(this.#error);
       this.#rejectUnanswered(client);
     });
+  }
+
+  /** Looks at every error that Redis answers with, at the one place where ioredis shows them before it rejects. */
+  #watchErrors(client: Redis, theirs: ReconnectOnError | null | undefined): void {
+    const { options } = client;
+    const replica = options.readOnly || options.role === 'slave';
+    const look = (error: Error): false => {
+      if (!replica && saysReadOnly(error)) this.#owner.unwanted('readOnly');
+      if (theirs && wantsAnother(theirs, error)) this.#owner.unwanted('asked');
+      return false;
+    };
+    options.reconnectOnError = look;
+    if (this.#intake) this.#intake.told = look;
   }
 
   #rejectUnanswered(client: Redis): void {

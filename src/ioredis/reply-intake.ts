@@ -32,6 +32,9 @@ const UNASKED = /^([ps]?message|[ps]?unsubscribe)$/;
 export class ReplyIntake implements Intake {
   /** Is called with the bytes in place of `read`, which it has to call; set by a lane while it has the connection. */
   listener: Decoder | undefined;
+  refused: Intake['refused'];
+  /** Is told of errors among the replies to EXEC. */
+  told: ((error: Error) => void) | undefined;
   readonly scanner = new ReplyScanner();
   readonly #reader = new ReplyReader();
   /** ioredis would convert such replies to strings, numbers and lists only, as this class does. */
@@ -49,7 +52,7 @@ export class ReplyIntake implements Intake {
   #deaf = false;
   /** The size of the chunk that ended the connection. Bytes. */
   spoilt = 0;
-  readonly #stand = new Stand();
+  readonly #stand = new Stand(this);
   #decoding = false;
 
   /** For a client that has just connected. `broken` is called once, when the connection has to be closed. */
@@ -216,7 +219,7 @@ export class ReplyIntake implements Intake {
   #decode(bytes: Buffer): void {
     const item = this.#client.commandQueue.peekFront() as { command: unknown } | undefined;
     const command = item?.command as Command | undefined;
-    if (item && command) item.command = this.#stand.for(command);
+    if (item && command) item.command = this.#stand.for(command, item);
     this.#decoding = true;
     try {
       this.#decoder?.(bytes);
@@ -266,11 +269,18 @@ class Unreadable extends Error {
  * `resolve` or `reject`; ioredis 6 would rethrow what those throw where nobody can catch it.
  */
 class Stand {
+  readonly #intake: ReplyIntake;
   #command: Command | undefined;
+  #item: { command: unknown } | undefined;
   #thrown: { readonly error: unknown } | undefined;
 
-  for(command: Command): this {
+  constructor(intake: ReplyIntake) {
+    this.#intake = intake;
+  }
+
+  for(command: Command, item: { command: unknown }): this {
     this.#command = command;
+    this.#item = item;
     return this;
   }
 
@@ -283,6 +293,7 @@ class Stand {
   }
 
   resolve(reply: never): void {
+    if (Array.isArray(reply) && this.#command?.name.toLowerCase() === 'exec') this.#tell(reply);
     try {
       this.#command?.resolve(reply);
     } catch (error) {
@@ -293,16 +304,29 @@ class Stand {
 
   reject(error: Error): void {
     try {
-      this.#command?.reject(error);
+      if (!this.#isTaken(error)) this.#command?.reject(error);
     } catch (thrown) {
       this.#thrown = { error: thrown };
     }
+  }
+
+  /** ioredis shows no errors that stand among the replies of a transaction. */
+  #tell(replies: readonly unknown[]): void {
+    for (const one of replies) if (one instanceof Error) this.#intake.told?.(one);
+  }
+
+  #isTaken(error: Error): boolean {
+    const item = this.#item;
+    if (item === undefined || this.#intake.refused === undefined) return false;
+    item.command = this.#command;
+    return this.#intake.refused(item, error);
   }
 
   rethrow(): void {
     const thrown = this.#thrown;
     this.#thrown = undefined;
     this.#command = undefined;
+    this.#item = undefined;
     if (thrown) throw thrown.error;
   }
 }

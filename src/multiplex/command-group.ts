@@ -2,6 +2,7 @@ import { AsyncResource } from 'node:async_hooks';
 import type { Command } from 'ioredis';
 import { another } from '../api/errors.ts';
 import { kindOf } from '../ioredis/command-kinds.ts';
+import { refusalOf } from '../ioredis/error-replies.ts';
 import { rejectSafely } from '../ioredis/internals.ts';
 import { bytesOf } from '../ioredis/lean-command.ts';
 import { watchIn } from '../ioredis/watched-command.ts';
@@ -76,6 +77,6 @@ export class CommandGroup {
   refuse(error: Error): void {
     if (this.refusal) return;
     this.refusal = error;
-    for (const command of this.commands) rejectSafely(command, another(error));
+    for (const command of this.commands) rejectSafely(command, refusalOf(command)?.error ?? another(error));
   }
 }

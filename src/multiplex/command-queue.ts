@@ -1,5 +1,6 @@
 import type { Command } from 'ioredis';
 import { another } from '../api/errors.ts';
+import { refusalOf } from '../ioredis/error-replies.ts';
 import { rejectSafely } from '../ioredis/internals.ts';
 import { bytesOf } from '../ioredis/lean-command.ts';
 import { CommandGroup } from './command-group.ts';
@@ -23,6 +24,8 @@ export class CommandQueue {
   length = 0;
   /** The size of their arguments. Bytes. */
   bytes = 0;
+  /** How many of these Redis has refused to run for now, and are not to be sent yet, and their size. */
+  readonly held = { commands: 0, bytes: 0 };
   /** The number of groups of earlier ticks that need a dedicated connection. */
   owns = 0;
   /** The batches of earlier ticks, in order. */
@@ -56,7 +59,9 @@ export class CommandQueue {
     if (units.length === 0) return;
     if (this.#groups > 0) units = units.filter((unit) => this.#belongs(unit));
     if (units.length > 0) {
-      let { length: commands, bytes } = this; // less those of earlier batches
+      // Less those of earlier batches, and those held.
+      let commands = this.length - this.held.commands;
+      let bytes = this.bytes - this.held.bytes;
       for (const batch of this.batches) {
         commands -= batch.commands;
         bytes -= batch.bytes;
@@ -78,6 +83,14 @@ export class CommandQueue {
     this.length += batch.commands;
     this.bytes += batch.bytes;
     this.batches.unshift(batch);
+  }
+
+  /** Counts commands as held; with negative numbers no longer. */
+  hold(commands: number, bytes: number): void {
+    this.held.commands += commands;
+    this.held.bytes += bytes;
+    this.length += commands;
+    this.bytes += bytes;
   }
 
   /** To be called when `batch` is sent up to unit `sent`. */
@@ -115,7 +128,7 @@ export class CommandQueue {
       const units = batch.units.slice(batch.sent);
       this.#drop(batch);
       for (const unit of units) {
-        if (!(unit instanceof CommandGroup)) rejectSafely(unit, another(error));
+        if (!(unit instanceof CommandGroup)) rejectSafely(unit, refusalOf(unit)?.error ?? another(error));
         else {
           if (unit.own) this.owns--;
           unit.refuse(another(error));

@@ -14,6 +14,8 @@ export interface DispatchOwner {
   readonly maxInFlight: number;
   /** Whether nobody waits for a connection, and one more is available. */
   readonly spare: boolean;
+  /** Whether a command that Redis has refused to run for now must run before one with this touch. */
+  mustWait(touch: Touch): boolean;
   /** Requests one more lane; returns it if a connection is available at once. */
   ask(): Lane | undefined;
   /** Sends commands over a dedicated connection; calls `over` when all are answered, or cannot be sent. */
@@ -86,7 +88,7 @@ export class Dispatch {
     for (const lane of owner.open) {
       const run = new LaneRun(lane);
       run.upTo = lane.sent;
-      for (const command of lane.commandsInFlight()) this.#order.note(touchOf(command), run);
+      for (const { command } of lane.inFlightItems()) this.#order.note(touchOf(command), run);
     }
   }
 
@@ -110,7 +112,7 @@ export class Dispatch {
       for (; at < units.length && passedBy < MOST_PASSED_BY; at++) {
         const unit = units[at] as QueueEntry;
         const touch = touchOf(unit);
-        if (!waiting.before(touch) && this.#place(unit, touch, batch.at)) {
+        if (!waiting.before(touch) && !this.#owner.mustWait(touch) && this.#place(unit, touch, batch.at)) {
           this.#queue.take(batch, unit);
         } else {
           left.push(unit);

@@ -19,6 +19,14 @@ export interface InFlight {
   readonly watched?: boolean;
 }
 
+/** What a lane reports. */
+export interface LaneOwner {
+  /** Replies have arrived. */
+  answered(lane: Lane): void;
+  /** The reply to `item` is an error. Returns whether the owner settles the command. */
+  refused(lane: Lane, item: InFlight, error: Error): boolean;
+}
+
 /** A socket with more than this to write, because the other end does not read, gets no more commands. Bytes. */
 const MOST_UNWRITTEN = 1 << 20;
 
@@ -31,12 +39,15 @@ export class Lane {
   slot: PoolSlot | undefined;
   /** It accepts no more commands, and closes with its last reply. */
   draining = false;
+  /** It takes nothing new until all is answered: of that depends what becomes of a command that did not run. */
+  settling = false;
   readonly meter = new LaneMeter();
   /** When bytes arrived last. */
   heardAt = 0;
   readonly #client: Redis;
   readonly #large: LargeReplies;
   readonly #answered: (lane: Lane) => void;
+  readonly #refused: (item: object, error: Error) => boolean;
   /** Reads replies before ioredis' own decoder, if this version of ioredis allows that. */
   readonly #intake: Connection['intake'];
   /** ioredis' sendCommand would do nothing else, so it need not be called for each command. */
@@ -51,21 +62,23 @@ export class Lane {
   /** A `drain` listener is added to the socket. */
   #awaitsDrain = false;
 
-  /** `answered` is called when replies have arrived; `large` with the command of each large one. */
-  constructor(connection: Connection, clock: Clock, large: LargeReplies, answered: (lane: Lane) => void) {
+  /** `large` is called with the command of each large reply. */
+  constructor(connection: Connection, clock: Clock, large: LargeReplies, owner: LaneOwner) {
     const { client, intake } = connection;
     this.#large = large;
     this.#client = client;
     this.#buffer = new WriteBuffer(client);
     this.#clock = clock;
-    this.#answered = answered;
+    this.#answered = (lane) => owner.answered(lane);
+    this.#refused = (item, error) => owner.refused(this, item as InFlight, error);
     this.#intake = intake?.inFront ? intake : undefined;
     this.#plain = this.#intake !== undefined && hasPlainOptions(client);
   }
 
   /** Whether it accepts more, if `most` commands may be in flight. */
   takes(most: number): boolean {
-    return !this.draining && this.inFlight < most && this.room > 0 && this.slot?.connection?.alive === true;
+    if (this.draining || this.settling) return false;
+    return this.inFlight < most && this.room > 0 && this.slot?.connection?.alive === true;
   }
 
   /** The bytes that its socket has not written yet. */
@@ -90,10 +103,10 @@ export class Lane {
   }
 
   /** The commands in flight, in order. */
-  *commandsInFlight(): Iterable<Command> {
+  *inFlightItems(): Iterable<InFlight> {
     const { commandQueue } = this.#client;
-    for (let i = 0; i < commandQueue.length; i++) yield commandQueue.peekAt(i)?.command as Command;
-    yield* this.#late;
+    for (let i = 0; i < commandQueue.length; i++) yield commandQueue.peekAt(i) as unknown as InFlight;
+    for (const command of this.#late) yield { command, stream: undefined };
   }
 
   /** Whether its client has a replaced sendCommand. */
@@ -125,12 +138,12 @@ export class Lane {
   open(slot: PoolSlot): void {
     this.slot = slot;
     this.draining = false;
-    if (this.#intake) this.#intake.listener = this.#take;
+    if (this.#intake) Object.assign(this.#intake, { listener: this.#take, refused: this.#refused });
   }
 
   close(): void {
     this.slot = undefined;
-    if (this.#intake) this.#intake.listener = undefined;
+    if (this.#intake) Object.assign(this.#intake, { listener: undefined, refused: undefined });
     this.#writes = [];
   }
 

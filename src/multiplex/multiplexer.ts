@@ -11,12 +11,14 @@ import { bytesOf } from '../ioredis/lean-command.ts';
 import { deadline } from '../util/clock.ts';
 import { Condition } from '../util/condition.ts';
 import type { CommandGroup } from './command-group.ts';
+import type { Touch } from './command-order.ts';
 import { CommandQueue } from './command-queue.ts';
 import type { DedicatedConnections } from './dedicated-connections.ts';
 import { Dispatch, type DispatchOwner } from './dispatcher.ts';
-import { Lane } from './lane.ts';
+import { type InFlight, Lane, type LaneOwner, type QueueEntry } from './lane.ts';
 import { isFree } from './lane-choice.ts';
 import { LargeReplies } from './lane-meter.ts';
+import { RefusedCommands } from './refused-commands.ts';
 import { toResend } from './resend.ts';
 import { CommandTimeouts } from './timeouts.ts';
 
@@ -27,7 +29,7 @@ const DISPATCH_MS = 50;
  * The multiplexed commands: collected until the end of the tick, and sent over as few connections as the load needs. A
  * lane holds a connection while it has commands in flight, and waits for it in the same wait queue as leases.
  */
-export class Multiplexer implements DispatchOwner {
+export class Multiplexer implements DispatchOwner, LaneOwner {
   readonly #context: PoolContext;
   readonly #connections: ConnectionPool;
   /** Sends commands that need a dedicated connection. */
@@ -53,6 +55,8 @@ export class Multiplexer implements DispatchOwner {
   /** Cancel the next look at what waits for a lane, and at the lanes that wait for replies: a timer each, for all. */
   #cancelQueueCheck: (() => void) | undefined;
   #cancelLaneCheck: (() => void) | undefined;
+  /** What Redis did not run, and is sent again. */
+  readonly #refused: RefusedCommands;
   #stopped = false;
   #ended = false;
   /** `stop()` was called during a flush, and is due when that ends. */
@@ -66,6 +70,7 @@ export class Multiplexer implements DispatchOwner {
     this.#context = context;
     this.#connections = connections;
     this.own = own;
+    this.#refused = new RefusedCommands(context, connections, this);
     this.#timeouts = new CommandTimeouts(context.options, this.queue, this.open);
   }
 
@@ -134,6 +139,7 @@ export class Multiplexer implements DispatchOwner {
     this.#stopDue = false;
     this.#flush();
     this.#stopped = true;
+    this.#refused.stop();
     this.#rejectAll(this.queue.length > 0 ? this.#context.errors.closed() : undefined);
     for (const lane of [...this.open]) this.#drain(lane);
   }
@@ -256,7 +262,7 @@ export class Multiplexer implements DispatchOwner {
 
   /** Whether everything can be sent over one lane in the order given, without the dispatcher. */
   #calm(now: number): boolean {
-    if (this.queue.owns > 0 || this.#dispatch?.waits) return false;
+    if (this.queue.owns > 0 || this.#dispatch?.waits || this.#refused.any) return false;
     if (this.maxLanes === 1) return true;
     if (this.open.length > 1 || this.#large.wary(now)) return false;
     const [lane] = this.open;
@@ -306,8 +312,7 @@ export class Multiplexer implements DispatchOwner {
     const { connection } = slot;
     const { clock } = this.#context.deps;
     if (!connection) throw new Error('bug: a slot without a connection was lent');
-    const lane =
-      this.#known.get(connection) ?? new Lane(connection, clock, this.#large, (one) => this.#answered(one));
+    const lane = this.#known.get(connection) ?? new Lane(connection, clock, this.#large, this);
     this.#known.set(connection, lane);
     slot.uses++;
     slot.lane = { lost: (cause) => this.#lost(lane, cause) };
@@ -324,9 +329,25 @@ export class Multiplexer implements DispatchOwner {
     else if (this.open.every(({ draining }) => draining)) this.#rejectAll(error);
   }
 
-  #answered(lane: Lane): void {
-    if (lane.inFlight === 0 && (lane.draining || this.queue.length === 0)) this.#release(lane);
+  answered(lane: Lane): void {
+    if (this.#refused.any) this.#refused.answered(lane);
+    const waiting = this.queue.length - this.queue.held.commands;
+    if (lane.inFlight === 0 && (lane.draining || waiting === 0)) this.#release(lane);
     else if (this.queue.batches.length > 0) this.#flushSoon();
+    this.#quiet?.notify();
+  }
+
+  refused(lane: Lane, item: InFlight, error: Error): boolean {
+    return this.#refused.take(lane, item, error);
+  }
+
+  mustWait(touch: Touch): boolean {
+    return this.#refused.comesBefore(touch);
+  }
+
+  sendAgain(units: readonly QueueEntry[], since: number): void {
+    this.queue.putFirst(units, since);
+    if (this.queue.batches.length > 0) this.#flushSoon();
     this.#quiet?.notify();
   }
 
@@ -343,6 +364,7 @@ export class Multiplexer implements DispatchOwner {
     this.open.splice(this.open.indexOf(lane), 1);
     lane.close();
     slot.lane = undefined;
+    this.#refused.closed(lane);
     this.#connections.release(slot, slot.connection?.alive ? reason : 'broken');
     if (this.queue.batches.length > 0) this.#flushSoon();
   }

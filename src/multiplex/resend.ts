@@ -27,13 +27,14 @@ export function toResend(unanswered: readonly InFlight[], lost: () => Error): Qu
   return again;
 }
 
-interface Part {
+/** What went together. */
+export interface Part {
   readonly group: CommandGroup | undefined;
   readonly commands: Command[];
 }
 
 /** Single commands as they are, those of one group together. */
-function together(sent: readonly InFlight[]): Part[] {
+export function together(sent: readonly InFlight[]): Part[] {
   const parts: Part[] = [];
   for (const { command, stream: group } of sent) {
     const last = parts.at(-1);

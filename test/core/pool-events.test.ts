@@ -137,6 +137,7 @@ test.each<[string, object, (redis: FakeRedis, pool: Pool) => unknown]>([
   ['dirty', {}, (_, pool) => pool.use((lease) => lease.call('MONITOR'))],
   ['excess', { maxIdle: 0 }, () => {}],
   ['cleared', {}, (_, pool) => pool.clear()],
+  ['stale', {}, (redis) => redis.dials[0]?.owner.unwanted('readOnly')],
   ['destroyed', {}, (_, pool) => pool.use((lease) => lease.destroy())],
   ['poolClosed', {}, (_, pool) => pool.close()],
 ])('a connection is closed for the reason %s, which is told and counted', async (reason, given, close) => {

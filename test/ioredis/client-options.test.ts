@@ -109,7 +109,7 @@ test('what the pool decides wins over what the ioredis options say', async () =>
   await pool.use(({ options }) => {
     expect(options).toMatchObject({
       lazyConnect: true,
-      reconnectOnError: null,
+      reconnectOnError: expect.any(Function),
       enableOfflineQueue: false,
       autoResubscribe: false,
       autoResendUnfulfilledCommands: false,
@@ -117,5 +117,6 @@ test('what the pool decides wins over what the ioredis options say', async () =>
       connectTimeout: 0, // the pool's own bounds the whole dial
     });
     expect(options.retryStrategy?.(1)).toBeNull();
+    expect(options.reconnectOnError?.(new Error('WRONGTYPE'))).toBe(false); // the pool looks, and ioredis never reconnects
   });
 });

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import type { Redis } from 'ioredis';
 import { expect, test } from 'vitest';
 import type { Connection, ConnectionOwner, Dependencies } from '../../src/core/dependencies.ts';
+import { MockPool } from '../../src/integrations/mock/index.ts';
 import { settled } from '../helpers/fake-clock.ts';
 import { type FakeClient, FakeRedis } from '../helpers/fake-redis.ts';
 
@@ -50,6 +51,22 @@ function mustPrecede(first: Kind, second: Kind): boolean {
     shares(first.writes, second.reads) ||
     shares(first.reads, second.writes)
   );
+}
+
+/** Pairs of what was `given` that were `done` in the wrong order. */
+function wrongPairs(given: readonly Kind[], done: readonly number[]): string[] {
+  const wrong: string[] = [];
+  const at = new Map(done.map((id, i) => [id, i]));
+  for (const [j, i] of at) {
+    for (let earlier = 0; earlier < j; earlier++) {
+      const when = at.get(earlier);
+      const [first, second] = [given[earlier] as Kind, given[j] as Kind];
+      if (when !== undefined && when > i && mustPrecede(first, second)) {
+        wrong.push(`${earlier} ${first.call} after ${j} ${second.call}`);
+      }
+    }
+  }
+  return wrong;
 }
 
 /** Commands as they were given, and the order in which a server that does one at a time, of any connection, did them. */
@@ -113,18 +130,7 @@ class World {
 
   /** Pairs of commands that the server did in the wrong order. */
   get wrong(): string[] {
-    const wrong: string[] = [];
-    const at = new Map(this.done.map((id, i) => [id, i]));
-    for (const [j, i] of at) {
-      for (let earlier = 0; earlier < j; earlier++) {
-        const when = at.get(earlier);
-        const [first, second] = [this.given[earlier] as Kind, this.given[j] as Kind];
-        if (when !== undefined && when > i && mustPrecede(first, second)) {
-          wrong.push(`${earlier} ${first.call} after ${j} ${second.call}`);
-        }
-      }
-    }
-    return wrong;
+    return wrongPairs(this.given, this.done);
   }
 
   get #clients(): FakeClient[] {
@@ -214,4 +220,90 @@ test('what is sent again after its connection was lost keeps that order too', as
     }),
     { numRuns: 200 },
   );
+}, 60_000);
+
+/** A server that refuses now and then to run a command, for the time being. */
+class Refusing {
+  readonly mock = new MockPool({ maxActive: 5, maxLanes: 3, maxInFlight: 4 });
+  readonly given: Kind[] = [];
+  readonly done: number[] = [];
+  readonly failed: string[] = [];
+  readonly #refusals: readonly boolean[];
+  #turn = 0;
+  #pending = 0;
+  refused = 0;
+  over = false;
+
+  constructor(refusals: readonly boolean[]) {
+    this.#refusals = refusals;
+    for (const { call } of KINDS) {
+      this.mock.reply(call[0] as string, (...args) => {
+        if (this.#refuses()) return new Error('LOADING it is not the time');
+        this.done.push(Number(args.find((arg) => arg.startsWith('#'))?.slice(1)));
+        return 'OK';
+      });
+    }
+  }
+
+  send(kinds: readonly Kind[]): void {
+    const { redis } = this.mock;
+    const pipeline = redis.pipeline();
+    const single = kinds.length === 1;
+    for (const kind of kinds) {
+      const [name = '', ...args] = [...kind.call, `#${this.given.length}`];
+      this.given.push(kind);
+      this.#pending++;
+      const settled = (error?: Error | null): void => {
+        this.#pending--;
+        if (error) this.failed.push(error.message);
+      };
+      if (single) redis.call(name, ...args).then(() => settled(), settled);
+      else pipeline.call(name, ...args, settled as never);
+    }
+    if (!single) void pipeline.exec();
+  }
+
+  async finish(): Promise<void> {
+    this.over = true;
+    for (let i = 0; this.#pending > 0 && i < 200; i++) await this.mock.advance(50);
+    expect(this.#pending).toBe(0);
+    expect(this.mock.stats()).toMatchObject({ queuedCommands: 0, inFlight: 0, waiting: 0 });
+    await this.mock.close({ graceMs: 0 });
+  }
+
+  #refuses(): boolean {
+    const refuses = !this.over && this.#refusals[this.#turn++ % this.#refusals.length] === true;
+    if (refuses) this.refused++;
+    return refuses;
+  }
+}
+
+test('what was answered, did not run, and is sent again keeps that order too, and runs once', async () => {
+  let [refused, failed] = [0, 0];
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(step, { minLength: 5, maxLength: 60 }),
+      fc.array(fc.boolean(), { minLength: 1, maxLength: 40 }),
+      async (steps, refusals) => {
+        const world = new Refusing(refusals);
+        for (const one of steps) {
+          // Who blocks, and waits for nobody, is another matter.
+          if (one.does === 'send')
+            world.send(one.kinds.map((i) => KINDS[i] as Kind).filter((kind) => !kind.blocking));
+          else if (one.does === 'clear') world.mock.clear();
+          else if (one.does === 'wait') await world.mock.advance(60);
+          else await world.mock.advance(0);
+        }
+        await world.finish();
+        expect(wrongPairs(world.given, world.done)).toEqual([]);
+        expect(new Set(world.done).size).toBe(world.done.length);
+        expect(world.done.length + world.failed.length).toBe(world.given.length);
+        expect(world.failed.filter((message) => !message.startsWith('LOADING'))).toEqual([]);
+        refused += world.refused;
+        failed += world.failed.length;
+      },
+    ),
+    { numRuns: 150 },
+  );
+  expect(failed).toBeLessThan(refused / 2); // or nothing was tried
 }, 60_000);

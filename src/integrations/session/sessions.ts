@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import type { Redis } from 'ioredis';
+import { isPoolError } from '../../api/errors.ts';
 import { untilDate } from '../../util/clock.ts';
 import { escapeGlob, keysOf } from './keys-of.ts';
 import type { ResolvedSessionOptions, StoredSession } from './session-options.ts';
@@ -18,6 +19,8 @@ export class Sessions {
   readonly #redis: Redis;
   readonly #options: ResolvedSessionOptions;
   readonly #bound: Bound;
+  /** What is under way last of each session that is being set or destroyed. */
+  readonly #latest = new Map<string, object>();
 
   constructor(redis: Redis, options: ResolvedSessionOptions, bound: Bound = (work) => work) {
     this.#redis = redis;
@@ -34,7 +37,8 @@ export class Sessions {
 
   /**
    * Stores it for the milliseconds that `lives` returns; without expiry for `Infinity`. If it has expired already, it
-   * is destroyed instead.
+   * is destroyed instead. If the connection is lost, the command is sent once more, unless the session was set or
+   * destroyed again since; the same goes for `touch` and `destroy`.
    */
   async set(sid: string, session: object, lives = this.#lives): Promise<void> {
     const ttlMs = whole(lives(session));
@@ -42,7 +46,9 @@ export class Sessions {
     const text = await this.#stringify(session);
     const key = this.#key(sid);
     const forEver = ttlMs === Number.POSITIVE_INFINITY;
-    await this.#bound(forEver ? this.#redis.set(key, text) : this.#redis.set(key, text, 'PX', ttlMs));
+    await this.#write(sid, () =>
+      forEver ? this.#redis.set(key, text) : this.#redis.set(key, text, 'PX', ttlMs),
+    );
   }
 
   async touch(sid: string, session: object): Promise<void> {
@@ -50,12 +56,12 @@ export class Sessions {
     if (disableTouch) return;
     const ttlMs = whole(this.#lives(session));
     const key = this.#key(sid);
-    if (ttlMs !== Number.POSITIVE_INFINITY) await this.#bound(this.#redis.pexpire(key, ttlMs));
-    else if (!disableTTL) await this.#bound(this.#redis.persist(key));
+    if (ttlMs !== Number.POSITIVE_INFINITY) await this.#onceMore(() => this.#redis.pexpire(key, ttlMs));
+    else if (!disableTTL) await this.#onceMore(() => this.#redis.persist(key));
   }
 
   async destroy(sid: string): Promise<void> {
-    await this.#bound(this.#redis.del(this.#key(sid)));
+    await this.#write(sid, () => this.#redis.del(this.#key(sid)));
   }
 
   /** All ids, each once. */
@@ -86,6 +92,27 @@ export class Sessions {
     for await (const page of this.#pages()) {
       if (page.length > 0) await this.#redis.unlink(page.map((sid) => this.#key(sid)));
     }
+  }
+
+  /** Sends SET or DEL. A second attempt must not undo a later one of the same session. */
+  async #write(sid: string, command: () => Promise<unknown>): Promise<void> {
+    const turn = {};
+    this.#latest.set(sid, turn);
+    try {
+      await this.#onceMore(command, () => this.#latest.get(sid) === turn);
+    } finally {
+      if (this.#latest.get(sid) === turn) this.#latest.delete(sid);
+    }
+  }
+
+  /** Sends a command that may run twice, and sends it once more if its connection is lost. */
+  async #onceMore(command: () => Promise<unknown>, mayRepeat = () => true): Promise<void> {
+    const again = (error: unknown): Promise<unknown> => {
+      const lost = isPoolError(error, 'POOL_CONNECTION_LOST') && this.#redis.status !== 'end';
+      if (!lost || !mayRepeat()) throw error;
+      return command();
+    };
+    await this.#bound(command().catch(again));
   }
 
   /** How long a session with this cookie lives. Milliseconds. */

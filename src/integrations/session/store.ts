@@ -40,6 +40,10 @@ const AWAY = Object.freeze({});
  * Sessions in Redis, over a bounded pool, for express-session and @fastify/session. Every method calls its callback
  * once, if it is given one, and returns a promise too. A rejection that nobody handles does not end the process, even
  * without a callback, as in `request.session.destroy()`.
+ *
+ * `set`, `touch` and `destroy` are sent once more, with the same content, if their connection is lost and the pool is
+ * open: they may run twice without harm, unless another process writes the same session in between. They are not sent
+ * again if this store has set or destroyed the session since.
  */
 export class PoolSessionStore extends EventEmitter {
   /** The pool that it uses. */
