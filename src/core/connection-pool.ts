@@ -43,7 +43,7 @@ export class ConnectionPool {
   #suspects = 0;
   /** Somebody observes `status` without acquiring a connection. */
   #watched = false;
-  /** Replaces what works, and does not serve. */
+  /** Replaces connections that lead to a replica. */
   readonly replacer: Replacer;
   #shutdown: Shutdown | undefined;
   /** Called with the number of callers that wait and for whom there is no capacity, when there is one more. */
@@ -222,7 +222,7 @@ export class ConnectionPool {
     this.#idle.closeStale();
   }
 
-  /** Makes all present connections stale: idle ones close now, lent ones when they come back, dials when they end. */
+  /** Marks all present connections as stale: idle ones close now, others when they are released or have connected. */
   makeStale(reason: StaleReason): void {
     for (const slot of this.#context.slots.all) slot.stale ??= reason;
     this.#idle.closeStale();

@@ -13,7 +13,7 @@ export interface Intake {
   /** If set, it is called with incoming bytes in place of `read`, which it has to call. */
   listener: ((chunk: Buffer) => void) | undefined;
   read(chunk: Buffer): void;
-  /** Is given what Redis has answered with an error, as ioredis keeps it, and may take it: then it is not rejected. */
+  /** If set, it is called with the item of ioredis' command queue and the error reply; with `true` it settles the command. */
   refused: ((item: object, error: Error) => boolean) | undefined;
 }
 
@@ -50,8 +50,8 @@ export interface ConnectionOwner {
   /** Makes the error for a command whose reply will not come. */
   lostError(): Error;
   /**
-   * It works, and is to be replaced all the same: Redis refuses writes over it (`readOnly`), or whoever uses the pool
-   * says so of an error that it was answered with (`asked`).
+   * It works, but is to be replaced: Redis refused a write with READONLY (`readOnly`), or the user's `reconnectOnError`
+   * returned a truthy value (`asked`).
    */
   unwanted(why: 'readOnly' | 'asked'): void;
 }

@@ -10,7 +10,6 @@ import { pingLimit } from './validator.ts';
 
 const TIMEOUT_MS = 1000;
 
-/** Where the pool's connections lead, it can read at most. */
 const READ_ONLY = 'Redis refuses writes: READONLY, it is a replica';
 
 /**
@@ -46,7 +45,7 @@ export class Health {
   /** Resolves with whether a PING was sent, or a connect was made; rejects if there is no reply. */
   async #ask(timeoutMs: number): Promise<boolean> {
     if (this.#connections.status === 'end') throw new Error('the pool is closed');
-    this.#connections.replacer.renew(); // a new connection tells whether it leads to a master by now
+    this.#connections.replacer.renew(); // INFO over a new connection says whether it leads to a master
     const lane = this.#quietestLane();
     const { topIdle } = this.#connections;
     if (lane?.connection) await this.#context.deps.ping(lane.connection, timeoutMs);

@@ -1,7 +1,7 @@
 import type { PoolContext, PoolSlot } from './context.ts';
 import { Replacement } from './replacement.ts';
 
-/** Sees to it that connections are replaced that work, and do not serve. */
+/** Replaces connections that work but do not serve: they lead to a replica, or the user does not want them. */
 export class Replacer {
   readonly #context: PoolContext;
   readonly #closeStale: () => void;
@@ -11,23 +11,23 @@ export class Replacer {
   #cancel: (() => void) | undefined;
   #over = false;
 
-  /** `closeStale` closes those that are stale and idle. */
+  /** `closeStale` closes stale connections that are idle. */
   constructor(context: PoolContext, closeStale: () => void) {
     this.#context = context;
     this.#closeStale = closeStale;
   }
 
-  /** Redis has refused a write, and no connection has come since that may lead to a master. */
+  /** Whether Redis has refused a write, and no connection to a master was made since. */
   get refusesWrites(): boolean {
     return this.#refusesWrites;
   }
 
-  /** Some connection led to a master, or may have: so a later one may again. */
+  /** Whether any connection led to a master, as far as INFO tells. */
   get hadMaster(): boolean {
     return this.#hadMaster;
   }
 
-  /** A connection was answered so, by Redis or for whoever uses the pool, that it is to be replaced. */
+  /** A reply over this connection says that it has to be replaced. */
   unwanted(slot: PoolSlot, why: 'readOnly' | 'asked'): void {
     if (slot.state !== 'inUse' && slot.state !== 'idle') return;
     if (slot.unwanted !== 'readOnly') slot.unwanted = why;
@@ -37,22 +37,22 @@ export class Replacer {
     const { clock } = this.#context.deps;
     const delay = this.#replacement.remaining(clock.now());
     if (delay > 0) this.#cancel = clock.after(delay, () => this.renew(), 'background');
-    // Nobody is to get one of them any more. They close later: replies are being read, and listeners hear of that.
+    // None of them is lent from now on. They close later: replies are being read, and `close` listeners would run.
     else if (this.#markStale()) clock.soon(this.#closeStale);
   }
 
-  /** A dial ended in a connection. */
+  /** A dial succeeded. */
   arrived(slot: PoolSlot): void {
     if (slot.stale) return;
     if (slot.connection?.role !== 'slave') {
       this.#hadMaster = true;
       this.#refusesWrites = false;
     } else if (this.#refusesWrites) {
-      slot.unwanted = 'readOnly'; // when somebody next wants to write, or to know
+      slot.unwanted = 'readOnly'; // at the next write or health check
     }
   }
 
-  /** Replaces those that are to be replaced, if that may be by now; where one leads to a replica, all may. */
+  /** Replaces unwanted connections if the delay is over; all connections if one of them leads to a replica. */
   renew(): void {
     const { clock } = this.#context.deps;
     if (this.#replacement.remaining(clock.now()) > 0) return;

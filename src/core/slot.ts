@@ -42,7 +42,7 @@ export class Slot<C> implements Listed<Slot<C>> {
   closedAs: CloseReason | undefined;
   /** Why it is to be replaced although it works, if it was marked as stale after its dial had started. */
   stale: StaleReason | undefined;
-  /** It works, and is to be replaced as soon as that may be: alone, or with all that are there. */
+  /** Why it is to be replaced although it works: alone (`asked`), or with all others (`readOnly`). */
   unwanted: 'readOnly' | 'asked' | undefined;
   /** How long it had been idle when it was last taken. */
   idleMs = 0;

@@ -230,7 +230,7 @@ class RedisConnection implements Connection {
     });
   }
 
-  /** Looks at every error that Redis answers with, at the one place where ioredis shows them before it rejects. */
+  /** Looks at every error reply, with the option that ioredis calls before it rejects the command. */
   #watchErrors(client: Redis, theirs: ReconnectOnError | null | undefined): void {
     const { options } = client;
     const replica = options.readOnly || options.role === 'slave';

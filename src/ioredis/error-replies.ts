@@ -1,8 +1,8 @@
 import { warnThrown } from '../util/warn.ts';
 
-/** What Redis answers to a command that it did not run, and may run later, or elsewhere. */
+/** Error replies to commands that Redis did not run. It may run them later, or another server may. */
 const NOT_RUN = /^(?:READONLY|LOADING|MASTERDOWN|CLUSTERDOWN|TRYAGAIN)\b/;
-/** EXEC tells it of one of its commands, or of itself. Redis before 7 tells it of a script in the midst of a text. */
+/** As an error of its own, in the reply to EXEC, and in that to a script, which differs before Redis 7. */
 const READ_ONLY = /^READONLY\b|^EXECABORT .*because of: READONLY\b|^ERR Error running script .*-READONLY\b/;
 const ABORTED = /^EXECABORT\b/;
 const ABORTED_FOR_NOW = /^EXECABORT .*because of: (?:READONLY|LOADING|MASTERDOWN|CLUSTERDOWN|TRYAGAIN)\b/;
@@ -10,26 +10,26 @@ const ABORTED_FOR_NOW = /^EXECABORT .*because of: (?:READONLY|LOADING|MASTERDOWN
 /** ioredis' option `reconnectOnError`, as users write it. */
 export type ReconnectOnError = (error: Error) => unknown;
 
-/** With 2, whoever uses the pool asks for the command to be sent again. */
+/** ioredis sends the command again if `reconnectOnError` returns this. */
 const SEND_AGAIN = 2;
 const asked = new WeakSet<Error>();
 
-/** Whether Redis refused a write, since it is a replica. */
+/** Whether Redis refused a write because it is a replica. */
 export function saysReadOnly({ message }: Error): boolean {
   return READ_ONLY.test(message);
 }
 
-/** Whether the command did not run that was answered with `error`, and may be sent again. */
+/** Whether a command with this error reply may be sent again: it did not run, or the user wants that. */
 export function didNotRun(error: Error): boolean {
   return NOT_RUN.test(error.message) || ABORTED_FOR_NOW.test(error.message) || asked.has(error);
 }
 
-/** Whether `error` is the answer to an EXEC of which nothing ran. */
+/** Whether this is the reply to EXEC if nothing of the transaction ran. */
 export function isAborted({ message }: Error): boolean {
   return ABORTED.test(message);
 }
 
-/** Whether a user's `reconnectOnError` wants another connection; what it throws hurts nobody. */
+/** Whether a user's `reconnectOnError` returns a truthy value. If it throws, that is a process warning. */
 export function wantsAnother(reconnectOnError: ReconnectOnError, error: Error): boolean {
   try {
     const verdict = reconnectOnError(error);
@@ -41,19 +41,18 @@ export function wantsAnother(reconnectOnError: ReconnectOnError, error: Error): 
   }
 }
 
-/** Whether a user's `reconnectOnError` wants the command to be sent again that was answered with `error`. */
+/** Whether a user's `reconnectOnError` returned 2 for this error. */
 export function wantsAgain(error: Error): boolean {
   return asked.has(error);
 }
 
-/** Since when a command has been answered that it did not run, how often, and how it was said last. */
+/** When a command was refused for the first time, how often since, and the last error reply. */
 export interface Refusal {
   readonly since: number;
   readonly times: number;
   readonly error: Error;
 }
 
-/** What is sent again has no other mark, as it may be anybody's command. */
 const refusals = new WeakMap<object, Refusal>();
 
 export function refusalOf(command: object): Refusal | undefined {

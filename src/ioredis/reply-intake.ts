@@ -33,7 +33,7 @@ export class ReplyIntake implements Intake {
   /** Is called with the bytes in place of `read`, which it has to call; set by a lane while it has the connection. */
   listener: Decoder | undefined;
   refused: Intake['refused'];
-  /** Is told of errors among the replies to EXEC. */
+  /** Called with each error within the reply to EXEC, for which ioredis does not call `reconnectOnError`. */
   told: ((error: Error) => void) | undefined;
   readonly scanner = new ReplyScanner();
   readonly #reader = new ReplyReader();
@@ -310,7 +310,6 @@ class Stand {
     }
   }
 
-  /** ioredis shows no errors that stand among the replies of a transaction. */
   #tell(replies: readonly unknown[]): void {
     for (const one of replies) if (one instanceof Error) this.#intake.told?.(one);
   }

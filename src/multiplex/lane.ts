@@ -39,7 +39,7 @@ export class Lane {
   slot: PoolSlot | undefined;
   /** It accepts no more commands, and closes with its last reply. */
   draining = false;
-  /** It takes nothing new until all is answered: of that depends what becomes of a command that did not run. */
+  /** It accepts no more commands until all are answered: only then is it known which refused ones may be sent again. */
   settling = false;
   readonly meter = new LaneMeter();
   /** When bytes arrived last. */

@@ -55,7 +55,7 @@ export class Multiplexer implements DispatchOwner, LaneOwner {
   /** Cancel the next look at what waits for a lane, and at the lanes that wait for replies: a timer each, for all. */
   #cancelQueueCheck: (() => void) | undefined;
   #cancelLaneCheck: (() => void) | undefined;
-  /** What Redis did not run, and is sent again. */
+  /** Commands that Redis refused to run for now. */
   readonly #refused: RefusedCommands;
   #stopped = false;
   #ended = false;

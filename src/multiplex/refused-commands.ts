@@ -18,22 +18,22 @@ import type { CommandQueue } from './command-queue.ts';
 import type { InFlight, Lane, QueueEntry } from './lane.ts';
 import { together } from './resend.ts';
 
-/** How long one waits before it sends something again that Redis did not run: so long at first, and at most. */
+/** The shortest and the longest delay before a command is sent again. Milliseconds. */
 const FIRST_MS = 50;
 const LONGEST_MS = 500;
 
-/** What a lane had in flight when a command of it was refused, until all of it is answered; then, what is sent again. */
+/** What a lane had in flight when one of its commands was refused; when all is answered, what of it is sent again. */
 class Wave implements Run {
-  /** Those that did not run. */
+  /** Those that Redis refused to run. */
   readonly refused = new Set<Command>();
   /** Groups that some of them belong to. */
   readonly groups = new Set<CommandGroup>();
-  /** It is not sent over the same connection once more. */
+  /** They must be sent over another connection. */
   elsewhere = false;
-  /** What is sent again, in order, once that is decided; when, at the earliest. */
+  /** What is sent again, in order, as soon as that is decided, and not before when. */
   units: QueueEntry[] | undefined;
   dueAt = 0;
-  /** Nothing has to wait for it any more. */
+  /** No other command has to wait for it. */
   over = false;
 
   constructor(
@@ -46,18 +46,19 @@ class Wave implements Run {
   }
 }
 
-/** What is needed of the lanes. */
+/** What is needed of the multiplexer. */
 export interface RefusedOwner {
   readonly queue: CommandQueue;
-  /** Sends `units` before all that waits; they have been at it `since` then. */
+  /** Sends `units` before all that is queued; they count as queued `since` then. */
   sendAgain(units: readonly QueueEntry[], since: number): void;
 }
 
 /**
- * Commands that Redis answered and did not run, since it is a replica (READONLY), loading (LOADING), or in the midst of
- * a change (MASTERDOWN, CLUSTERDOWN, TRYAGAIN): they are sent again, with a back-off, for as long as a command may wait
- * for a connection, counted from the first such answer; then that answer is theirs. Groups go whole, or not at all. What
- * comes later and touches the same keys waits; where something did run that was in flight behind, it is too late.
+ * Commands that Redis answered but did not run, because it is a replica (READONLY), is loading its data (LOADING), or
+ * has no complete set of servers (MASTERDOWN, CLUSTERDOWN, TRYAGAIN). They are sent again, with a back-off, until they run
+ * or `acquireTimeoutMs` has passed since the first such reply; then they reject with the last one. Groups are sent again
+ * as a whole or not at all. Later commands that touch the same keys wait; if one that was in flight already has run, the
+ * refused one is not sent again.
  */
 export class RefusedCommands {
   readonly #context: PoolContext;
@@ -75,17 +76,17 @@ export class RefusedCommands {
     this.#owner = owner;
   }
 
-  /** Whether there is one at all. */
+  /** Whether there are any. */
   get any(): boolean {
     return this.#open.size > 0 || this.#decided.size > 0;
   }
 
-  /** Whether one has to take effect before what has `touch`. */
+  /** Whether one of them must run before a command with this touch. */
   comesBefore(touch: Touch): boolean {
     return this.#order.before(touch) !== undefined;
   }
 
-  /** Takes a command that was answered with an error, if it did not run and may still be sent again. */
+  /** Keeps a command with an error reply, if it may be sent again; returns whether it does. */
   take(lane: Lane, item: InFlight, error: Error): boolean {
     const { command, stream: group } = item;
     if (this.#stopped || lane.slot === undefined || !this.#mayRunLater(lane, item, error)) return false;
@@ -111,19 +112,19 @@ export class RefusedCommands {
     return true;
   }
 
-  /** Looks whether all is answered that `lane` had in flight. */
+  /** Replies have arrived over this lane. */
   answered(lane: Lane): void {
     const wave = this.#open.get(lane);
     if (wave && lane.inFlight === 0) this.#decide(lane, wave);
   }
 
-  /** `lane` is closed: what it had in flight may have run. */
+  /** The lane is closed; what is not answered may have run. */
   closed(lane: Lane): void {
     const wave = this.#open.get(lane);
     if (wave) this.#decide(lane, wave);
   }
 
-  /** Lets go of all. */
+  /** Rejects all, and keeps no more. */
   stop(): void {
     this.#stopped = true;
     for (const [lane, wave] of this.#open) this.#decide(lane, wave);
@@ -135,7 +136,7 @@ export class RefusedCommands {
   }
 
   #mayRunLater({ slot }: Lane, { stream: group }: InFlight, error: Error): boolean {
-    // A server that was never seen to be a master, or need not be one, is the one that was meant.
+    // If no master was ever seen, or option readOnly is set, another connection would lead to a replica too.
     if (saysReadOnly(error) && !wantsAgain(error)) {
       if (!(slot?.unwanted && this.#connections.replacer.hadMaster)) return false;
     }
@@ -148,7 +149,7 @@ export class RefusedCommands {
     return false;
   }
 
-  /** All is known that can be: what is sent again, and what it is too late for. */
+  /** Everything is answered: decides which commands are sent again, and rejects the others. */
   #decide(lane: Lane, wave: Wave): void {
     this.#open.delete(lane);
     lane.settling = false;
@@ -220,7 +221,7 @@ export class RefusedCommands {
   #end(wave: Wave): void {
     wave.over = true;
     this.#decided.delete(wave);
-    this.#owner.sendAgain([], 0); // what has waited for it
+    this.#owner.sendAgain([], 0); // only what has waited for it
   }
 
   #rejectUnits(wave: Wave, units: readonly QueueEntry[]): void {
@@ -230,7 +231,7 @@ export class RefusedCommands {
     for (const unit of units) this.#reject(refusedOf(unit, wave));
   }
 
-  /** With what Redis said last. */
+  /** Rejects with the last error replies. */
   #reject(commands: readonly Command[]): void {
     this.#letGo(commands);
     for (const command of commands) rejectSafely(command, refusalOf(command)?.error);
@@ -245,7 +246,7 @@ function delayOf(times: number): number {
   return Math.min(FIRST_MS * 2 ** (times - 1), LONGEST_MS);
 }
 
-/** ioredis' own `commandTimeout` may have ended it. */
+/** Whether ioredis' `commandTimeout` has rejected it. */
 function isSettled(unit: QueueEntry): boolean {
   return (unit as { isSettled?: boolean }).isSettled === true;
 }
@@ -254,7 +255,7 @@ function commandsIn(unit: QueueEntry): readonly Command[] {
   return unit instanceof CommandGroup ? unit.commands : [unit];
 }
 
-/** When the first of them was refused first. */
+/** When the first of them was refused for the first time. */
 function sinceOf(units: readonly QueueEntry[]): number {
   let since = Number.POSITIVE_INFINITY;
   for (const unit of units) {
@@ -267,7 +268,7 @@ function refusedOf(unit: QueueEntry, { refused }: Wave): Command[] {
   return commandsIn(unit).filter((one) => refused.has(one));
 }
 
-/** Whether none of a group ran: each command was refused, or is part of a transaction whose EXEC was. */
+/** Whether nothing of a group ran: each command was refused, or is in a transaction whose EXEC was. */
 function ranNothing(commands: readonly Command[], refused: ReadonlySet<Command>): boolean {
   let begun = false;
   for (const command of commands) {
@@ -280,13 +281,13 @@ function ranNothing(commands: readonly Command[], refused: ReadonlySet<Command>)
   return !begun;
 }
 
-/** A group to be sent again, of which some may have had their answer: that a transaction has begun, or that they are in it. */
+/** The same group, to be sent again. Commands of a transaction may be settled already, with `OK` or `QUEUED`. */
 function anew(group: CommandGroup, refused: ReadonlySet<Command>): CommandGroup {
   const commands = group.commands.map((one) => (refused.has(one) ? one : standIn(one)));
   return CommandGroup.of(group.stream, commands);
 }
 
-/** Is written as `command`, whose promise is settled, and wants no reply. */
+/** A command that is written as `command`, whose promise is settled, and ignores its reply. */
 function standIn(command: Command): Command {
   const { name, args } = command;
   return Object.assign(Object.create(Command.prototype) as Command, {
