@@ -1,3 +1,4 @@
+import { Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import type { Pool, PoolOptions } from '../../src/index.ts';
 import { detour } from '../helpers/detour.ts';
@@ -219,6 +220,32 @@ describe('over pool.redis, a write that met a replica', () => {
     expect(await called).toBe('OK');
     expect(sent.filter((one) => /^eval/.test(one)).length).toBeGreaterThanOrEqual(3);
     expect(await second.observer.mget('n', 'k')).toEqual(['1', 'v']);
+  });
+
+  test('is reported once to whoever wraps sendCommand of all clients, as OpenTelemetry does', async () => {
+    const told: string[] = [];
+    const { sendCommand } = Redis.prototype;
+    Redis.prototype.sendCommand = function (this: Redis, command, ...rest) {
+      const sent = sendCommand.call(this, command, ...rest);
+      if (command.name === 'set') {
+        told.push('start');
+        command.promise.then(
+          () => told.push('end'),
+          () => told.push('error'),
+        );
+      }
+      return sent;
+    };
+    onTestFinished(() => {
+      Redis.prototype.sendCommand = sendCommand;
+    });
+    const pool = poolTo();
+    await pool.redis.ping();
+    await failOver();
+    expect(await pool.redis.set('k', 'v')).toBe('OK');
+    expect(await second.observer.get('k')).toBe('v');
+    expect(told.filter((one) => one !== 'start')).toEqual(['end']);
+    expect(told[0]).toBe('start');
   });
 
   test('gets what Redis said when the name still leads there as its time is over', async () => {
