@@ -34,7 +34,9 @@ export function wantsAnother(reconnectOnError: ReconnectOnError, error: Error): 
   try {
     const verdict = reconnectOnError(error);
     if (verdict === SEND_AGAIN) asked.add(error);
-    return Boolean(verdict);
+    if (!(verdict instanceof Promise)) return Boolean(verdict);
+    verdict.catch(() => {});
+    return false; // to ioredis, too, a promise means nothing
   } catch (thrown) {
     warnThrown('option reconnectOnError threw', thrown);
     return false;

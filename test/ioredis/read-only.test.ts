@@ -369,6 +369,16 @@ describe('what a user says with reconnectOnError', () => {
     await until('it is told', () => warned.some((one) => /reconnectOnError threw/.test(one)));
   });
 
+  test('as a promise means nothing, as to ioredis', async () => {
+    const reconnectOnError = (async () => {
+      throw new Error('oh');
+    }) as unknown as () => boolean;
+    const pool = testPool({ redis: { port: way.port, reconnectOnError } });
+    await expect(pool.redis.call('GET')).rejects.toThrow(/wrong number/);
+    await pool.use((redis) => redis.ping());
+    expect(pool.stats().closed.stale).toBe(0);
+  });
+
   test('of a client that createClient makes counts, and of a dial nothing', async () => {
     const asked: string[] = [];
     const pool = testPool({
