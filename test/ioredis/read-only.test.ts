@@ -342,7 +342,7 @@ describe('what a user says with reconnectOnError', () => {
       asked++;
       return 2;
     };
-    const pool = testPool({ redis: { port: way.port, reconnectOnError }, acquireTimeoutMs: 1000 });
+    const pool = testPool({ redis: { port: way.port, reconnectOnError } });
     await first.observer.set('text', 'x');
     const counted = pool.redis.incr('text');
     await until('it was sent once', () => asked > 0);
@@ -350,7 +350,8 @@ describe('what a user says with reconnectOnError', () => {
     expect(await counted).toBe(2);
     expect(pool.stats().closed.stale).toBeGreaterThanOrEqual(1);
     await first.observer.set('text', 'x');
-    await expect(pool.redis.incr('text')).rejects.toThrow(/not an integer/);
+    const impatient = testPool({ redis: { port: way.port, reconnectOnError }, acquireTimeoutMs: 300 });
+    await expect(impatient.redis.incr('text')).rejects.toThrow(/not an integer/);
   });
 
   test('and throws hurts nobody', async () => {
