@@ -1,6 +1,5 @@
 import type { AcquireOptions, ReadyOptions } from '../api/redis-pool.ts';
 import type { CloseReason, PoolStats } from '../api/stats.ts';
-import { Condition } from '../util/condition.ts';
 import { readAcquireOptions } from './acquire-options.ts';
 import type { PoolContext, PoolSlot } from './context.ts';
 import { Dialer } from './dialer.ts';
@@ -12,14 +11,7 @@ import { Shutdown } from './shutdown.ts';
 import { type StaleReason, whyExpired } from './slot.ts';
 import { type LaneLoad, takeSnapshot } from './stats.ts';
 import { Validator, type Verdict } from './validator.ts';
-import { type AcquireRequest, type Waiter, WaitQueue } from './wait-queue.ts';
-
-/** How long a caller would wait, and behind how many others. */
-interface WaitLimits {
-  readonly timeoutMs: number;
-  readonly signal: AbortSignal | undefined;
-  readonly maxWaiting: number;
-}
+import { type AcquireRequest, type Waiter, type WaitLimits, WaitQueue } from './wait-queue.ts';
 
 /**
  * The state machine of the pool: who waits, what is idle, and how many dials that needs. First come, first served; idle
@@ -36,15 +28,16 @@ export class ConnectionPool {
   readonly #outage: Outage;
   /** Cancels the timer for the end of the time that an outage is waited out. */
   #cancelPatience: () => void = () => {};
-  readonly #readyCalls: ReadyCalls;
-  /** A connection is idle, so that `health()` can send PING over it; present only while somebody waits for it. */
-  #oneIdle: Condition | undefined;
+  /** Calls of `ready()` and `oneIdle()`; present only while there are some. */
+  #readyCalls: ReadyCalls | undefined;
   /** Suspects that are being validated in the background. */
   #suspects = 0;
   /** Somebody observes `status` without acquiring a connection. */
   #watched = false;
-  /** Replaces connections that lead to a replica. */
-  readonly replacer: Replacer;
+  /** Replaces connections that lead to a replica; present once a reply has said so of one. */
+  #replacer: Replacer | undefined;
+  /** Whether any connection led to a master, as far as INFO tells. */
+  hadMaster = false;
   #shutdown: Shutdown | undefined;
   /** Called with the number of callers that wait and for whom there is no capacity, when there is one more. */
   readonly #onWaiting: (waiting: number) => void;
@@ -59,18 +52,16 @@ export class ConnectionPool {
       arrived: (slot) => this.#arrived(slot),
       failed: (error, startedAt) => this.#dialFailed(error, startedAt),
       lost: (slot, cause) => this.#lost(slot, cause),
-      unwanted: (slot, why) => this.replacer.unwanted(slot, why),
+      unwanted: (slot, why) => {
+        if (this.#shutdown) return;
+        this.#replacer ??= new Replacer(context, () => this.#idle.closeStale());
+        this.#replacer.unwanted(slot, why);
+      },
       gone: () => (this.#shutdown ? this.#shutdown.check() : this.#processWaitQueue()),
     });
     this.#idle = new IdleConnections(context, (slot, reason) => this.#dialer.close(slot, reason));
     this.#validator = new Validator(context);
-    this.#readyCalls = new ReadyCalls(
-      context,
-      () => this.#isReady(),
-      () => this.lastConnectError,
-    );
     this.#outage = new Outage(options.wait ? options.outageWaitMs : 0);
-    this.replacer = new Replacer(context, () => this.#idle.closeStale());
     this.#waiters = new WaitQueue(deps.clock, (waiter, why) => {
       // After the last waiter, dials are needed for minIdle only, and the timer of the next one is a background timer.
       if (this.#waiters.length === 0) this.#dialMore();
@@ -98,6 +89,11 @@ export class ConnectionPool {
   /** Since when Redis is away, if it is. */
   get awaySince(): number | undefined {
     return this.#outage.since;
+  }
+
+  /** Whether Redis has refused a write as a replica, and no connection to a master was made since. */
+  get refusesWrites(): boolean {
+    return this.#replacer?.refusesWrites ?? false;
   }
 
   /** How many callers wait for whom there is no capacity; if negative, the capacity for further callers. */
@@ -183,7 +179,7 @@ export class ConnectionPool {
    */
   async ready(options?: ReadyOptions): Promise<void> {
     this.#refuseIfClosed();
-    const ready = this.#readyCalls.wait(readAcquireOptions(options), this.unreachable);
+    const ready = this.#beginReadyCall().wait(readAcquireOptions(options), this.unreachable);
     this.#dialMore();
     // Afterwards dials are needed for minIdle only, and their timer must not keep the process alive.
     await ready.finally(() => this.#dialMore());
@@ -191,14 +187,7 @@ export class ConnectionPool {
 
   /** Resolves when a connection is idle; if necessary one is dialled, which is lent to the first in the queue. */
   oneIdle(): Promise<void> {
-    this.#oneIdle ??= new Condition(
-      this.#context.deps.clock,
-      () => this.#idle.length > 0,
-      () => {
-        this.#oneIdle = undefined;
-      },
-    );
-    const idle = this.#oneIdle.wait(Number.POSITIVE_INFINITY, () => undefined);
+    const idle = this.#beginReadyCall().oneIdle();
     this.#dialMore();
     return idle;
   }
@@ -220,6 +209,11 @@ export class ConnectionPool {
     for (const slot of this.#context.slots.all) slot.stale ??= 'cleared';
     if (events.count('clear')) events.emit('clear', {});
     this.#idle.closeStale();
+  }
+
+  /** Replaces connections that lead to a replica, if there are some and the delay since the last time is over. */
+  renew(): void {
+    this.#replacer?.renew();
   }
 
   /** Marks all present connections as stale: idle ones close now, others when they are released or have connected. */
@@ -249,7 +243,7 @@ export class ConnectionPool {
       waiter = this.#wait(request, limits);
     }
     if (this.#wantedDials() > 0) this.#dialMore();
-    this.#notify();
+    this.#readyCalls?.notify();
     return waiter;
   }
 
@@ -352,7 +346,8 @@ export class ConnectionPool {
   #arrived(slot: PoolSlot): void {
     this.#outage.connected();
     this.#cancelPatience();
-    this.replacer.arrived(slot);
+    if (!slot.stale && slot.connection?.role !== 'slave') this.hadMaster = true;
+    this.#replacer?.arrived(slot);
     const unfit = this.#whyUnfit(slot);
     const waiter = this.#waiters.first;
     if (unfit) {
@@ -370,12 +365,10 @@ export class ConnectionPool {
   /** With no connection left, this is an outage for all in the queue; while some are open, only the first is rejected. */
   #dialFailed(cause: Error, startedAt: number): void {
     const { errors } = this.#context;
-    const failed = (): Error => errors.connectFailed(cause);
     const { first } = this.#waiters;
-    this.#readyCalls.dialFailed(cause);
-    this.#oneIdle?.reject(failed);
+    this.#readyCalls?.dialFailed(cause);
     if (!this.#dialer.hasOpen) this.#waitOrReject(cause, startedAt);
-    else if (first) this.#waiters.fail(first, failed());
+    else if (first) this.#waiters.fail(first, errors.connectFailed(cause));
     this.#dialMore();
   }
 
@@ -411,20 +404,22 @@ export class ConnectionPool {
 
   /** One more is idle. `ready()` counts it before it is closed as excess, as with maxIdle 0. */
   #becameIdle(): void {
-    this.#notify();
+    this.#readyCalls?.notify();
     this.#idle.trim();
   }
 
-  #isReady(): boolean {
-    const { openCount, count, maxActive } = this.#context.slots;
-    return (
-      openCount > 0 && this.#idle.length >= Math.min(this.#context.options.minIdle, maxActive - count.inUse)
-    );
-  }
-
-  #notify(): void {
-    this.#readyCalls.notify();
-    this.#oneIdle?.notify();
+  #beginReadyCall(): ReadyCalls {
+    const { slots, options } = this.#context;
+    const idleWanted = (): number => Math.min(options.minIdle, slots.maxActive - slots.count.inUse);
+    this.#readyCalls ??= new ReadyCalls(this.#context, {
+      isReady: () => slots.openCount > 0 && this.#idle.length >= idleWanted(),
+      hasIdle: () => this.#idle.length > 0,
+      lastConnectError: () => this.lastConnectError,
+      ended: () => {
+        this.#readyCalls = undefined;
+      },
+    });
+    return this.#readyCalls;
   }
 
   /** Why a connection must neither be lent nor kept, whatever its age. */
@@ -445,7 +440,7 @@ export class ConnectionPool {
     while (slots.count.connecting < Math.min(this.#wantedDials(), most) && slots.total < options.maxActive) {
       const delay = this.#dialer.delay(this.#awaited ? 'awaited' : undefined);
       if (delay > 0) {
-        const urgent = this.#waiters.length > 0 || this.#readyCalls.any;
+        const urgent = this.#waiters.length > 0 || this.#readyCalls !== undefined;
         this.#dialer.retryAfter(delay, () => this.#dialMore(), urgent ? undefined : 'background');
         return;
       }
@@ -455,7 +450,7 @@ export class ConnectionPool {
 
   /** Whether somebody keeps waiting even if the next dial fails. */
   get #awaited(): boolean {
-    if (this.#readyCalls.anyPatient) return true;
+    if (this.#readyCalls?.anyPatient) return true;
     return this.#waiters.length > 0 && (this.#waitsForReturn || !this.#dialer.refuses);
   }
 
@@ -474,8 +469,8 @@ export class ConnectionPool {
   /** How many are to be idle: `minIdle`; at least one while somebody only observes whether Redis can be reached. */
   #wantedIdle(): number {
     const one =
-      this.#oneIdle !== undefined ||
-      (this.#readyCalls.any && this.#context.slots.openCount === 0) ||
+      this.#readyCalls?.anyForIdle ||
+      (this.#readyCalls && this.#context.slots.openCount === 0) ||
       (this.#watched && this.#dialer.isFailing);
     return Math.max(this.#context.options.minIdle, one ? 1 : 0);
   }
@@ -485,13 +480,12 @@ export class ConnectionPool {
     const closed = (): Error => errors.closed();
     this.#dialer.stop();
     this.#idle.stop();
-    this.replacer.stop();
+    this.#replacer?.stop();
     const shutdown = new Shutdown(this.#context, this.#dialer);
     this.#shutdown = shutdown;
     this.#validator.stop();
     this.#cancelPatience();
-    this.#readyCalls.closed();
-    this.#oneIdle?.reject(closed);
+    this.#readyCalls?.closed();
     this.#waiters.failAll(closed, 'everyone');
     this.#idle.closeAll('poolClosed');
     for (const slot of slots.all) if (slot.state === 'connecting') this.#dialer.close(slot, 'poolClosed');

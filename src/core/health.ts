@@ -33,7 +33,7 @@ export class Health {
     const since = deps.clock.now();
     try {
       const asked = await this.#ask(readTimeout(options));
-      if (this.#connections.replacer.refusesWrites) throw new Error(READ_ONLY);
+      if (this.#connections.refusesWrites) throw new Error(READ_ONLY);
       const found = asked ? { ok: true, latencyMs: deps.clock.now() - since } : { ok: true };
       return Object.freeze({ ...found, stats: events.stats() });
     } catch (error) {
@@ -45,7 +45,7 @@ export class Health {
   /** Resolves with whether a PING was sent, or a connect was made; rejects if there is no reply. */
   async #ask(timeoutMs: number): Promise<boolean> {
     if (this.#connections.status === 'end') throw new Error('the pool is closed');
-    this.#connections.replacer.renew(); // INFO over a new connection says whether it leads to a master
+    this.#connections.renew(); // INFO over a new connection says whether it leads to a master
     const lane = this.#quietestLane();
     const { topIdle } = this.#connections;
     if (lane?.connection) await this.#context.deps.ping(lane.connection, timeoutMs);

@@ -7,7 +7,6 @@ export class Replacer {
   readonly #closeStale: () => void;
   readonly #replacement = new Replacement();
   #refusesWrites = false;
-  #hadMaster = false;
   #cancel: (() => void) | undefined;
   #over = false;
 
@@ -20,11 +19,6 @@ export class Replacer {
   /** Whether Redis has refused a write, and no connection to a master was made since. */
   get refusesWrites(): boolean {
     return this.#refusesWrites;
-  }
-
-  /** Whether any connection led to a master, as far as INFO tells. */
-  get hadMaster(): boolean {
-    return this.#hadMaster;
   }
 
   /** A reply over this connection says that it has to be replaced. */
@@ -45,7 +39,6 @@ export class Replacer {
   arrived(slot: PoolSlot): void {
     if (slot.stale) return;
     if (slot.connection?.role !== 'slave') {
-      this.#hadMaster = true;
       this.#refusesWrites = false;
     } else if (this.#refusesWrites) {
       slot.unwanted = 'readOnly'; // at the next write or health check

@@ -11,6 +11,13 @@ export interface AcquireRequest<S> {
   waits?: (() => void) | undefined;
 }
 
+/** How long a caller would wait, and behind how many others. */
+export interface WaitLimits {
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal | undefined;
+  readonly maxWaiting: number;
+}
+
 /** A request that could not be served at once. */
 export class Waiter<S> implements Listed<Waiter<S>> {
   /** It is served, failed or cancelled. */

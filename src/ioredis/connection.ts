@@ -266,7 +266,8 @@ class RedisConnection implements Connection {
 
   /** Waits only briefly: a socket that does not end by itself is destroyed. */
   async #end(): Promise<void> {
-    this.#over.abort(inOurOwnWords(new Error('the connection was closed')));
+    const connected = this.#readBefore !== undefined;
+    this.#over.abort(connected ? undefined : inOurOwnWords(new Error('the connection was closed')));
     this.#intake?.close();
     const client = this.#client;
     this.#sentinels?.end();

@@ -1,6 +1,7 @@
+import { channel } from 'node:diagnostics_channel';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { Command, type Redis } from 'ioredis';
+import { Command, Redis, type RedisOptions } from 'ioredis';
 import { warnThrown } from '../util/warn.ts';
 import { inOurOwnWords } from './redact.ts';
 
@@ -90,6 +91,65 @@ export function sendsAsKnown({ sendCommand }: Pick<Redis, 'sendCommand'>): boole
     text.includes('.toWritable(') &&
     text.includes('.setReplyContext(') === WITH_CONTEXT;
   return found;
+}
+
+/** Read once: in CommonJS, an import is behind a getter. */
+const ofAll: Pick<Redis, 'sendCommand'> = Redis.prototype;
+
+const channelOf = (what: string, step: string) => channel(`tracing:ioredis:${what}:${step}`);
+const STEPS = ['start', 'end', 'asyncStart', 'asyncEnd', 'error'] as const;
+/** ioredis' own tracing. With a subscriber, commands are sent through ioredis' own code, which is traced. */
+const TRACING = ['command', 'batch'].flatMap((what) => STEPS.map((step) => channelOf(what, step)));
+// The channels of commands are separate constants: reading those costs next to nothing.
+const start = channelOf('command', 'start');
+const end = channelOf('command', 'end');
+const asyncStart = channelOf('command', 'asyncStart');
+const asyncEnd = channelOf('command', 'asyncEnd');
+const failed = channelOf('command', 'error');
+
+/** Whether ioredis' tracing of commands, or of transactions, has subscribers. */
+export function isTracing(): boolean {
+  return TRACING.some((one) => one.hasSubscribers);
+}
+
+/** Whether ioredis' tracing of commands has subscribers. Called for each command. */
+function areCommandsTraced(): boolean {
+  return (
+    start.hasSubscribers ||
+    end.hasSubscribers ||
+    asyncStart.hasSubscribers ||
+    asyncEnd.hasSubscribers ||
+    failed.hasSubscribers
+  );
+}
+
+/** Whether somebody observes all commands now. Called for each command. */
+export function areWatched(): boolean {
+  return !sendsAsKnown(ofAll) || areCommandsTraced() || isCommandChanged();
+}
+
+/** Whether this client itself has another sendCommand than its class. */
+export function isWrapped(client: Redis): boolean {
+  return client.sendCommand !== Redis.prototype.sendCommand && !sendsAsKnown(client);
+}
+
+/** Whether the options of a client give its sendCommand no additional work. */
+export function hasPlainOptions({ options }: Redis): boolean {
+  const { commandTimeout, socketTimeout, himportFieldsets } = options as Redis['options'] & {
+    himportFieldsets?: unknown;
+  };
+  const debug = /ioredis|\*/.test(process.env['DEBUG'] ?? '');
+  const busy = commandTimeout !== undefined || socketTimeout !== undefined || !!himportFieldsets;
+  return !debug && !busy;
+}
+
+/** Whether commands of a client with these options need nothing that a `LeanCommand` has not. */
+export function canUseLeanCommands({
+  keyPrefix,
+  showFriendlyErrorStack,
+  commandTimeout,
+}: RedisOptions): boolean {
+  return KNOWN_COMMAND && !keyPrefix && !showFriendlyErrorStack && commandTimeout === undefined;
 }
 
 /** The methods of a client's queue of unanswered commands that are used. */

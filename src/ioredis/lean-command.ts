@@ -1,6 +1,6 @@
-import { Command, Redis, type RedisOptions } from 'ioredis';
+import { Command, Redis } from 'ioredis';
 import { isAlwaysShared } from './command-kinds.ts';
-import { KNOWN_COMMAND, TELLS_BYTES, type Transformer, transformers, WITH_CONTEXT } from './internals.ts';
+import { TELLS_BYTES, type Transformer, transformers, WITH_CONTEXT } from './internals.ts';
 
 const argumentTransformers = transformers?.argument ?? {};
 const replyTransformers = transformers?.reply ?? {};
@@ -100,15 +100,6 @@ export class LeanCommand {
 }
 
 Object.setPrototypeOf(LeanCommand.prototype, Command.prototype);
-
-/** Whether commands of a client with these options need nothing that a {@link LeanCommand} has not. */
-export function canUseLeanCommands({
-  keyPrefix,
-  showFriendlyErrorStack,
-  commandTimeout,
-}: RedisOptions): boolean {
-  return KNOWN_COMMAND && !keyPrefix && !showFriendlyErrorStack && commandTimeout === undefined;
-}
 
 /** A method of a client that sends one command, which leaves nothing behind and can be a {@link LeanCommand}. */
 export interface CommandMethod {

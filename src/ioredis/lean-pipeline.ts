@@ -1,6 +1,6 @@
 import { type Command, Pipeline, Redis, type RedisOptions } from 'ioredis';
 import { asCallback, type NodeCallback } from '../util/callback.ts';
-import { isTracing } from './watched-command.ts';
+import { isTracing } from './internals.ts';
 
 /** The properties of its client that a pipeline reads. */
 interface PipelineClient {

@@ -1,13 +1,9 @@
 import { AsyncResource } from 'node:async_hooks';
-import { channel } from 'node:diagnostics_channel';
-import { type Command, Redis } from 'ioredis';
-import { isCommandChanged, rejectSafely, sendsAsKnown } from './internals.ts';
+import type { Command, Redis } from 'ioredis';
+import { rejectSafely } from './internals.ts';
 import { unbind } from './lean-command.ts';
 
 const WATCHED = Symbol('watched');
-
-/** Read once: in CommonJS, an import is behind a getter. */
-const ofAll: Sender = Redis.prototype;
 
 type Sender = Pick<Redis, 'sendCommand'>;
 
@@ -23,11 +19,6 @@ class Watched {
   returned: (promise: unknown) => void = ignore;
 
   constructor(readonly context: AsyncResource) {}
-}
-
-/** Whether somebody observes all commands now. Called for each command. */
-export function areWatched(): boolean {
-  return !sendsAsKnown(ofAll) || areCommandsTraced() || isCommandChanged();
 }
 
 /** Marks a single command as observed; returns the promise for the caller. */
@@ -90,46 +81,4 @@ export function ignore(promise: unknown): void {
 
 function isPromise(value: unknown): value is PromiseLike<unknown> {
   return typeof (value as PromiseLike<unknown> | undefined)?.then === 'function';
-}
-
-const channelOf = (what: string, step: string) => channel(`tracing:ioredis:${what}:${step}`);
-const STEPS = ['start', 'end', 'asyncStart', 'asyncEnd', 'error'] as const;
-/** ioredis' own tracing. With a subscriber, commands are sent through ioredis' own code, which is traced. */
-const TRACING = ['command', 'batch'].flatMap((what) => STEPS.map((step) => channelOf(what, step)));
-// The channels of commands are separate constants: reading those costs next to nothing.
-const start = channelOf('command', 'start');
-const end = channelOf('command', 'end');
-const asyncStart = channelOf('command', 'asyncStart');
-const asyncEnd = channelOf('command', 'asyncEnd');
-const failed = channelOf('command', 'error');
-
-/** Whether ioredis' tracing of commands, or of transactions, has subscribers. */
-export function isTracing(): boolean {
-  return TRACING.some((one) => one.hasSubscribers);
-}
-
-/** Whether ioredis' tracing of commands has subscribers. Called for each command. */
-function areCommandsTraced(): boolean {
-  return (
-    start.hasSubscribers ||
-    end.hasSubscribers ||
-    asyncStart.hasSubscribers ||
-    asyncEnd.hasSubscribers ||
-    failed.hasSubscribers
-  );
-}
-
-/** Whether this client itself has another sendCommand than its class. */
-export function isWrapped(client: Redis): boolean {
-  return client.sendCommand !== Redis.prototype.sendCommand && !sendsAsKnown(client);
-}
-
-/** Whether the options of a client give its sendCommand no additional work. */
-export function hasPlainOptions({ options }: Redis): boolean {
-  const { commandTimeout, socketTimeout, himportFieldsets } = options as Redis['options'] & {
-    himportFieldsets?: unknown;
-  };
-  const debug = /ioredis|\*/.test(process.env['DEBUG'] ?? '');
-  const busy = commandTimeout !== undefined || socketTimeout !== undefined || !!himportFieldsets;
-  return !debug && !busy;
 }

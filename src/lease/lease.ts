@@ -4,11 +4,17 @@ import type { Lease, LeaseMessage } from '../api/lease.ts';
 import { checkSignal } from '../core/abort-signals.ts';
 import type { PoolSlot } from '../core/context.ts';
 import type { PoolErrors } from '../core/pool-errors.ts';
-import { rejectSafely } from '../ioredis/internals.ts';
-import { canUseLeanCommands, commandMethods, LeanCommand } from '../ioredis/lean-command.ts';
+import {
+  areWatched,
+  canUseLeanCommands,
+  hasPlainOptions,
+  isWrapped,
+  rejectSafely,
+} from '../ioredis/internals.ts';
+import { commandMethods, LeanCommand } from '../ioredis/lean-command.ts';
 import { multiOf, pipelineOf } from '../ioredis/lean-pipeline.ts';
 import { Taint, taintAfter } from '../ioredis/taint.ts';
-import { areWatched, hasCallback, hasPlainOptions, ignore, isWrapped } from '../ioredis/watched-command.ts';
+import { hasCallback, ignore } from '../ioredis/watched-command.ts';
 import { warnThrown } from '../util/warn.ts';
 import { Messages } from './messages.ts';
 

@@ -1,11 +1,11 @@
 import { inspect } from 'node:util';
 import { type Command, Redis, type RedisOptions } from 'ioredis';
 import { kindOf } from '../ioredis/command-kinds.ts';
-import { rejectSafely } from '../ioredis/internals.ts';
-import { canUseLeanCommands, commandMethods, keepBytes, LeanCommand } from '../ioredis/lean-command.ts';
+import { areWatched, canUseLeanCommands, rejectSafely } from '../ioredis/internals.ts';
+import { commandMethods, keepBytes, LeanCommand } from '../ioredis/lean-command.ts';
 import { multiOf, pipelineOf } from '../ioredis/lean-pipeline.ts';
 import { withForcedEval } from '../ioredis/script-eval.ts';
-import { areWatched, watch } from '../ioredis/watched-command.ts';
+import { watch } from '../ioredis/watched-command.ts';
 import { asCallback, type NodeCallback } from '../util/callback.ts';
 import type { ClientBackend } from './client-backend.ts';
 import { ClientEvents } from './client-events.ts';

@@ -1,8 +1,8 @@
 import type { Command, Redis } from 'ioredis';
 import type { PoolSlot } from '../core/context.ts';
 import type { Connection } from '../core/dependencies.ts';
-import { rejectSafely } from '../ioredis/internals.ts';
-import { handOver, hasPlainOptions, isUntold, isWatched, isWrapped } from '../ioredis/watched-command.ts';
+import { hasPlainOptions, isWrapped, rejectSafely } from '../ioredis/internals.ts';
+import { handOver, isUntold, isWatched } from '../ioredis/watched-command.ts';
 import type { Clock } from '../util/clock.ts';
 import { CommandGroup } from './command-group.ts';
 import { LaneMeter, type LargeReplies } from './lane-meter.ts';

@@ -56,7 +56,7 @@ export class Multiplexer implements DispatchOwner, LaneOwner {
   #cancelQueueCheck: (() => void) | undefined;
   #cancelLaneCheck: (() => void) | undefined;
   /** Commands that Redis refused to run for now. */
-  readonly #refused: RefusedCommands;
+  #refused: RefusedCommands | undefined;
   #stopped = false;
   #ended = false;
   /** `stop()` was called during a flush, and is due when that ends. */
@@ -70,7 +70,6 @@ export class Multiplexer implements DispatchOwner, LaneOwner {
     this.#context = context;
     this.#connections = connections;
     this.own = own;
-    this.#refused = new RefusedCommands(context, connections, this);
     this.#timeouts = new CommandTimeouts(context.options, this.queue, this.open);
   }
 
@@ -139,7 +138,7 @@ export class Multiplexer implements DispatchOwner, LaneOwner {
     this.#stopDue = false;
     this.#flush();
     this.#stopped = true;
-    this.#refused.stop();
+    this.#refused?.stop();
     this.#rejectAll(this.queue.length > 0 ? this.#context.errors.closed() : undefined);
     for (const lane of [...this.open]) this.#drain(lane);
   }
@@ -262,7 +261,7 @@ export class Multiplexer implements DispatchOwner, LaneOwner {
 
   /** Whether everything can be sent over one lane in the order given, without the dispatcher. */
   #calm(now: number): boolean {
-    if (this.queue.owns > 0 || this.#dispatch?.waits || this.#refused.any) return false;
+    if (this.queue.owns > 0 || this.#dispatch?.waits || this.#refused?.any) return false;
     if (this.maxLanes === 1) return true;
     if (this.open.length > 1 || this.#large.wary(now)) return false;
     const [lane] = this.open;
@@ -330,7 +329,7 @@ export class Multiplexer implements DispatchOwner, LaneOwner {
   }
 
   answered(lane: Lane): void {
-    if (this.#refused.any) this.#refused.answered(lane);
+    if (this.#refused?.any) this.#refused.answered(lane);
     const waiting = this.queue.length - this.queue.held.commands;
     if (lane.inFlight === 0 && (lane.draining || waiting === 0)) this.#release(lane);
     else if (this.queue.batches.length > 0) this.#flushSoon();
@@ -338,11 +337,13 @@ export class Multiplexer implements DispatchOwner, LaneOwner {
   }
 
   refused(lane: Lane, item: InFlight, error: Error): boolean {
+    if (this.#stopped) return false;
+    this.#refused ??= new RefusedCommands(this.#context, this.#connections, this);
     return this.#refused.take(lane, item, error);
   }
 
   mustWait(touch: Touch): boolean {
-    return this.#refused.comesBefore(touch);
+    return this.#refused?.comesBefore(touch) ?? false;
   }
 
   sendAgain(units: readonly QueueEntry[], since: number): void {
@@ -364,7 +365,7 @@ export class Multiplexer implements DispatchOwner, LaneOwner {
     this.open.splice(this.open.indexOf(lane), 1);
     lane.close();
     slot.lane = undefined;
-    this.#refused.closed(lane);
+    this.#refused?.closed(lane);
     this.#connections.release(slot, slot.connection?.alive ? reason : 'broken');
     if (this.queue.batches.length > 0) this.#flushSoon();
   }

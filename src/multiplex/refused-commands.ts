@@ -138,7 +138,7 @@ export class RefusedCommands {
   #mayRunLater({ slot }: Lane, { stream: group }: InFlight, error: Error): boolean {
     // If no master was ever seen, or option readOnly is set, another connection would lead to a replica too.
     if (saysReadOnly(error) && !wantsAgain(error)) {
-      if (!(slot?.unwanted && this.#connections.replacer.hadMaster)) return false;
+      if (!(slot?.unwanted && this.#connections.hadMaster)) return false;
     }
     if (didNotRun(error)) return true;
     return isAborted(error) && group?.commands.some((one) => this.#isRefused(one)) === true;
@@ -208,7 +208,7 @@ export class RefusedCommands {
   }
 
   #isReplaced(slot: PoolSlot): boolean {
-    this.#connections.replacer.renew();
+    this.#connections.renew();
     return slot.stale !== undefined || slot.state === 'closing' || slot.state === 'gone';
   }
 
