@@ -97,13 +97,12 @@ export function reaped({ unlent, known, pool, draw, now }: World): void {
   }
 }
 
-/** Whether `caller` waited for Redis' return until the outage was too old. */
-function waitedOut({ draw, awayBy, everConnected, lastFailure, now }: World, caller: Caller): boolean {
+/** Whether `caller` came while the outage was surely young enough to wait, and it is surely too old now. */
+function waitedOut(world: World, caller: Caller): boolean {
+  const { draw, awayFrom, awayBy, everConnected, lastFailure, now } = world;
   const { wait, outageWaitMs } = draw.options;
-  const over = awayBy + outageWaitMs;
-  return (
-    wait && everConnected && lastFailure.mayPass && outageWaitMs > 0 && caller.since < over && over <= now
-  );
+  if (!wait || outageWaitMs === 0 || !everConnected || !lastFailure.mayPass) return false;
+  return caller.since < awayFrom + outageWaitMs && awayBy + outageWaitMs <= now;
 }
 
 /** Whoever waits for Redis' return has a dial under way, or one to come soon. */
