@@ -137,6 +137,7 @@ export class Pool implements RedisPool {
     await this.#connections.close(graceMs);
     this.#lanes?.end();
     this.#lending.leaks.stop();
+    this.#lending.timeouts.stop();
   }
 
   [Symbol.asyncDispose](): Promise<void> {

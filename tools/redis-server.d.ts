@@ -7,6 +7,8 @@ export interface StartOptions {
   readonly args?: readonly string[] | undefined;
   /** A certain port instead of a free one, as for a restart. */
   readonly port?: number | undefined;
+  /** Lines of configuration: it is to be a sentinel. */
+  readonly sentinel?: readonly string[] | undefined;
   /** How long the server may take until it accepts connections. Milliseconds; default 10 000. */
   readonly readyMs?: number | undefined;
 }

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { accessSync, constants, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { accessSync, constants, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { resolve as absolute, delimiter, join, sep } from 'node:path';
@@ -29,6 +29,7 @@ const PORT_ATTEMPTS = 5;
  * @property {string} [binary] what to start; default: what {@link findServer} finds
  * @property {string[]} [args] further arguments; they win over ours
  * @property {number} [port] a certain port instead of a free one, as for a restart
+ * @property {readonly string[]} [sentinel] lines of configuration: it is to be a sentinel
  * @property {number} [readyMs] how long the server may take until it accepts connections
  */
 
@@ -100,10 +101,16 @@ export function freePort() {
  * @param {StartOptions} [options]
  * @returns {Promise<RunningServer>} when it accepts connections
  */
-export async function startServer({ binary = findServer(), args = [], port, readyMs = 30_000 } = {}) {
+export async function startServer({
+  binary = findServer(),
+  args = [],
+  port,
+  sentinel,
+  readyMs = 30_000,
+} = {}) {
   if (!binary) throw new Error('There is no redis-server or valkey-server on PATH.');
   for (let attempt = 1; ; attempt++) {
-    const server = launch(binary, port ?? (await freePort()), args);
+    const server = launch(binary, port ?? (await freePort()), args, sentinel);
     const failure = await untilReady(server, readyMs);
     if (!failure) return server;
     await server.stop();
@@ -117,13 +124,18 @@ export async function startServer({ binary = findServer(), args = [], port, read
  * @param {string} binary
  * @param {number} port
  * @param {string[]} args
+ * @param {readonly string[]} [sentinel]
  * @returns {RunningServer}
  */
-function launch(binary, port, args) {
+function launch(binary, port, args, sentinel) {
   const dir = mkdtempSync(join(tmpdir(), 'redis-server-'));
   const ours = { bind: '127.0.0.1', port: String(port), dir, save: '', appendonly: 'no' };
   const defaults = Object.entries(ours).flatMap(([name, value]) => [`--${name}`, value]);
-  const child = spawn(binary, [...defaults, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const file = join(dir, 'sentinel.conf'); // a sentinel writes into it
+  if (sentinel) writeFileSync(file, sentinel.join('\n'));
+  const child = spawn(binary, [...(sentinel ? [file, '--sentinel'] : []), ...defaults, ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   const tlsPort = args.indexOf('--tls-port');
   let log = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => (log += data));
@@ -165,7 +177,7 @@ function untilReady({ process: child, log }, readyMs) {
       resolve(failure);
     }
     function look() {
-      if (log().includes('eady to accept connections')) done();
+      if (/eady to accept connections|Sentinel ID is/.test(log())) done();
     }
     child.stdout?.on('data', look);
     child.once('error', (error) => done(`could not be started (${error.message})`));

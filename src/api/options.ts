@@ -22,9 +22,10 @@ export interface PoolOptions {
   /**
    * Where Redis is: a URL, or ioredis' own options (TLS, ACL user, sentinels, db, keyPrefix …). Of those the pool
    * itself sets lazyConnect, retryStrategy, enableOfflineQueue, autoResubscribe, autoResendUnfulfilledCommands,
-   * enableAutoPipelining, sentinelRetryStrategy, connectTimeout and, unless given, connectionName. With sentinels, each
-   * may take an equal share of `connectTimeoutMs`, and one share is left for the server itself; your `connectTimeout`
-   * and `sentinelCommandTimeout` apply if they leave a share for the rest.
+   * enableAutoPipelining, sentinelRetryStrategy, failoverDetector (off: the pool observes sentinels over one socket),
+   * connectTimeout and, unless given, connectionName and keepAlive (30 000). With sentinels, each may take an equal
+   * share of `connectTimeoutMs`, and one share is left for the server itself; your `connectTimeout` and
+   * `sentinelCommandTimeout` apply if they leave a share for the rest.
    *
    * Your `reconnectOnError` is called with every error reply. If it returns a truthy value, the connection is replaced
    * as soon as it is released (close reason `stale`); with 2, `pool.redis` also sends the command again over another
@@ -101,10 +102,17 @@ export interface PoolOptions {
   readonly checkAfterIdleMs?: number | undefined;
   /**
    * A connection of `pool.redis` whose oldest reply takes longer is closed; its commands reject with
-   * `POOL_CONNECTION_LOST`. A blocking command's own time-out is added. Does not apply to leases: a BLPOP may take as
-   * long as it likes. Milliseconds, from 1. Default: 10 000.
+   * `POOL_CONNECTION_LOST`. A blocking command's own time-out is added. Leases have
+   * `leaseReplyTimeoutMs`. Milliseconds, from 1. Default: 10 000.
    */
   readonly replyTimeoutMs?: number | undefined;
+  /**
+   * A lease whose next reply takes longer is given up: its connection is closed, and its commands reject with
+   * `POOL_CONNECTION_LOST`. A blocking command's own time-out is added; one that blocks for ever has no limit, nor has a
+   * lease that waits for no reply, as a subscription. Checked each second, or ten times within a shorter time, so it may
+   * take that much longer. Milliseconds, from 1. Default: 60 000.
+   */
+  readonly leaseReplyTimeoutMs?: number | undefined;
   /** Most connections that `pool.redis` multiplexes over at once; 1 keeps total order. From 1. Default: 4. */
   readonly maxLanes?: number | undefined;
   /** Most commands in flight on one connection of `pool.redis`; further ones are queued. From 1. Default: 10 000. */

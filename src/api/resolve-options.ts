@@ -26,6 +26,7 @@ export const DEFAULTS: ResolvedOptions = Object.freeze({
   reapIntervalMs: 10_000,
   checkAfterIdleMs: 5000,
   replyTimeoutMs: 10_000,
+  leaseReplyTimeoutMs: 60_000,
   maxLanes: 4,
   maxInFlight: 10_000,
   maxQueuedCommands: 50_000,

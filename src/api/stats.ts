@@ -14,7 +14,7 @@ export type CloseReason =
   | 'excess'
   /** `clear()` was called after its connect had started. */
   | 'cleared'
-  /** It leads to a replica where a master is wanted, or option `reconnectOnError` asked for another one. */
+  /** It leads to a replica where a master is wanted, or elsewhere than sentinels say; or option `reconnectOnError` asked for another one. */
   | 'stale'
   /** Its borrower called `destroy()`. */
   | 'destroyed'
@@ -53,6 +53,11 @@ export interface PoolStats {
   readonly connecting: number;
   /** Closing; they count until the socket is closed. */
   readonly closing: number;
+  /**
+   * Sockets to sentinels over which the pool learns of failovers: 0 or 1. Not included in `total`; a sentinel that a
+   * connect asks is part of that connect.
+   */
+  readonly sentinelConnections: number;
   /**
    * Callers in the wait queue for whom no slot is free. A caller for whom a connect is in progress or due, or whose
    * slot is only closing, does not count.

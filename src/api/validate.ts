@@ -46,6 +46,7 @@ const RULES: Readonly<Record<keyof PoolOptions, Rule>> = {
   reapIntervalMs: time(1),
   checkAfterIdleMs: time(0),
   replyTimeoutMs: time(1),
+  leaseReplyTimeoutMs: time(1),
   maxLanes: countFrom(1),
   maxInFlight: countFrom(1),
   maxQueuedCommands: countFrom(1),

@@ -62,6 +62,11 @@ export class Backoff {
     if (dial > (this.#doubtedUpTo ?? dial)) this.#wait(now, random);
   }
 
+  /** The next dial may start now: Redis has moved since the last one failed. */
+  hurry(): void {
+    this.#delayedAt = Number.NEGATIVE_INFINITY;
+  }
+
   /** To be called when a connection was useful, which ends doubt. The cause of the last failed dial may remain. */
   proved(): void {
     if (this.#refused) this.#doubtedUpTo = undefined;

@@ -3,6 +3,7 @@ import type { CloseReason, PoolStats } from '../api/stats.ts';
 import { readAcquireOptions } from './acquire-options.ts';
 import type { PoolContext, PoolSlot } from './context.ts';
 import { Dialer } from './dialer.ts';
+import { Failover } from './failover.ts';
 import { IdleConnections } from './idle-connections.ts';
 import { Outage } from './outage.ts';
 import { ReadyCalls } from './ready-calls.ts';
@@ -30,6 +31,8 @@ export class ConnectionPool {
   #cancelPatience: () => void = () => {};
   /** Calls of `ready()` and `oneIdle()`; present only while there are some. */
   #readyCalls: ReadyCalls | undefined;
+  /** Present where sentinels say which server is the master. */
+  readonly #failover: Failover | undefined;
   /** Suspects that are being validated in the background. */
   #suspects = 0;
   /** Somebody observes `status` without acquiring a connection. */
@@ -62,6 +65,7 @@ export class ConnectionPool {
     this.#idle = new IdleConnections(context, (slot, reason) => this.#dialer.close(slot, reason));
     this.#validator = new Validator(context);
     this.#outage = new Outage(options.wait ? options.outageWaitMs : 0);
+    this.#failover = Failover.of(context, this.#dialer, this.#idle, () => this.#dialMore());
     this.#waiters = new WaitQueue(deps.clock, (waiter, why) => {
       // After the last waiter, dials are needed for minIdle only, and the timer of the next one is a background timer.
       if (this.#waiters.length === 0) this.#dialMore();
@@ -118,7 +122,7 @@ export class ConnectionPool {
   }
 
   stats(lanes: LaneLoad): PoolStats {
-    return takeSnapshot(this.#context, this.#waiters, lanes);
+    return takeSnapshot(this.#context, this.#waiters, lanes, this.#failover?.sockets ?? 0);
   }
 
   /** Serves `request` at once, or queues it; throws if it is refused. */
@@ -226,7 +230,7 @@ export class ConnectionPool {
   close(graceMs: number): Promise<void> {
     this.#shutdown ??= this.#shutDown();
     this.#shutdown.cutWithin(graceMs);
-    return this.#shutdown.done;
+    return this.#shutdown.done.then(() => this.#failover?.stop());
   }
 
   #enter(request: AcquireRequest<PoolSlot>, limits: WaitLimits): Waiter<PoolSlot> | undefined {
@@ -350,6 +354,7 @@ export class ConnectionPool {
     this.#replacer?.arrived(slot);
     const unfit = this.#whyUnfit(slot);
     const waiter = this.#waiters.first;
+    if (!unfit) this.#failover?.begin();
     if (unfit) {
       this.#dialer.close(slot, unfit);
     } else if (waiter) {

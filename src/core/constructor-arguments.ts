@@ -10,6 +10,7 @@ const HANDS: ReadonlySet<string> = new Set<keyof Dependencies>([
   'permits',
   'connect',
   'ping',
+  'watchFailovers',
   'checkMaxClients',
 ]);
 

@@ -39,6 +39,10 @@ export interface Connection {
   readonly intake?: Intake | undefined;
   /** Whether any bytes have arrived since it was ready; `undefined` if that is unknown. */
   readonly answered?: boolean | undefined;
+  /** The names of its server, as `host:port`: the one that a sentinel gave, and its address. None without sentinels. */
+  readonly places?: readonly string[] | undefined;
+  /** Breaks the connection at once, as if it were lost because of `cause`. */
+  cut(cause: Error): void;
   /** Closes the connection, in any state. Resolves, never rejects, when its socket is really closed. Idempotent. */
   close(): Promise<void>;
 }
@@ -56,6 +60,37 @@ export interface ConnectionOwner {
   unwanted(why: 'readOnly' | 'asked'): void;
 }
 
+/** What becomes of a connection when Redis has moved. `stale`: it serves nobody any more; `cut`: nor who has it. */
+export type Fate = 'keep' | 'stale' | 'cut';
+
+/** Where Redis is, as sentinels say. */
+export interface Whereabouts {
+  /** They said something else before. */
+  readonly changed: boolean;
+  /** What becomes of a connection to a server with these names. */
+  fateOf(places: readonly string[]): Fate;
+  /** What those hear whose connections are cut. */
+  readonly cause: Error;
+}
+
+/** What one who looks out for failovers wants to know of the pool, and tells it. */
+export interface FailoverOwner {
+  /** Whether the pool has connections, or has tried to have some of late. */
+  isWanted(): boolean;
+  /** Redis may have moved. */
+  moved(whereabouts: Whereabouts): void;
+}
+
+/** Looks out for failovers, over a socket of its own that keeps no process alive. */
+export interface FailoverWatch {
+  /** How many sockets it has. */
+  readonly sockets: number;
+  /** Looks out from now on, for as long as it is wanted. */
+  start(): void;
+  /** Resolves when nothing of it is left. */
+  stop(): Promise<void>;
+}
+
 /** I/O, time and randomness, which the pool's decisions depend on. Replaced in tests and by the mock. */
 export interface Dependencies {
   readonly clock: Clock;
@@ -67,6 +102,8 @@ export interface Dependencies {
   connect(owner: ConnectionOwner): Connection;
   /** Sends PING over an idle connection; rejects if there is no reply within `timeoutMs`. */
   ping(connection: Connection, timeoutMs: number): Promise<void>;
+  /** Makes the observer of failovers, if there are sentinels. */
+  watchFailovers(owner: FailoverOwner): FailoverWatch | undefined;
   /** Checks, over a new connection that is not lent yet, whether the server has room for the pool; warns if not. */
   checkMaxClients(connection: Connection): void;
 }

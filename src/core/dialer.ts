@@ -91,6 +91,7 @@ export class Dialer {
   close(slot: PoolSlot, reason: CloseReason): void {
     const { slots, events, deps } = this.#context;
     const now = deps.clock.now();
+    if (reason === 'broken' && slot.stale === 'stale') reason = 'stale'; // it was cut
     slot.closedAs = reason;
     if (reason === 'broken') this.#died(slot);
     this.#close(slot, now);
@@ -108,6 +109,11 @@ export class Dialer {
     if (slot.judged || !wasOfUse(slot, now)) return;
     slot.judged = true;
     if (this.#backoff.isDoubtful(now)) this.#backoff.proved();
+  }
+
+  /** The next dial may start at once, since Redis has moved. */
+  hurry(): void {
+    this.#backoff.hurry();
   }
 
   /** Cancels the timer of a later dial. */

@@ -71,6 +71,13 @@ export class PoolErrors {
     return signal && reasonOf(signal);
   }
 
+  /** The error for the commands of a connection that is closed because a reply is overdue. */
+  unanswered(option: 'replyTimeoutMs' | 'leaseReplyTimeoutMs'): PoolError {
+    const silence = `no reply within ${this.#context.options[option]} ms (${option})`;
+    const cause = Object.assign(new Error(silence), { code: 'ETIMEDOUT' });
+    return this.make('POOL_CONNECTION_LOST', `connection lost: ${silence}; the command may have run`, cause);
+  }
+
   closed(): PoolError {
     return this.make('POOL_CLOSED', 'the pool is closed');
   }
@@ -104,7 +111,3 @@ export function whyNoConnection(error: Error): string {
   const inner = error instanceof AggregateError ? error.errors[0] : undefined;
   return `cannot connect: ${error.message || (inner instanceof Error ? inner.message : error.name)}`;
 }
-
-/** The reason for closing a connection whose reply is overdue. */
-export const noReplyWithin = (replyTimeoutMs: number): string =>
-  `no reply within ${replyTimeoutMs} ms (replyTimeoutMs)`;

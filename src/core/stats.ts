@@ -24,6 +24,7 @@ export function takeSnapshot(
   { slots, events, options }: PoolContext,
   waiters: { readonly length: number; readonly waitMs: number },
   { open, queue, own }: LaneLoad,
+  sentinelConnections: number,
 ): PoolStats {
   const { maxActive, total, freeCapacity: room, count, closed } = slots;
   const { counts } = events;
@@ -43,6 +44,7 @@ export function takeSnapshot(
     idle: count.idle,
     connecting: count.connecting,
     closing: count.closing,
+    sentinelConnections,
     lanes,
     inFlight,
     queuedCommands: queue.length,

@@ -17,7 +17,12 @@ const OURS = {
   enableAutoPipelining: false,
   // After all sentinels were asked, the dial has failed; the next one starts after the pool's own back-off.
   sentinelRetryStrategy: (): null => null,
+  // It has sockets to sentinels of its own for each connection; the pool has one for all.
+  failoverDetector: false,
 } satisfies RedisOptions;
+
+/** For so long a connection is silent before the kernel asks whether the other end is there. */
+const KEEP_ALIVE_MS = 30_000;
 
 /** The complete ioredis options of the pool's connections. */
 export function clientOptions({ redis, name, connectTimeoutMs }: ResolvedOptions): ClientOptions {
@@ -27,6 +32,7 @@ export function clientOptions({ redis, name, connectTimeoutMs }: ResolvedOptions
     ...(given as ClientOptions),
     ...OURS,
     connectionName: given.connectionName ?? name,
+    keepAlive: given.keepAlive ?? KEEP_ALIVE_MS,
     ...timesOfDial(given, connectTimeoutMs),
   };
 }
@@ -42,7 +48,7 @@ function readUrl(url: string): ClientOptions {
   const odd = url.includes('#') || /\?[^=]*@/.test(url) || !/^\d*$/.test(db ?? '');
   let options: RedisOptions | undefined;
   try {
-    if (!odd) options = new Redis(url, { lazyConnect: true }).options;
+    if (!odd) options = new Redis(url, { lazyConnect: true, keepAlive: KEEP_ALIVE_MS }).options;
   } catch {} // its own error carries the URL, and that the password
   if (options) return checkClientOptions({ ...options });
   throw invalidOption(

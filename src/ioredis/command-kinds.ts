@@ -75,6 +75,9 @@ export function blocksForMs(name: string, args: readonly unknown[]): number {
     ms = Number(String(args[at + 1]));
   } else if (lower === 'wait' || lower === 'waitaof') {
     ms = Number(String(args.at(-1)));
+  } else if (lower === 'client') {
+    // Without replies, none comes for this one either.
+    return /^reply,(off|skip)$/i.test(String(args)) ? Number.POSITIVE_INFINITY : 0;
   } else if (Object.hasOwn(BLOCKS_FOR, lower)) {
     ms = Number(String(args.at(BLOCKS_FOR[lower] as number))) * 1000;
   } else {

@@ -13,6 +13,7 @@ import { checkMaxClientsOnce } from './maxclients.ts';
 import { ping } from './ping.ts';
 import { inOurOwnWords, withoutSecrets } from './redact.ts';
 import { ReplyIntake } from './reply-intake.ts';
+import { SentinelWatcher } from './sentinel-watcher.ts';
 import { SentinelOrder, SentinelWatch } from './sentinels.ts';
 import { realCause } from './server-greeting.ts';
 
@@ -45,14 +46,16 @@ export function defaultDependencies(
   clock: Clock = systemClock,
 ): Dependencies {
   const lookOnce = checkMaxClientsOnce(options, redis.connectionName ?? options.name);
-  const sentinels = redis.sentinels ?? [];
-  const order = sentinels.length > 1 ? new SentinelOrder(sentinels) : undefined;
+  const { sentinels, Connector } = redis;
+  const order = sentinels?.length && !Connector ? new SentinelOrder(sentinels) : undefined;
   return {
     clock,
     random: Math.random,
     permits: genericPoolPermits,
     connect: (owner) => outside(() => new RedisConnection(copyPlain(redis), options, owner, clock, order)),
     ping: (connection, timeoutMs) => outside(() => ping(connection, timeoutMs, clock)),
+    watchFailovers: (owner) =>
+      order && new SentinelWatcher(redis, order, owner, { clock, random: Math.random, outside }),
     checkMaxClients: (connection) => outside(() => lookOnce(connection)),
   };
 }
@@ -119,11 +122,19 @@ class RedisConnection implements Connection {
     return this.#intake;
   }
 
+  get places(): readonly string[] | undefined {
+    return this.#sentinels?.places;
+  }
+
   get answered(): boolean | undefined {
     const bytesRead = this.#client?.stream?.bytesRead;
     return bytesRead === undefined || this.#readBefore === undefined
       ? undefined
       : bytesRead - (this.#intake?.spoilt ?? 0) > this.#readBefore;
+  }
+
+  cut(cause: Error): void {
+    this.#break(inOurOwnWords(cause));
   }
 
   close(): Promise<void> {

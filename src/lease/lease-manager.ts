@@ -1,9 +1,12 @@
-import type { Redis } from 'ioredis';
+import type { Command, Redis } from 'ioredis';
+import { another } from '../api/errors.ts';
 import type { Lease } from '../api/lease.ts';
 import type { ConnectionPool } from '../core/connection-pool.ts';
 import { type PoolContext, type PoolSlot, whyLost } from '../core/context.ts';
 import type { Connection } from '../core/dependencies.ts';
 import type { PoolErrors } from '../core/pool-errors.ts';
+import { blocksForMs } from '../ioredis/command-kinds.ts';
+import { rejectSafely } from '../ioredis/internals.ts';
 import { withoutSecrets } from '../ioredis/redact.ts';
 import { Taint, undoFor } from '../ioredis/taint.ts';
 import { type LeaseOwner, leaseMaker } from './lease.ts';
@@ -14,6 +17,7 @@ import { resetConnection } from './reset-connection.ts';
  */
 export class LeaseManager implements LeaseOwner {
   readonly leaks: LeakDetector;
+  readonly timeouts: LeaseTimeouts;
   readonly #context: PoolContext;
   readonly #connections: ConnectionPool;
   #make: ((slot: PoolSlot) => Lease) | undefined;
@@ -21,6 +25,7 @@ export class LeaseManager implements LeaseOwner {
   constructor(context: PoolContext, connections: ConnectionPool) {
     this.#context = context;
     this.#connections = connections;
+    this.timeouts = new LeaseTimeouts(context);
     this.leaks = new LeakDetector(context, (slot) => this.release(slot, Taint.dirty, 'keep'));
   }
 
@@ -32,6 +37,7 @@ export class LeaseManager implements LeaseOwner {
     slot.uses++;
     slot.leased = true;
     const lease = this.#leaseOf(slot, slot.connection);
+    if (!this.timeouts.running) this.timeouts.begin();
     if (stack !== undefined) this.leaks.begin(slot, lease, stack);
     events.took('acquire', waitedMs);
     if (events.count('acquire')) events.emit('acquire', { connectionId: slot.id, waitedMs, connected });
@@ -220,5 +226,95 @@ class LeakDetector {
     const { events, deps } = this.#context;
     const heldMs = deps.clock.now() - slot.since;
     events.emit('leak', { connectionId: slot.id, heldMs, stack, returned });
+  }
+}
+
+/** The longest time between two looks; a tenth of what is allowed, if that is shorter. */
+const LONGEST_STEP_MS = 1000;
+
+/** What a lease waits for. */
+interface Owed {
+  /** The command whose reply comes next. */
+  readonly command: Command;
+  /** When it was found to be that. */
+  readonly since: number;
+  /** Bytes that had come over the connection at the last look. */
+  readonly heard: number | undefined;
+}
+
+/**
+ * Gives up leases that wait for too long for the next reply. One timer looks at all that are out, and notes what they wait
+ * for, so that a command costs nothing; it is there while some are out.
+ */
+class LeaseTimeouts {
+  readonly #context: PoolContext;
+  readonly #stepMs: number;
+  #owed = new Map<PoolSlot, Owed>();
+  /** Its timer is set, or must not be. A field, since it is read for each lease. */
+  running: boolean;
+  #cancel: (() => void) | undefined;
+  #stopped = false;
+
+  constructor(context: PoolContext) {
+    this.#context = context;
+    const { leaseReplyTimeoutMs } = context.options;
+    this.#stepMs = Math.min(LONGEST_STEP_MS, Math.ceil(leaseReplyTimeoutMs / 10));
+    this.running = leaseReplyTimeoutMs === Number.POSITIVE_INFINITY;
+  }
+
+  /** A lease is out. */
+  begin(): void {
+    if (this.running) return;
+    this.running = true;
+    this.#cancel = this.#context.deps.clock.after(this.#stepMs, () => this.#look(), 'background');
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.running = true;
+    this.#cancel?.();
+  }
+
+  #look(): void {
+    const { deps, slots, options } = this.#context;
+    const { leaseReplyTimeoutMs } = options;
+    const now = deps.clock.now();
+    const owed = new Map<PoolSlot, Owed>();
+    let out = false;
+    for (const slot of slots.all) {
+      // A command of pool.redis that has a connection of its own is watched over by who sent it.
+      if (!slot.leased || slot.lane) continue;
+      out = true;
+      const before = this.#owed.get(slot);
+      const next = this.#nextOf(slot, now, before);
+      if (next === undefined) continue;
+      const { command, since, heard } = next;
+      const overdue = now - since - leaseReplyTimeoutMs - blocksForMs(command.name, command.args);
+      // What has come since the last look may be the beginning of a long reply; that has as long again to come.
+      const talking = heard !== before?.heard && overdue < leaseReplyTimeoutMs;
+      if (overdue < 0 || talking) owed.set(slot, next);
+      else if (slot.connection) this.#giveUp(slot.connection);
+    }
+    this.#owed = owed;
+    if (this.#stopped) return;
+    this.running = false;
+    if (out) this.begin();
+  }
+
+  #nextOf({ connection }: PoolSlot, now: number, before: Owed | undefined): Owed | undefined {
+    const { commandQueue, stream } = connection?.client ?? {};
+    const command = commandQueue?.peekFront()?.command as Command | undefined;
+    if (command === undefined) return undefined;
+    return { command, since: before?.command === command ? before.since : now, heard: stream?.bytesRead };
+  }
+
+  /** Nothing that comes over its connection can be trusted any more. */
+  #giveUp(connection: Connection): void {
+    const error = this.#context.errors.unanswered('leaseReplyTimeoutMs');
+    const { commandQueue } = connection.client;
+    for (let item = commandQueue.shift(); item; item = commandQueue.shift()) {
+      rejectSafely(item.command, another(error));
+    }
+    connection.cut(error.cause as Error);
   }
 }

@@ -4,7 +4,6 @@ import { another } from '../api/errors.ts';
 import type { Lease } from '../api/lease.ts';
 import type { ConnectionPool } from '../core/connection-pool.ts';
 import type { PoolContext, PoolSlot } from '../core/context.ts';
-import { noReplyWithin } from '../core/pool-errors.ts';
 import { type AcquireRequest, WaitQueue } from '../core/wait-queue.ts';
 import { blocksForMs } from '../ioredis/command-kinds.ts';
 import { rejectSafely } from '../ioredis/internals.ts';
@@ -203,8 +202,7 @@ export class DedicatedConnections {
 
   /** The reply is overdue. */
   #giveUp(errand: Errand): void {
-    const why = `connection lost: ${noReplyWithin(this.#context.options.replyTimeoutMs)}; the command may have run`;
-    errand.fail(this.#context.errors.make('POOL_CONNECTION_LOST', why));
+    errand.fail(this.#context.errors.unanswered('replyTimeoutMs'));
     this.#letGo(errand);
     errand.lease?.destroy();
     this.#over(errand);

@@ -4,7 +4,6 @@ import { DEFAULTS } from '../api/resolve-options.ts';
 import type { ConnectionPool } from '../core/connection-pool.ts';
 import { type PoolContext, type PoolSlot, whyLost } from '../core/context.ts';
 import type { Connection } from '../core/dependencies.ts';
-import { noReplyWithin } from '../core/pool-errors.ts';
 import { whyExpired } from '../core/slot.ts';
 import { rejectSafely } from '../ioredis/internals.ts';
 import { bytesOf } from '../ioredis/lean-command.ts';
@@ -399,12 +398,7 @@ export class Multiplexer implements DispatchOwner, LaneOwner {
 
   /** The reply is overdue. */
   #giveUp(lane: Lane): void {
-    const silence = noReplyWithin(this.#context.options.replyTimeoutMs);
-    const error = this.#context.errors.make(
-      'POOL_CONNECTION_LOST',
-      `connection lost: ${silence}; the command may have run`,
-      Object.assign(new Error(silence), { code: 'ETIMEDOUT' }),
-    );
+    const error = this.#context.errors.unanswered('replyTimeoutMs');
     for (const { command } of lane.takeUnanswered()) rejectSafely(command, another(error));
     this.#release(lane, 'broken');
   }

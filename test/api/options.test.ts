@@ -31,6 +31,7 @@ const TIMES = {
   reapIntervalMs: 1,
   checkAfterIdleMs: 0,
   replyTimeoutMs: 1,
+  leaseReplyTimeoutMs: 1,
   leakThresholdMs: 0,
 };
 
@@ -54,6 +55,7 @@ test('without options, everything has the default that the documentation names',
     reapIntervalMs: 10_000,
     checkAfterIdleMs: 5000,
     replyTimeoutMs: 10_000,
+    leaseReplyTimeoutMs: 60_000,
     maxLanes: 4,
     maxInFlight: 10_000,
     maxQueuedCommands: 50_000,

@@ -111,6 +111,14 @@ export class FakeConnection implements Connection {
     this.owner.lost();
   }
 
+  /** What it was cut off for. */
+  cutFor: Error | undefined;
+
+  cut(cause: Error): void {
+    this.cutFor = cause;
+    this.die();
+  }
+
   close(): Promise<void> {
     if (this.state === 'closed') return this.gone;
     if (this.state === 'dialling') this.fail(new Error('the connection was closed'));

@@ -70,7 +70,7 @@ const BAD: [what: string, make: () => Promise<{ port: number }>, reason: RegExp]
   ["the first sentinel's host is off", vanished, /Command timed out/],
   ['the first sentinel accepts and is mute', () => tcpServer(mute), /Command timed out/],
   ['the first sentinel refuses', refusing, /ECONNREFUSED/],
-  ['the first sentinel knows nothing', ignorant, /invalid reply: null/],
+  ['the first sentinel knows nothing', ignorant, /knows no master 'mymaster'/],
 ];
 
 describe.each(BAD)('%s', (_, make, reason) => {

@@ -55,6 +55,7 @@ export class MockPool extends Pool {
       {
         clock,
         random: () => 0, // so that back-off and lifetimes are exact
+        watchFailovers: () => undefined, // there are no sentinels
         ping: (connection, timeoutMs) => server.asPool(() => ping(connection, timeoutMs, clock)),
       },
     );

@@ -16,6 +16,12 @@ const READ: readonly (readonly [string, string, string, (stats: PoolStats) => nu
   ['db.client.connection.idle.min', '{connection}', 'Idle connections kept ready.', (s) => s.minIdle],
   ['db.client.connection.max', '{connection}', 'Most connections open at once.', (s) => s.maxActive],
   ['db.client.connection.pending_requests', '{request}', 'Queued callers.', (s) => s.waiting],
+  [
+    'bounded_redis_pool.sentinel_connections',
+    '{connection}',
+    'Sockets to sentinels.',
+    (s) => s.sentinelConnections,
+  ],
   ['bounded_redis_pool.lanes', '{lane}', 'Connections over which pool.redis sends.', (s) => s.lanes],
   ['bounded_redis_pool.commands.in_flight', '{command}', 'Sent, and not answered.', (s) => s.inFlight],
   ['bounded_redis_pool.commands.queued', '{command}', 'Waiting for a lane.', (s) => s.queuedCommands],

@@ -33,6 +33,11 @@ export const PULLED: readonly Pulled[] = [
     'state',
   ),
   gauge('connections_max', 'Most connections open at once (maxActive).', (s) => s.maxActive),
+  gauge(
+    'sentinel_connections',
+    'Sockets to sentinels, over which the pool learns of failovers; not within connections.',
+    (s) => s.sentinelConnections,
+  ),
   gauge('waiting', 'Queued callers for whom no connection is free.', (s) => s.waiting),
   gauge('lanes', 'Connections over which pool.redis sends; they are among those in use.', (s) => s.lanes),
   gauge('commands_in_flight', 'Commands of pool.redis that are sent and not answered.', (s) => s.inFlight),

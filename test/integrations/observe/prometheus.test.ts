@@ -70,6 +70,7 @@ test('a scrape reports the connections of the pool, by state', async () => {
   expect(seen.of('connections{pool="p",state="connecting"}')).toBe(0);
   expect(seen.of('connections{pool="p",state="closing"}')).toBe(0);
   expect(seen.of('connections_max{pool="p"}')).toBe(3);
+  expect(seen.of('sentinel_connections{pool="p"}')).toBe(0);
   expect(seen.of('acquires_total{pool="p"}')).toBe(2);
   expect(seen.of('connects_total{pool="p"}')).toBe(2);
   expect(seen.type('connections')).toBe('gauge');

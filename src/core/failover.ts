@@ -1,0 +1,78 @@
+import type { PoolContext, PoolSlot } from './context.ts';
+import type { FailoverWatch, Whereabouts } from './dependencies.ts';
+import type { Dialer } from './dialer.ts';
+import type { IdleConnections } from './idle-connections.ts';
+
+/** For so long it looks out though the pool has no connection, and has not tried to have one. */
+const UNWANTED_MS = 10_000;
+
+/** Lets go of the connections to a server that Redis has moved away from, and of who waits for a reply from there. */
+export class Failover {
+  readonly #context: PoolContext;
+  readonly #dialer: Dialer;
+  readonly #idle: IdleConnections;
+  readonly #dialMore: () => void;
+  readonly #watch: FailoverWatch | undefined;
+  /** How many dials there had been when it was asked last, and when there was a use for looking out. */
+  #dials = 0;
+  #wantedAt = 0;
+
+  /** `undefined` where there are no sentinels. */
+  static of(...parts: ConstructorParameters<typeof Failover>): Failover | undefined {
+    const failover = new Failover(...parts);
+    return failover.#watch && failover;
+  }
+
+  constructor(context: PoolContext, dialer: Dialer, idle: IdleConnections, dialMore: () => void) {
+    this.#context = context;
+    this.#dialer = dialer;
+    this.#idle = idle;
+    this.#dialMore = dialMore;
+    this.#watch = context.deps.watchFailovers({
+      isWanted: () => this.#isWanted(),
+      moved: (whereabouts) => this.#moved(whereabouts),
+    });
+  }
+
+  /** Sockets to sentinels. */
+  get sockets(): number {
+    return this.#watch?.sockets ?? 0;
+  }
+
+  /** A connection has come. */
+  begin(): void {
+    this.#watch?.start();
+  }
+
+  stop(): Promise<void> | undefined {
+    return this.#watch?.stop();
+  }
+
+  #isWanted(): boolean {
+    const { deps, events, slots } = this.#context;
+    const now = deps.clock.now();
+    if (slots.total > 0 || events.counts.connecting !== this.#dials) this.#wantedAt = now;
+    this.#dials = events.counts.connecting;
+    return now - this.#wantedAt < UNWANTED_MS;
+  }
+
+  #moved({ fateOf, cause, changed }: Whereabouts): void {
+    for (const slot of this.#context.slots.all) {
+      const fate = fateOf(slot.connection?.places ?? []);
+      if (fate === 'keep') continue;
+      slot.stale ??= 'stale';
+      if (fate === 'cut') this.#cut(slot, cause);
+    }
+    this.#idle.closeStale();
+    if (!changed) return;
+    this.#dialer.hurry();
+    this.#dialMore();
+  }
+
+  #cut(slot: PoolSlot, cause: Error): void {
+    if (slot.state === 'connecting') this.#dialer.close(slot, 'stale');
+    else if (slot.state !== 'inUse') return;
+    slot.judged = true; // it did not die: nothing is to be learnt for further dials
+    slot.connection?.cut(cause);
+  }
+}
