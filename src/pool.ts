@@ -75,7 +75,7 @@ export class Pool implements RedisPool {
   get redis(): Redis {
     if (this.#redis) return this.#redis;
     this.#lanes ??= this.#makeLanes();
-    const parts = { connections: this.#connections, lanes: this.#lanes };
+    const parts = { connections: this.#connections, lanes: this.#lanes, leases: this.#lending };
     const multiplex = new ClientBackend(this.#context, parts, (graceMs) => this.close({ graceMs }));
     this.#redis = makePoolRedis(copyPlain(this.#clientOptions), multiplex);
     return this.#redis;
@@ -157,6 +157,10 @@ export class Pool implements RedisPool {
   off<E extends PoolEventName>(event: E, listener: PoolListener<E>): this {
     this.#context.events.remove(event, listener);
     return this;
+  }
+
+  removeListener<E extends PoolEventName>(event: E, listener: PoolListener<E>): this {
+    return this.off(event, listener);
   }
 
   #makeLanes(): Multiplexer {

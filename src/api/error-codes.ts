@@ -19,3 +19,13 @@ export type PoolErrorCode =
   | 'POOL_STATEFUL_COMMAND'
   /** An option is wrong or unknown. */
   | 'POOL_INVALID_OPTION';
+
+/** The shortest of what to do, with which the message of an error ends. Those without have said it. */
+export const WHAT_TO_DO: Readonly<Partial<Record<PoolErrorCode, string>>> = {
+  POOL_EXHAUSTED: 'shed load',
+  POOL_ACQUIRE_TIMEOUT: 'hold leases for less time, or shed load',
+  POOL_CONNECT_FAILED: 'see its cause',
+  POOL_CONNECTION_LOST: 'send again only what may run twice',
+  POOL_CLOSED: 'make a new pool',
+  POOL_LEASE_RELEASED: 'await all work before release()',
+};

@@ -63,10 +63,15 @@ export function another(error: unknown): unknown {
 }
 
 /**
- * Whether `error` is a {@link PoolError}, and one of `code` if given. Unlike `instanceof`, it also knows the
+ * Whether `error` is a {@link PoolError}, and one of `code` if given, to which `error.code` narrows. Unlike `instanceof`, it also knows the
  * errors of another copy of this library (ESM beside CJS, two versions).
  */
-export function isPoolError(error: unknown, code?: PoolErrorCode): error is PoolError {
+export function isPoolError(error: unknown): error is PoolError;
+export function isPoolError<C extends PoolErrorCode>(
+  error: unknown,
+  code: C | undefined,
+): error is PoolError & { readonly code: C };
+export function isPoolError(error: unknown, code?: PoolErrorCode): boolean {
   if (typeof error !== 'object' || error === null || !(BRAND in error)) return false;
   return code === undefined || ('code' in error && error.code === code);
 }

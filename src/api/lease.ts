@@ -30,7 +30,7 @@ export interface Lease extends Redis {
    * What this lease is subscribed to, as an async iterator: ends with the lease, throws the reason of an aborted
    * `signal`, and `POOL_CONNECTION_LOST` when the connection dies.
    */
-  messages(options?: { signal?: AbortSignal }): AsyncIterableIterator<LeaseMessage>;
+  messages(options?: { readonly signal?: AbortSignal | undefined }): AsyncIterableIterator<LeaseMessage>;
   /** `release()`, for `using redis = await pool.acquire()`. */
   [Symbol.dispose](): void;
   /** `release()`, for `await using`. */

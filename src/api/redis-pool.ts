@@ -86,7 +86,17 @@ export interface RedisPool extends AsyncDisposable {
    * shorten the grace.
    */
   close(options?: CloseOptions): Promise<void>;
+  /**
+   * Adds a listener for an event of the pool; {@link PoolEvents} has them. Listeners are called at once, in the order in
+   * which they were added. What one throws is reported as a process warning.
+   *
+   * @throws {PoolError} `POOL_INVALID_OPTION`, also for a name that is no event
+   */
   on<E extends PoolEventName>(event: E, listener: PoolListener<E>): this;
+  /** Adds a listener for the next event of this name only. */
   once<E extends PoolEventName>(event: E, listener: PoolListener<E>): this;
+  /** Removes a listener; of one that was added several times, the one added last. */
   off<E extends PoolEventName>(event: E, listener: PoolListener<E>): this;
+  /** Another name of `off`. */
+  removeListener<E extends PoolEventName>(event: E, listener: PoolListener<E>): this;
 }

@@ -1,4 +1,4 @@
-import type { PoolErrorCode } from '../api/error-codes.ts';
+import { type PoolErrorCode, WHAT_TO_DO } from '../api/error-codes.ts';
 import { PoolError } from '../api/errors.ts';
 import { dateIn } from '../util/clock.ts';
 import { reasonOf } from './abort-signals.ts';
@@ -30,11 +30,12 @@ export class PoolErrors {
     this.#trouble = trouble;
   }
 
-  /** An error with the pool's numbers. */
-  make(code: PoolErrorCode, message: string, cause?: unknown): PoolError {
+  /** An error with the pool's numbers; its message ends with what to do, and the pool's name. */
+  make(code: PoolErrorCode, message: string, cause?: unknown, advice = WHAT_TO_DO[code]): PoolError {
     const { events } = this.#context;
     if (code !== 'POOL_INVALID_OPTION') events.countError(code);
-    return new PoolError(code, `${message} [${events.pool}]`, {
+    const whole = advice ? `${message}; ${advice}` : message;
+    return new PoolError(code, `${whole} [${events.pool}]`, {
       pool: events.pool,
       stats: events.stats(),
       cause,
@@ -61,7 +62,8 @@ export class PoolErrors {
     const waitedMs = deps.clock.now() - since;
     const message = `no connection within ${timeoutMs} ms ${this.#numbers()}`;
     if (events.count('timeout')) events.emit('timeout', { waitedMs });
-    return this.make('POOL_ACQUIRE_TIMEOUT', message, this.#trouble().lastConnectError);
+    const advice = message.endsWith(NESTED) ? '' : undefined; // which is the better one
+    return this.make('POOL_ACQUIRE_TIMEOUT', message, this.#trouble().lastConnectError, advice);
   }
 
   /** The reason of `signal`, which was aborted. */

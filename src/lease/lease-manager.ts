@@ -9,7 +9,7 @@ import { blocksForMs } from '../ioredis/command-kinds.ts';
 import { rejectSafely } from '../ioredis/internals.ts';
 import { withoutSecrets } from '../ioredis/redact.ts';
 import { Taint, undoFor } from '../ioredis/taint.ts';
-import { type LeaseOwner, leaseMaker } from './lease.ts';
+import { type DefinedCommands, type LeaseOwner, leaseMaker } from './lease.ts';
 import { resetConnection } from './reset-connection.ts';
 
 /**
@@ -21,12 +21,20 @@ export class LeaseManager implements LeaseOwner {
   readonly #context: PoolContext;
   readonly #connections: ConnectionPool;
   #make: ((slot: PoolSlot) => Lease) | undefined;
+  /** Replaced, never modified. */
+  #defined: DefinedCommands = new Map();
 
   constructor(context: PoolContext, connections: ConnectionPool) {
     this.#context = context;
     this.#connections = connections;
     this.timeouts = new LeaseTimeouts(context);
     this.leaks = new LeakDetector(context, (slot) => this.release(slot, Taint.dirty, 'keep'));
+  }
+
+  /** Leases made from now on have this command. */
+  define(name: string, definition: Parameters<Redis['defineCommand']>[1]): void {
+    this.#defined = new Map([...this.#defined, [name, definition]]);
+    this.#make = undefined;
   }
 
   /** `stack`: where it was acquired; without one the lease is not timed. */
@@ -47,7 +55,7 @@ export class LeaseManager implements LeaseOwner {
   /** A client of a user's class may throw when its properties are read; its slot must not be lost then. */
   #leaseOf(slot: PoolSlot, { client }: Connection): Lease {
     try {
-      this.#make ??= leaseMaker(client, this);
+      this.#make ??= leaseMaker(client, this, this.#defined);
       return this.#make(slot);
     } catch (error) {
       slot.leased = false;
@@ -88,6 +96,7 @@ export class LeaseManager implements LeaseOwner {
       'POOL_CONNECTION_LOST',
       `connection lost: ${consequence}`,
       whyLost(slot),
+      'acquire another lease',
     );
   }
 

@@ -29,6 +29,9 @@ export interface LeaseOwner {
   lost(slot: PoolSlot, consequence: string): Error;
 }
 
+/** Commands that were defined on `pool.redis`, by name. */
+export type DefinedCommands = ReadonlyMap<string, Parameters<Redis['defineCommand']>[1]>;
+
 /** The part of a socket that ioredis' pipelines need. */
 export interface LeaseStream {
   readonly writable: boolean;
@@ -36,6 +39,9 @@ export interface LeaseStream {
 }
 
 const SUBSCRIBING = /^[ps]?(un)?subscribe$/;
+
+/** The key of the scripts that the class of a lease brings, besides those of its client. */
+const SCRIPTS = Symbol('scripts');
 
 type Stream = Parameters<Redis['sendCommand']>[1];
 type Listener = (...args: unknown[]) => void;
@@ -54,6 +60,7 @@ const FORWARDED: ReadonlySet<unknown> = new Set([
 export class LeaseHandle {
   readonly connectionId: number;
   readonly options: Redis['options'];
+  declare readonly [SCRIPTS]?: object;
   #slot: PoolSlot | undefined;
   readonly #owner: LeaseOwner;
   #taint: number = Taint.none;
@@ -166,7 +173,11 @@ export class LeaseHandle {
     return client;
   }
 
-  messages({ signal }: { signal?: AbortSignal } = {}): AsyncIterableIterator<LeaseMessage> {
+  messages({
+    signal,
+  }: {
+    readonly signal?: AbortSignal | undefined;
+  } = {}): AsyncIterableIterator<LeaseMessage> {
     const slot = this.#slot;
     const client = this.#client;
     if (signal !== undefined) checkSignal(signal);
@@ -222,7 +233,7 @@ export class LeaseHandle {
 
   /** Commands that this lease has defined; ioredis' pipelines read it. */
   get scriptsSet(): object {
-    return this.#own('scriptsSet', { ...this.#client?.scriptsSet });
+    return this.#own('scriptsSet', { ...this.#client?.scriptsSet, ...this[SCRIPTS] });
   }
 
   get addedBuiltinSet(): Set<string> {
@@ -344,13 +355,14 @@ type LeaseClass = new (slot: PoolSlot, options: Redis['options'], owner: LeaseOw
 
 /**
  * The class of leases over clients like `client`: with the methods of its own class, if that is a subclass of
- * Redis, and with the commands defined on it, by option `scripts` or in `onConnect`.
+ * Redis, and with the commands defined on it, by option `scripts` or in `onConnect`, and those that are `defined`
+ * besides.
  */
-function leaseClassFor(client: Redis): LeaseClass {
+function leaseClassFor(client: Redis, defined: DefinedCommands): LeaseClass {
   const scripts = Object.keys(client.scriptsSet);
   const added = [...client.addedBuiltinSet];
   const proto = Object.getPrototypeOf(client) as object;
-  if (proto === Redis.prototype && scripts.length + added.length === 0) {
+  if (proto === Redis.prototype && scripts.length + added.length + defined.size === 0) {
     return canUseLeanCommands(client.options) && hasPlainOptions(client) ? LeaseHandle.Lean : LeaseHandle;
   }
   class OwnLease extends LeaseHandle {}
@@ -362,16 +374,31 @@ function leaseClassFor(client: Redis): LeaseClass {
       }
     }
   }
-  for (const name of [...scripts, ...added].flatMap((one) => [one, `${one}Buffer`])) {
-    Object.defineProperty(OwnLease.prototype, name, { value: Reflect.get(client, name), writable: true });
+  const add = (from: object, commands: Iterable<string>): void => {
+    for (const name of [...commands].flatMap((one) => [one, `${one}Buffer`])) {
+      if (own.includes(name)) continue; // a lease without its release() would be of no use
+      const value = Reflect.get(from, name);
+      Object.defineProperty(OwnLease.prototype, name, { value, writable: true, configurable: true });
+    }
+  };
+  add(client, [...scripts, ...added]);
+  const definer = { options: client.options, scriptsSet: {} };
+  for (const [name, definition] of defined) {
+    Redis.prototype.defineCommand.call(definer as Redis, name, definition);
   }
+  add(definer, defined.keys());
+  Object.defineProperty(OwnLease.prototype, SCRIPTS, { value: definer.scriptsSet });
   Object.defineProperty(OwnLease.prototype, 'constructor', { value: client.constructor });
   return OwnLease;
 }
 
 /** Makes leases over the connections of one pool, which are all alike: `client` is that of the first. */
-export function leaseMaker(client: Redis, owner: LeaseOwner): (slot: PoolSlot) => Lease {
-  const Class = leaseClassFor(client);
+export function leaseMaker(
+  client: Redis,
+  owner: LeaseOwner,
+  defined: DefinedCommands,
+): (slot: PoolSlot) => Lease {
+  const Class = leaseClassFor(client, defined);
   // A frozen copy: a borrower's changes would otherwise affect the next one.
   const options = Object.freeze({ ...client.options });
   return (slot) => new Class(slot, options, owner) as unknown as Lease;

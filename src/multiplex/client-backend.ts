@@ -1,6 +1,7 @@
 import type { ConnectionPool } from '../core/connection-pool.ts';
 import type { PoolContext } from '../core/context.ts';
 import type { PoolErrors } from '../core/pool-errors.ts';
+import type { LeaseManager } from '../lease/lease-manager.ts';
 import type { Multiplexer } from './multiplexer.ts';
 
 /** How often a connection is requested while only listeners wait for one. */
@@ -23,6 +24,8 @@ export interface ClientView {
  */
 export class ClientBackend {
   readonly lanes: Multiplexer;
+  /** Where leases get the commands from that are defined on `pool.redis`. */
+  readonly leases: Pick<LeaseManager, 'define'>;
   readonly #context: PoolContext;
   readonly #connections: ConnectionPool;
   readonly #close: (graceMs?: number) => Promise<void>;
@@ -36,12 +39,13 @@ export class ClientBackend {
 
   constructor(
     context: PoolContext,
-    parts: { connections: ConnectionPool; lanes: Multiplexer },
+    parts: { connections: ConnectionPool; lanes: Multiplexer; leases: Pick<LeaseManager, 'define'> },
     close: (graceMs?: number) => Promise<void>,
   ) {
     this.#context = context;
     this.#connections = parts.connections;
     this.lanes = parts.lanes;
+    this.leases = parts.leases;
     this.#close = close;
     this.#connections.keepTrying();
   }

@@ -18,7 +18,7 @@ interface Client extends NodeJS.EventEmitter {
   readonly options: RedisOptions;
   readonly scriptsSet: Record<string, object>;
   readonly addedBuiltinSet: ReadonlySet<string>;
-  defineCommand(name: string, definition: object): void;
+  defineCommand(name: string, definition: Definition): void;
   pipeline(): Pipeline;
   multi(): Pipeline;
 }
@@ -28,6 +28,7 @@ interface Pipeline {
   reject(error: Error): void;
 }
 type Stream = Parameters<Redis['sendCommand']>[1];
+type Definition = Parameters<Redis['defineCommand']>[1];
 type Callback = NodeCallback<never>;
 const Base = Redis as unknown as new (options: RedisOptions) => Client;
 
@@ -58,7 +59,7 @@ class PoolRedis extends Base {
     this.#lanes = owner.lanes;
     this.#first = first;
     if (canUseLeanCommands(given)) Object.setPrototypeOf(this, PoolRedis.#lean);
-    for (const [name, script] of Object.entries(given.scripts ?? {})) this.defineCommand(name, script);
+    for (const [name, script] of Object.entries(given.scripts ?? {})) this.#define(name, script);
     this.#announcer = new ClientEvents(this, owner);
   }
 
@@ -117,8 +118,13 @@ class PoolRedis extends Base {
     return this.#guarded(multiOf(this), commands);
   }
 
-  override defineCommand(name: string, definition: object): void {
-    super.defineCommand(name, definition);
+  override defineCommand(name: string, definition: Definition): void {
+    this.#define(name, definition);
+    if (this.#first) this.#owner.leases.define(name, definition);
+  }
+
+  #define(name: string, definition: object): void {
+    super.defineCommand(name, definition as Definition);
     withForcedEval(this.scriptsSet?.[name]);
   }
 

@@ -131,3 +131,22 @@ test('another error is of the same class and says the same, and what is written 
   }
   expect(another('no error')).toBe('no error');
 });
+
+test('the message of an error says what to do', async () => {
+  const redis = new FakeRedis();
+  const pool = redis.pool({ maxActive: 1, wait: false });
+  const lease = await pool.acquire();
+  const messageOf = async (work: PromiseLike<unknown>): Promise<string> => {
+    const error: unknown = await Promise.resolve(work).catch((reason: unknown) => reason);
+    return isPoolError(error) ? error.message : String(error);
+  };
+  expect(await messageOf(pool.acquire())).toMatch(/; shed load \[/);
+  lease.release();
+  expect(await messageOf(lease.get('k'))).toMatch(/; await all work before release\(\) \[/);
+  expect(await messageOf(pool.redis.watch('k'))).toMatch(/: use pool\.use\(\) or pool\.acquire\(\) \[/);
+  await pool.close();
+  expect(await messageOf(pool.acquire())).toMatch(/; make a new pool \[/);
+  const other = new FakeRedis();
+  other.dial = 'fails';
+  expect(await messageOf(other.pool().acquire())).toMatch(/^cannot connect: .*; see its cause \[/);
+});

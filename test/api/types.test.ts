@@ -84,7 +84,13 @@ test('listeners have typed events, and return values of a pool are read-only', (
 
 test('isPoolError narrows', () => {
   const look = (error: unknown) => (isPoolError(error, 'POOL_CLOSED') ? error : undefined);
-  expectTypeOf(look).returns.toEqualTypeOf<PoolError | undefined>();
+  expectTypeOf(look).returns.toExtend<PoolError | undefined>();
+  const codeOf = (error: unknown) => (isPoolError(error, 'POOL_CLOSED') ? error.code : undefined);
+  expectTypeOf(codeOf).returns.toEqualTypeOf<'POOL_CLOSED' | undefined>();
+  const any = (error: unknown) => (isPoolError(error) ? error : undefined);
+  expectTypeOf(any).returns.toEqualTypeOf<PoolError | undefined>();
+  const others = (error: PoolError) => (isPoolError(error, 'POOL_CLOSED') ? undefined : error);
+  expectTypeOf(others).returns.toEqualTypeOf<PoolError | undefined>();
   expectTypeOf<PoolError['code']>().toEqualTypeOf<PoolErrorCode>();
   // @ts-expect-error no such code
   const wrong = () => isPoolError(0, 'POOL_WRONG');

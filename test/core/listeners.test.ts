@@ -78,3 +78,12 @@ test('a listener may use the pool: its requests are served after the event that 
   expect(pool.stats()).toMatchObject({ inUse: 0, waiting: 0, acquired: 6 });
   expect(redis.peak).toBe(2);
 });
+
+test('removeListener is another name of off', async () => {
+  const pool = new FakeRedis().pool();
+  const heard = vi.fn();
+  pool.on('release', heard);
+  expect(pool.removeListener('release', heard)).toBe(pool);
+  await pool.use(() => {});
+  expect(heard).not.toHaveBeenCalled();
+});

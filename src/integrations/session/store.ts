@@ -33,6 +33,9 @@ export interface PoolSessionStoreOptions extends SessionOptions {
   readonly failOpen?: boolean | undefined;
 }
 
+/** A session as it is stored, of which no more is known than that it may have a cookie. */
+export type SessionRecord = StoredSession & Record<string, unknown>;
+
 /** What express-session is given in place of a session, for a request that has to go on without. */
 const AWAY = Object.freeze({});
 
@@ -81,10 +84,16 @@ export class PoolSessionStore extends EventEmitter {
     };
   }
 
-  /** The session; `null` also if the value is not a session, which for express-session has a cookie. */
-  get(sid: string, callback?: NodeCallback<never>): Promise<unknown> {
+  /**
+   * The session; `null` also if the value is not a session, which for express-session has a cookie. The type parameter
+   * is what your sessions are, such as `SessionData` of express-session; nothing checks it.
+   */
+  get<T extends object = SessionRecord>(
+    sid: string,
+    callback?: (error?: unknown, session?: T | null) => void,
+  ): Promise<T | null> {
     const asked = callback && this.#generate ? this.#forRequest(sid) : this.#sessions.get(sid);
-    return told(asked, callback);
+    return told(asked as Promise<T | null>, callback);
   }
 
   /** Stores a session until its cookie expires, or for `ttl`; one that has expired already is destroyed. */

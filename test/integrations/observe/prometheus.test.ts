@@ -140,6 +140,22 @@ test('what waits, gives up and is refused is counted, errors by code', async () 
   expect(seen.of('waiting{pool="p"}')).toBe(0);
 });
 
+test('what may be counted by a label is there with 0 before it happens, so that increase() sees the first', async () => {
+  const register = new Registry();
+  const pool = new FakeRedis().pool({ name: 'p' });
+  collectPool(pool, { register });
+  const seen = await scrape(register);
+  for (const code of ['ECONNREFUSED', 'ETIMEDOUT', 'ENOTFOUND', 'WRONGPASS', 'CERT_HAS_EXPIRED', 'other']) {
+    expect(seen.of(`connect_errors_total{pool="p",code="${code}"}`), code).toBe(0);
+  }
+  for (const reason of Object.keys(pool.stats().closed)) {
+    expect(seen.of(`closes_total{pool="p",reason="${reason}"}`), reason).toBe(0);
+  }
+  for (const code of Object.keys(pool.stats().errors)) {
+    expect(seen.of(`errors_total{pool="p",code="${code}"}`), code).toBe(0);
+  }
+});
+
 test('closed connections are counted by reason, dials that failed by their cause', async () => {
   const register = new Registry();
   const pool = server.pool({ name: 'p', outageWaitMs: 0 });
