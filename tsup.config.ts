@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { defineConfig } from 'tsup';
 
 export default defineConfig({
@@ -18,4 +19,11 @@ export default defineConfig({
   dts: true,
   clean: true,
   sourcemap: true,
+  // The sources are in the repository: copies of them would be two thirds of the package.
+  onSuccess: async () => {
+    for (const name of readdirSync('dist').filter((file) => file.endsWith('.map'))) {
+      const { sourcesContent, ...map } = JSON.parse(readFileSync(`dist/${name}`, 'utf8'));
+      writeFileSync(`dist/${name}`, JSON.stringify(map));
+    }
+  },
 });

@@ -22,6 +22,7 @@ const WITH_INSTALLED_IOREDIS = [
 const WITHOUT_IOREDIS = [
   ...[
     'test/architecture.test.ts',
+    'test/api-docs.test.ts',
     'test/api/types.test.ts',
     'test/util/**',
     'test/integrations/observe/dashboard.test.ts',

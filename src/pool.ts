@@ -46,6 +46,9 @@ export class Pool implements RedisPool {
    * `new Pool()`, `new Pool(url, options?)` or `new Pool(options)`.
    *
    * @throws {PoolError} `POOL_INVALID_OPTION`
+   * @example
+   * const own = new Pool({ redis: { host: '127.0.0.1', port: 6379 }, maxActive: 20, name: 'own' });
+   * await own.close();
    */
   constructor(url?: string, options?: PoolOptions);
   constructor(options: PoolOptions);

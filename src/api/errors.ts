@@ -5,6 +5,7 @@ const BRAND = Symbol.for('bounded-redis-pool.PoolError');
 
 /** Every error that the pool itself raises. */
 export class PoolError extends Error {
+  /** For logs; to tell it from other errors, use {@link isPoolError}. */
   override readonly name = 'PoolError';
   /** See {@link PoolErrorCode}. */
   readonly code: PoolErrorCode;
@@ -65,6 +66,14 @@ export function another(error: unknown): unknown {
 /**
  * Whether `error` is a {@link PoolError}, and one of `code` if given, to which `error.code` narrows. Unlike `instanceof`, it also knows the
  * errors of another copy of this library (ESM beside CJS, two versions).
+ *
+ * @example
+ * try {
+ *   await pool.use((redis) => redis.ping(), { timeoutMs: 100 });
+ * } catch (error) {
+ *   if (!isPoolError(error, 'POOL_EXHAUSTED')) throw error;
+ *   console.log('answer 503', error.stats?.waiting);
+ * }
  */
 export function isPoolError(error: unknown): error is PoolError;
 export function isPoolError<C extends PoolErrorCode>(

@@ -23,7 +23,8 @@ export interface PoolOptions {
    * Where Redis is: a URL, or ioredis' own options (TLS, ACL user, sentinels, db, keyPrefix …). Of those the pool
    * itself sets lazyConnect, retryStrategy, enableOfflineQueue, autoResubscribe, autoResendUnfulfilledCommands,
    * enableAutoPipelining, sentinelRetryStrategy, failoverDetector (off: the pool observes sentinels over one socket),
-   * connectTimeout and, unless given, connectionName and keepAlive (30 000). With sentinels, each may take an equal
+   * connectTimeout and, unless given, connectionName and keepAlive (30 000). Commands of its `scripts` are on
+   * `pool.redis` and on leases. With sentinels, each may take an equal
    * share of `connectTimeoutMs`, and one share is left for the server itself; your `connectTimeout` and
    * `sentinelCommandTimeout` apply if they leave a share for the rest.
    *

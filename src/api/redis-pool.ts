@@ -43,33 +43,61 @@ export interface RedisPool extends AsyncDisposable {
    * client is expected. Commands with a key in common take effect in the order in which they were given, and one that
    * is not read-only and whose keys are not known keeps its order with all (`maxLanes: 1`: total order). Commands that
    * leave state on their connection reject with `POOL_STATEFUL_COMMAND`: `use()` is for those. A blocking command gets
-   * a dedicated connection until it ends.
+   * a dedicated connection until it ends. What `defineCommand` adds here is there on leases acquired afterwards too.
    */
   readonly redis: Redis;
   /**
-   * Takes a connection for your exclusive use.
+   * Takes a connection for your exclusive use. Whoever holds one and asks for another may wait for itself: see
+   * docs/outages.md.
    *
    * @throws {PoolError} `POOL_EXHAUSTED`, `POOL_ACQUIRE_TIMEOUT`, `POOL_CONNECT_FAILED`, `POOL_CLOSED`, or
    * the reason of `signal`.
+   * @example
+   * const redis = await pool.acquire({ timeoutMs: 200 });
+   * try {
+   *   await redis.blpop('jobs', 1);
+   * } finally {
+   *   redis.release();
+   * }
    */
   acquire(options?: AcquireOptions): Promise<Lease>;
   /**
    * Acquires, runs `work`, and always releases. After an application error (WRONGTYPE, a throw of yours) the connection
    * is kept; a broken one is closed.
+   *
+   * @throws {PoolError} what `acquire()` throws, or what `work` throws
+   * @example
+   * const left = await pool.use(async (redis) => {
+   *   await redis.watch('stock');
+   *   const stock = Number(await redis.get('stock'));
+   *   return (await redis.multi().set('stock', stock - 1).exec()) ? stock - 1 : undefined;
+   * });
    */
   use<T>(work: (redis: Lease) => T | PromiseLike<T>, options?: AcquireOptions): Promise<T>;
-  /** A snapshot, safe to take at any time. */
+  /**
+   * A snapshot, safe to take at any time.
+   *
+   * @example
+   * const { inUse, maxActive, waiting } = pool.stats();
+   * console.log(`${inUse} of ${maxActive} in use, ${waiting} waiting`);
+   */
   stats(): PoolStats;
   /**
    * Whether Redis replies, for a readiness endpoint. Sends PING over a connection that is open already, without taking
    * it from its borrower, or connects one that the pool keeps; never waits in the queue, and never rejects.
    *
    * @throws {PoolError} `POOL_INVALID_OPTION`
+   * @example
+   * const { ok, latencyMs, error } = await pool.health({ timeoutMs: 500 });
+   * console.log(ok ? `answered in ${latencyMs} ms` : error);
    */
   health(options?: HealthOptions): Promise<PoolHealth>;
   /**
    * Marks every present connection as stale: idle ones are closed now, leased ones on release. For after a failover, a
    * changed password, a new DNS record.
+   *
+   * @example
+   * pool.clear();
    */
   clear(): void;
   /**
@@ -78,12 +106,18 @@ export interface RedisPool extends AsyncDisposable {
    *
    * @throws {PoolError} `POOL_CONNECT_FAILED`, `POOL_ACQUIRE_TIMEOUT`, `POOL_CLOSED`, `POOL_INVALID_OPTION`, or the
    * reason of `signal`.
+   * @example
+   * await pool.ready({ timeoutMs: 30_000 });
    */
   ready(options?: ReadyOptions): Promise<void>;
   /**
    * Refuses new work, rejects all waiting callers at once, waits up to `graceMs` for leases, then closes their
    * connections. When it resolves, no socket, timer or listener of the pool is left. Idempotent; a later call may
    * shorten the grace.
+   *
+   * @throws {PoolError} `POOL_INVALID_OPTION`
+   * @example
+   * await pool.close({ graceMs: 2000 });
    */
   close(options?: CloseOptions): Promise<void>;
   /**
@@ -91,12 +125,34 @@ export interface RedisPool extends AsyncDisposable {
    * which they were added. What one throws is reported as a process warning.
    *
    * @throws {PoolError} `POOL_INVALID_OPTION`, also for a name that is no event
+   * @example
+   * pool.on('connectError', ({ error, pool: name }) => console.warn(`${name}: ${error.message}`));
    */
   on<E extends PoolEventName>(event: E, listener: PoolListener<E>): this;
-  /** Adds a listener for the next event of this name only. */
+  /**
+   * Adds a listener for the next event of this name only.
+   *
+   * @throws {PoolError} `POOL_INVALID_OPTION`
+   * @example
+   * pool.once('drain', () => console.log('closed'));
+   */
   once<E extends PoolEventName>(event: E, listener: PoolListener<E>): this;
-  /** Removes a listener; of one that was added several times, the one added last. */
+  /**
+   * Removes a listener; of one that was added several times, the one added last.
+   *
+   * @throws {PoolError} `POOL_INVALID_OPTION`
+   * @example
+   * const told = () => console.log('a caller waits');
+   * pool.on('wait', told).off('wait', told);
+   */
   off<E extends PoolEventName>(event: E, listener: PoolListener<E>): this;
-  /** Another name of `off`. */
+  /**
+   * Another name of `off`.
+   *
+   * @throws {PoolError} `POOL_INVALID_OPTION`
+   * @example
+   * const told = () => console.log('a caller waits');
+   * pool.on('wait', told).removeListener('wait', told);
+   */
   removeListener<E extends PoolEventName>(event: E, listener: PoolListener<E>): this;
 }

@@ -17,7 +17,7 @@ describe('with no connection left', () => {
     await redis.clock.advance(1);
     expect(line.map((one) => one.is)).toEqual(times(20, () => 'POOL_CONNECT_FAILED'));
     expect(line[19]?.error).toMatchObject({
-      message: 'cannot connect: connect ECONNREFUSED [sessions]',
+      message: 'cannot connect: connect ECONNREFUSED; see its cause [sessions]',
       pool: 'sessions',
       cause: redis.dialError,
       stats: { connectFailed: 1, inUse: 0, connecting: 0 },

@@ -14,7 +14,7 @@ const project = installTarball([
 const own = join(project, 'node_modules/bounded-redis-pool');
 const read = (file: string): string => readFileSync(join(own, file), 'utf8');
 const files = readdirSync(own, { recursive: true, encoding: 'utf8' }).filter((file) =>
-  statSync(join(own, file)).isFile(),
+  file.startsWith('dist/') && statSync(join(own, file)).isFile(),
 );
 const SUBPATHS = Object.keys(JSON.parse(read('package.json')).exports).filter(
   (path) => !path.endsWith('.json'),
@@ -44,13 +44,13 @@ test('no file names a folder of the machine that built it', () => {
   expect(files.filter((file) => read(file).includes(root) || read(file).includes('file://'))).toEqual([]);
 });
 
-test('source maps name the sources relative to themselves, and contain them', () => {
+test('source maps name the sources relative to themselves, and contain no copies of them', () => {
   const maps = files.filter((file) => file.endsWith('.map'));
   expect(maps.filter((file) => file.endsWith('.cjs.map')).length).toBeGreaterThan(SUBPATHS.length);
   for (const file of maps) {
-    const { sources, sourcesContent = [] } = JSON.parse(read(file));
+    const { sources, sourcesContent } = JSON.parse(read(file));
     for (const source of sources) expect(source, file).toMatch(/^\.\.\/src\/[a-z/-]+\.ts$/);
-    expect(sourcesContent.filter(Boolean), file).toHaveLength(sources.length);
+    expect(sourcesContent, file).toBeUndefined();
   }
 });
 
@@ -60,7 +60,7 @@ test.each([
 ])('a stack of the %s build, mapped, leads to the line that was written', (_, type, load) => {
   const code = `${load} try { new Pool({ maxActive: 0 }); } catch (error) { console.log(error.stack); }`;
   const stack = run('--enable-source-maps', type, '-e', code);
-  const [, file = '', line] = /\((?:file:\/\/)?\S*\/(src\/api\/options\.ts):(\d+):\d+\)/.exec(stack) ?? [];
+  const [, file = '', line] = /\((?:file:\/\/)?\S*\/(src\/api\/validate\.ts):(\d+):\d+\)/.exec(stack) ?? [];
   const written = readFileSync(join(import.meta.dirname, '../..', file || 'package.json'), 'utf8').split(
     '\n',
   );

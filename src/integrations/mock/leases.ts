@@ -2,6 +2,7 @@ import type { Lease } from '../../api/lease.ts';
 
 /** A lease that was not released. */
 export interface MockLease {
+  /** Which of the pool's connections it is. */
   readonly connectionId: number;
   /** When it was acquired, on the mock's clock. Milliseconds. */
   readonly since: number;

@@ -34,6 +34,17 @@ export class MockPool extends Pool {
    * Takes the arguments of {@link Pool}. The address of Redis has no effect; `db`, `keyPrefix` and the like do.
    *
    * @throws {PoolError} `POOL_INVALID_OPTION`
+   * @example
+   * import { MockPool } from 'bounded-redis-pool/mock';
+   *
+   * const mock = new MockPool({ acquireTimeoutMs: 5000 });
+   * await mock.redis.set('apples', 1);
+   * const giveBack = await mock.exhaust();
+   * const late = mock.acquire().catch((error) => error.code);
+   * await mock.advance(5000); // takes no time
+   * console.log(await late); // POOL_ACQUIRE_TIMEOUT
+   * giveBack();
+   * await mock.close();
    */
   constructor(url?: string, options?: PoolOptions);
   constructor(options: PoolOptions);

@@ -18,26 +18,30 @@ export function errorCode(error: Error & { code?: unknown }): string {
  * Why dials fail as a rule: these are there with 0 before the first one fails, since PromQL's `increase()` does not see
  * a series begin.
  */
-const USUAL_CODES = [
+const USUAL_CODES: readonly string[] = [
+  ...['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN'],
   ...[
-    'ECONNREFUSED',
-    'ECONNRESET',
-    'EPIPE',
-    'ETIMEDOUT',
-    'ENOTFOUND',
-    'EAI_AGAIN',
     'EHOSTUNREACH',
     'ENETUNREACH',
+    'ENOENT',
+    'EACCES',
+    'EMFILE',
+    'CERT_HAS_EXPIRED',
+    'DEPTH_ZERO_SELF_SIGNED_CERT',
   ],
-  ...['ENOENT', 'EACCES', 'EMFILE', 'CERT_HAS_EXPIRED', 'DEPTH_ZERO_SELF_SIGNED_CERT'],
   ...['SELF_SIGNED_CERT_IN_CHAIN', 'UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'ERR_TLS_CERT_ALTNAME_INVALID'],
   ...REDIS_CODES,
   'other',
 ];
 
+/** The usual codes, each with 0. */
+export const NONE_YET: Readonly<Record<string, number>> = Object.fromEntries(
+  USUAL_CODES.map((code) => [code, 0]),
+);
+
 /** Counts by code. The number of codes is bounded; further ones count as `other`. */
 export class CodeCounts {
-  readonly #counts = new Map(USUAL_CODES.map((code) => [code, 0]));
+  readonly #counts = new Map<string, number>();
 
   count(code: string): void {
     const known = this.#counts.has(code) || this.#counts.size < MOST_CODES;
@@ -51,5 +55,4 @@ export class CodeCounts {
   }
 }
 
-/** Those that are counted besides the usual ones. */
-const MOST_CODES = USUAL_CODES.length + 20;
+const MOST_CODES = 20;

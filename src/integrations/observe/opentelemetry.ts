@@ -26,6 +26,11 @@ const NAME = 'bounded-redis-pool';
  * pool ends it too.
  *
  * @throws {PoolError} `POOL_INVALID_OPTION`
+ * @example
+ * import { instrumentPool } from 'bounded-redis-pool/opentelemetry';
+ *
+ * const stop = instrumentPool(pool, { spanThresholdMs: 50 });
+ * stop();
  */
 export function instrumentPool(pool: RedisPool, options: InstrumentOptions = {}): () => void {
   checkKeys('option', options, ['meterProvider', 'tracerProvider', 'spanThresholdMs']);

@@ -12,7 +12,7 @@ import type { RedisPool } from '../../api/redis-pool.ts';
 import { checkKeys } from '../../api/spelling.ts';
 import { BUCKETS_S } from './buckets.ts';
 import { type Flow, flow } from './durations.ts';
-import { CodeCounts, errorCode } from './error-code.ts';
+import { CodeCounts, errorCode, NONE_YET } from './error-code.ts';
 import { listen } from './listen.ts';
 import { PULLED, PUSHED, type Pulled, type Reading } from './prometheus-metrics.ts';
 
@@ -35,6 +35,13 @@ const families = new WeakMap<Registry, Map<string, Family>>();
  * added; `close()` of the pool does so too.
  *
  * @throws {PoolError} `POOL_INVALID_OPTION`, also if a pool or a metric of the same name is in the registry.
+ * @example
+ * import { collectPool } from 'bounded-redis-pool/prometheus';
+ * import { register } from 'prom-client';
+ *
+ * const remove = collectPool(pool);
+ * console.log(await register.metrics());
+ * remove();
  */
 export function collectPool(pool: RedisPool, options: CollectOptions = {}): () => void {
   checkKeys('option', options, ['register', 'prefix']);
@@ -167,7 +174,7 @@ class Family {
   #pull({ kind, name, help, label, read }: Pulled): Metric {
     const fill = (set: (labels: Record<string, string>, value: number) => void): void => {
       for (const [pool, member] of this.#members) {
-        const reading = read(member.pool.stats(), member.dialErrors.all);
+        const reading = read(member.pool.stats(), { ...NONE_YET, ...member.dialErrors.all });
         for (const [labels, value] of spread(reading, label)) set({ pool, ...labels }, value);
       }
     };

@@ -3,7 +3,9 @@ import type { StoredSession } from './session-options.ts';
 
 /** The parts of a request that concern sessions. */
 export interface SessionRequest {
+  /** The id, which the cookie of the browser carries. */
   sessionID?: string;
+  /** The session, once it is loaded or made. */
   session?: { cookie: object } & object;
 }
 

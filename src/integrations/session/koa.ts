@@ -5,8 +5,11 @@ import { Sessions } from './sessions.ts';
 
 /** The methods that koa-session calls. */
 export interface KoaSessionStore {
+  /** The session; `null` if there is none, or the value is not a session. */
   get(key: string): Promise<unknown>;
+  /** Stores a session for `maxAge`, in milliseconds; for `ttl` if that is no number. */
   set(key: string, session: object, maxAge?: number | 'session'): Promise<void>;
+  /** Removes a session. */
   destroy(key: string): Promise<void>;
 }
 
@@ -19,6 +22,10 @@ export type KoaSessionOptions = Pick<SessionOptions, (typeof OPTIONS)[number]>;
  * A `store` for koa-session, over the pool. `ttl` applies to sessions that end with the browser.
  *
  * @throws {PoolError} `POOL_INVALID_OPTION`
+ * @example
+ * import { koaSessionStore } from 'bounded-redis-pool/session';
+ *
+ * const store = koaSessionStore(pool, { prefix: 'shop:' }); // session({ store }, app)
  */
 export function koaSessionStore(pool: RedisPool, options: KoaSessionOptions = {}): KoaSessionStore {
   const resolved = resolveSessionOptions(options, OPTIONS);

@@ -7,10 +7,15 @@ import { needPool } from './session-options.ts';
 
 /** The part of node-redis' client that connect-redis 9 and 10 call. */
 export interface NodeRedisView {
+  /** The value of a key; `null` if there is none. */
   get(key: string): Promise<string | null>;
+  /** Sets a key. What it returns depends on the options, as in Redis: `OK`, `null`, or with `GET` the previous value. */
   set(key: string, value: string | number | Buffer, options?: SetOptions | null): Promise<string | null>;
+  /** Has a key expire; 1 if it is there, else 0. */
   expire(key: string, seconds: number, mode?: 'NX' | 'XX' | 'GT' | 'LT'): Promise<number>;
+  /** Deletes keys; how many there were. */
   del(keys: string | string[]): Promise<number>;
+  /** The values of several keys, in their order. */
   mGet(keys: string[]): Promise<(string | null)[]>;
   /** The keys that match, a page at a time. */
   scanIterator(options?: ScanOptions | null): AsyncGenerator<string[]>;
@@ -32,15 +37,23 @@ export interface SetOptions {
     | { readonly type: 'KEEPTTL' }
     | 'KEEPTTL'
     | undefined;
+  /** Seconds until it expires. */
   readonly EX?: number | undefined;
+  /** Milliseconds until it expires. */
   readonly PX?: number | undefined;
+  /** When it expires: Unix time in seconds. */
   readonly EXAT?: number | undefined;
+  /** When it expires: Unix time in milliseconds. */
   readonly PXAT?: number | undefined;
+  /** Keep the expiry that the key has. */
   readonly KEEPTTL?: boolean | undefined;
+  /** Set only if this is so: the key is not there (NX), is there (XX), or what Redis 8.4 compares. */
   readonly condition?: 'NX' | 'XX' | 'IFEQ' | 'IFNE' | 'IFDEQ' | 'IFDNE' | undefined;
   /** The value that the four conditions of Redis 8.4 compare with. */
   readonly matchValue?: string | undefined;
+  /** Set only if the key is not there. */
   readonly NX?: boolean | undefined;
+  /** Set only if the key is there. */
   readonly XX?: boolean | undefined;
   /** Return the previous value. */
   readonly GET?: boolean | undefined;
@@ -54,6 +67,13 @@ const OF_SCAN = ['cursor', 'MATCH', 'COUNT', 'TYPE'];
 /**
  * The pool, for connect-redis 9 and 10, which support node-redis only. A separate object: libraries that take either
  * client tell them apart by their methods, and would mistake an object that has those of both.
+ *
+ * @throws {PoolError} `POOL_INVALID_OPTION`
+ * @example
+ * import { nodeRedisView } from 'bounded-redis-pool/session';
+ *
+ * const client = nodeRedisView(pool); // new RedisStore({ client }) of connect-redis 9 and 10
+ * await client.set('greeting', 'hello', { EX: 60 });
  */
 export function nodeRedisView(pool: RedisPool): NodeRedisView {
   const { redis } = needPool('nodeRedisView', pool);

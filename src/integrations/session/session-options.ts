@@ -7,6 +7,7 @@ import { checkRule, countFrom, type Rule, truth } from '../../api/validate.ts';
 
 /** The part of a session that a store reads. */
 export interface StoredSession {
+  /** When it expires, as the cookie says. */
   readonly cookie?: { readonly expires?: Date | string | null | undefined } | undefined;
 }
 
@@ -15,6 +16,7 @@ export interface Serializer {
   /** Is given what `stringify` returned, as a string; as a Buffer if it is not valid UTF-8. */
   // biome-ignore lint/suspicious/noExplicitAny: each parser knows which of the two it is given
   parse(stored: any): unknown;
+  /** Is given a session, with its cookie as an object. */
   stringify(session: object): string | Uint8Array | PromiseLike<string | Uint8Array>;
 }
 

@@ -57,7 +57,15 @@ export class PoolSessionStore extends EventEmitter {
   readonly #failOpen: FailOpen | undefined;
   #generate: ((request: SessionRequest) => void) | undefined;
 
-  /** @throws {PoolError} `POOL_INVALID_OPTION` */
+  /**
+   * @throws {PoolError} `POOL_INVALID_OPTION`
+   * @example
+   * import { PoolSessionStore } from 'bounded-redis-pool/session';
+   *
+   * const store = new PoolSessionStore({ pool, prefix: 'shop:' }); // session({ store, secret, … })
+   * await store.set('an id', { user: 'ann' });
+   * console.log(await store.get('an id'));
+   */
   constructor(options: PoolSessionStoreOptions = {}) {
     super();
     const resolved = resolveSessionOptions(options, [...SESSION_OPTIONS, 'pool', 'failOpen']);
