@@ -1,6 +1,6 @@
 /**
  * Makes of bench/results/*.json the pictures and tables: between the marks `<!-- bench:NAME -->` and `<!-- /bench -->`
- * of README.md and docs/performance.md. Run it again after the words around them were changed, as often as you like.
+ * of docs/performance.md. Run it again after the words around them were changed, as often as you like.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -198,11 +198,9 @@ const PARTS = {
 };
 
 for (const [name, draw] of Object.entries(CHARTS)) writeFileSync(join(root, 'docs', name), draw());
-for (const name of ['README.md', 'docs/performance.md']) {
-  const file = join(root, name);
-  const filled = readFileSync(file, 'utf8').replace(
-    /(<!-- bench:(\w+) -->).*?(<!-- \/bench -->)/gs,
-    (_, begin, part, end) => `${begin}\n\n${PARTS[part]()}\n\n${end}`,
-  );
-  writeFileSync(file, filled);
-}
+const page = join(root, 'docs/performance.md');
+const filled = readFileSync(page, 'utf8').replace(
+  /(<!-- bench:(\w+) -->).*?(<!-- \/bench -->)/gs,
+  (_, begin, part, end) => `${begin}\n\n${PARTS[part]()}\n\n${end}`,
+);
+writeFileSync(page, filled);

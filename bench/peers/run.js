@@ -55,7 +55,7 @@ if (wanted.length > 0) {
   mkdirSync(dirname(file), { recursive: true });
   writeFileSync(file, `${JSON.stringify({ about, workloads: results })}\n`);
   await import('./report.js');
-  console.log(`Written: ${file}, docs/performance.md, docs/bench-*.svg, and README.md's tables.`);
+  console.log(`Written: ${file}, docs/performance.md, and docs/bench-*.svg.`);
 }
 
 /** The medians of one workload, for the terminal. */

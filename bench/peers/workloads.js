@@ -20,7 +20,7 @@ const closed = (operation, callers) => ({ loop: 'closed', operation, callers, ms
  * @property {number} [rounds]
  */
 
-/** GET by so many callers: what the README shows. */
+/** GET by so many callers: what docs/performance.md shows first. */
 const gets = [1, 50, 500, 5000].map((callers) => ({
   id: `get-${callers}`,
   title: `GET of 100 B, callers: ${callers}`,

@@ -62,8 +62,10 @@ export class PoolErrors {
     const waitedMs = deps.clock.now() - since;
     const message = `no connection within ${timeoutMs} ms ${this.#numbers()}`;
     if (events.count('timeout')) events.emit('timeout', { waitedMs });
-    const advice = message.endsWith(NESTED) ? '' : undefined; // which is the better one
-    return this.make('POOL_ACQUIRE_TIMEOUT', message, this.#trouble().lastConnectError, advice);
+    const { lastConnectError, awaySince } = this.#trouble();
+    const nested = message.includes(NESTED) ? '' : undefined; // which is the better advice
+    const advice = awaySince === undefined ? nested : WHAT_TO_DO.POOL_CONNECT_FAILED;
+    return this.make('POOL_ACQUIRE_TIMEOUT', message, lastConnectError, advice);
   }
 
   /** The reason of `signal`, which was aborted. */

@@ -153,7 +153,7 @@ class RedisConnection implements Connection {
       const text = this.#client && (await realCause(this.#error, this.#client, this.#clock, signal));
       const cause = text ?? this.#error ?? error;
       this.#over.abort(cause);
-      const told = cause instanceof Error ? cause : new Error(`the dial failed: ${inspect(cause)}`);
+      const told = cause instanceof Error ? cause : new Error(`the connect failed: ${inspect(cause)}`);
       throw withoutSecrets(told, options, this.#client?.options);
     }
   }

@@ -47,10 +47,10 @@ describe('the examples of testing run unchanged in', () => {
   });
 });
 
-describe('the README shows the examples unchanged', () => {
-  const readme = readFileSync(join(root, 'README.md'), 'utf8');
+describe('docs/testing.md shows the examples unchanged', () => {
+  const page = readFileSync(join(root, 'docs/testing.md'), 'utf8');
   test.each(['stock.js', 'vitest/stock.test.js'])('%s', (file) => {
-    expect(readme).toContain(`\`\`\`js\n${readFileSync(join(examples, file), 'utf8')}\`\`\``);
+    expect(page).toContain(`\`\`\`js\n${readFileSync(join(examples, file), 'utf8')}\`\`\``);
   });
 
   test.each(['jest', 'node'])('and how that of %s differs', (runner) => {
@@ -58,7 +58,7 @@ describe('the README shows the examples unchanged', () => {
     const others = new Set(readFileSync(join(examples, 'vitest/stock.test.js'), 'utf8').split('\n'));
     const own = lines.filter((line) => !others.has(line));
     expect(own.length).toBeGreaterThan(0);
-    for (const line of own) expect(readme).toContain(line.trim());
+    for (const line of own) expect(page).toContain(line.trim());
   });
 });
 

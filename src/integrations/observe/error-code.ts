@@ -5,7 +5,7 @@ const REDIS_CODES = new Set([
 ]);
 
 /**
- * A short word for why a dial failed, safe as a label: the `code` of a system or TLS error (`ECONNREFUSED`), the first
+ * A short word for why a connect failed, safe as a label: the `code` of a system or TLS error (`ECONNREFUSED`), the first
  * word of a Redis error (`WRONGPASS`), or `other`. Nothing else of the error gets into it, for that may hold a secret.
  */
 export function errorCode(error: Error & { code?: unknown }): string {
@@ -15,7 +15,7 @@ export function errorCode(error: Error & { code?: unknown }): string {
 }
 
 /**
- * Why dials fail as a rule: these are there with 0 before the first one fails, since PromQL's `increase()` does not see
+ * Why connects fail as a rule: these are there with 0 before the first one fails, since PromQL's `increase()` does not see
  * a series begin.
  */
 const USUAL_CODES: readonly string[] = [

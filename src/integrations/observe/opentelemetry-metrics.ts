@@ -70,6 +70,6 @@ function timesOf(pool: RedisPool, meter: Meter, attributes: Attributes): Flow {
   return flow(pool, {
     acquire: times('db.client.connection.wait_time', 'Time from acquire to lease.'),
     release: times('db.client.connection.use_time', 'Time that leases were held.'),
-    connect: times('db.client.connection.create_time', 'Time of dials that ended in a connection.'),
+    connect: times('db.client.connection.create_time', 'Time of connects that succeeded.'),
   });
 }

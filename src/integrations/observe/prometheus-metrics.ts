@@ -47,8 +47,8 @@ export const PULLED: readonly Pulled[] = [
   counter('wait_seconds_total', 'Time spent in the queue, whatever came of it.', (s) => s.waitMs / 1000),
   counter('aborts_total', 'Acquires given up through their signal.', (s) => s.aborted),
   counter('errors_total', 'Errors the pool has made, by PoolError code.', (s) => s.errors, 'code'),
-  counter('connects_total', 'Dials that ended in a connection.', (s) => s.connected),
-  counter('connect_errors_total', 'Dials that failed, by cause.', (_, dialErrors) => dialErrors, 'code'),
+  counter('connects_total', 'Connects that succeeded.', (s) => s.connected),
+  counter('connect_errors_total', 'Connects that failed, by cause.', (_, dialErrors) => dialErrors, 'code'),
   counter('closes_total', 'Connections closed, by reason.', (s) => s.closed, 'reason'),
   counter('leaks_total', 'Leases held for too long, or dropped without release.', (s) => s.leaked),
 ];
@@ -60,5 +60,5 @@ export const PUSHED = {
     help: 'Time from acquire to lease, of acquires that got one.',
   },
   release: { name: 'hold_seconds', help: 'Time that leases were held.' },
-  connect: { name: 'connect_seconds', help: 'Time of dials that ended in a connection.' },
+  connect: { name: 'connect_seconds', help: 'Time of connects that succeeded.' },
 } as const satisfies Record<TimedEvent, { name: string; help: string }>;
