@@ -13,7 +13,7 @@ const WITH_INSTALLED_IOREDIS = [
   'test/readme.test.ts',
   'test/integrations/observe/traced-process.test.ts',
   'test/ioredis/changed-internals.test.ts',
-  ...['suites', 'connect-redis-suites', 'mock-examples', 'throttler-storage'].map(
+  ...['suites', 'connect-redis-suites', 'mock-examples', 'recipes', 'throttler-storage'].map(
     (name) => `test/others/${name}.test.ts`,
   ),
 ];

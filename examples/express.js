@@ -3,6 +3,7 @@ import { Pool } from 'bounded-redis-pool';
 import { PoolSessionStore } from 'bounded-redis-pool/session';
 import express from 'express';
 import session from 'express-session';
+import { gracefulStop } from './recipes/graceful-stop.js';
 
 const pool = new Pool(process.env.REDIS_URL);
 await pool.ready(); // rather fail now than with the first visitor
@@ -25,4 +26,10 @@ app.get('/', (request, response) => {
 const server = app.listen(process.env.PORT ?? 3000, () => {
   console.log(`http://127.0.0.1:${server.address().port}`);
 });
-process.once('SIGTERM', () => server.close(() => pool.close()));
+const stop = gracefulStop(server);
+for (const signal of ['SIGTERM', 'SIGINT']) {
+  process.once(signal, async () => {
+    await stop(); // answers what is under way
+    await pool.close({ graceMs: 2000 });
+  });
+}

@@ -1,9 +1,10 @@
 /**
- * Plain node:http, with a rate limit of one's own, and a shutdown that loses nobody: what is under way is answered,
+ * Plain node:http, with a rate limit of one's own, and a shutdown that loses no request: what is under way is answered,
  * then the pool is closed, and the process ends by itself. REDIS_URL and PORT say where.
  */
 import { createServer } from 'node:http';
 import { isPoolError, Pool } from 'bounded-redis-pool';
+import { gracefulStop } from './recipes/graceful-stop.js';
 
 const VISITS_A_MINUTE = 1000;
 const pool = new Pool(process.env.REDIS_URL, { maxActive: 5 });
@@ -29,9 +30,13 @@ const server = createServer(async (request, response) => {
 });
 server.listen(process.env.PORT ?? 3000, '127.0.0.1', () => {
   console.log(`http://127.0.0.1:${server.address().port}`);
+  process.send?.('ready'); // to PM2, with wait_ready
 });
 
-process.once('SIGTERM', async () => {
-  await new Promise((resolve) => server.close(resolve)); // takes no new connection, and ends the idle ones
-  await pool.close({ graceMs: 2000 });
-});
+const stop = gracefulStop(server);
+for (const signal of ['SIGTERM', 'SIGINT']) {
+  process.once(signal, async () => {
+    await stop(); // answers what is under way
+    await pool.close({ graceMs: 2000 });
+  });
+}

@@ -3,6 +3,7 @@ import { Pool } from 'bounded-redis-pool';
 import { koaSessionStore } from 'bounded-redis-pool/session';
 import Koa from 'koa';
 import session from 'koa-session';
+import { gracefulStop } from './recipes/graceful-stop.js';
 
 const pool = new Pool(process.env.REDIS_URL);
 await pool.ready(); // rather fail now than with the first visitor
@@ -18,4 +19,10 @@ app.use((context) => {
 const server = app.listen(process.env.PORT ?? 3000, () => {
   console.log(`http://127.0.0.1:${server.address().port}`);
 });
-process.once('SIGTERM', () => server.close(() => pool.close()));
+const stop = gracefulStop(server);
+for (const signal of ['SIGTERM', 'SIGINT']) {
+  process.once(signal, async () => {
+    await stop(); // answers what is under way
+    await pool.close({ graceMs: 2000 });
+  });
+}

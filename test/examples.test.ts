@@ -1,11 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFileSync, readdirSync, rmSync } from 'node:fs';
+import { Agent, createServer, get, type IncomingMessage, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { text } from 'node:stream/consumers';
 import { expect, onTestFinished, test } from 'vitest';
 import { times } from './helpers/outcomes.ts';
-import { useServer } from './helpers/redis.ts';
+import { until, useServer } from './helpers/redis.ts';
 import { Visitor } from './helpers/web.ts';
 
 const server = useServer();
@@ -65,3 +68,79 @@ test.each(apps)(
     expect(await server.clients('redis-pool')).toEqual([]);
   },
 );
+
+/**
+ * Asks over one connection, again and again, until an answer says that the connection ends with it. Returns how it
+ * ended.
+ */
+async function askOn(url: string, answered: () => void): Promise<unknown> {
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  onTestFinished(() => agent.destroy());
+  for (;;) {
+    const request = get(url, { agent });
+    try {
+      const [response] = (await once(request, 'response')) as [IncomingMessage];
+      await text(response);
+      if ((response.statusCode ?? 500) >= 500) return response.statusCode;
+      if (response.headers.connection === 'close') return 'told that it is the last one';
+    } catch (error) {
+      return error;
+    }
+    answered();
+  }
+}
+
+test.each(['http.js', 'express.js', 'koa.js'])(
+  '%s loses no request when it is stopped under the load of connections that are kept alive, and ends',
+  async (name) => {
+    const app = start(name);
+    const url = await firstLine(app);
+    let answers = 0;
+    const callers = times(20, () => {
+      return askOn(url, () => {
+        answers++;
+        if (answers === 300) app.kill('SIGTERM');
+      });
+    });
+    const ended = once(app, 'exit');
+    expect(await Promise.all(callers)).toEqual(times(20, () => 'told that it is the last one'));
+    expect(answers).toBeGreaterThanOrEqual(300);
+    expect(await ended).toEqual([0, null]);
+  },
+);
+
+test('http.js ends on SIGINT too, which PM2 sends, and has told that it is ready', async () => {
+  const env = { ...process.env, REDIS_URL: server.url, PORT: '0' };
+  const app = spawn(process.execPath, [join(folder, 'http.js')], {
+    env,
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+  });
+  onTestFinished(() => void app.kill('SIGKILL'));
+  expect(await once(app, 'message')).toEqual(['ready', undefined]);
+  app.disconnect();
+  app.kill('SIGINT');
+  expect(await once(app, 'exit')).toEqual([0, null]);
+});
+
+test('a graceful stop has an end: a connection that nobody uses is closed, and so is one that never gets its answer', async () => {
+  const path = join(folder, 'recipes/graceful-stop.js');
+  const { gracefulStop } = (await import(/* @vite-ignore */ path)) as {
+    gracefulStop(server: Server, options: { idleMs: number; mostMs: number }): () => Promise<void>;
+  };
+  const asked = new Set<string | undefined>();
+  const hanging = createServer((request, response) => {
+    asked.add(request.url);
+    if (request.url === '/idle') response.end();
+  });
+  await new Promise<void>((resolve) => hanging.listen(0, '127.0.0.1', resolve));
+  const url = `http://127.0.0.1:${(hanging.address() as AddressInfo).port}`;
+  const stop = gracefulStop(hanging, { idleMs: 10, mostMs: 100 });
+  const agent = new Agent({ keepAlive: true });
+  onTestFinished(() => agent.destroy());
+  const [idle] = (await once(get(`${url}/idle`, { agent }), 'response')) as [IncomingMessage];
+  await text(idle);
+  const never = once(get(`${url}/never`, { agent: false }), 'response').catch((error) => error.code);
+  await until('both have asked', () => asked.size === 2);
+  await stop();
+  expect(await never).toBe('ECONNRESET');
+});

@@ -41,7 +41,7 @@ export function apiDocs() {
     { ...ts.convertCompilerOptionsFromJson(config(), root).options, noEmit: true },
   );
   const page = new Page(program.getTypeChecker());
-  const parts = entries.map(({ specifier, file }) => page.entry(program.getSourceFile(file)));
+  const parts = entries.map(({ file }) => page.entry(program.getSourceFile(file)));
   const anchors = new Anchors();
   const contents = entries.map(({ specifier }, i) => {
     const names = parts[i].map(({ name }) => `[${name}](#${anchors.of(name)})`);

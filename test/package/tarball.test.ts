@@ -13,8 +13,8 @@ const project = installTarball([
 ]);
 const own = join(project, 'node_modules/bounded-redis-pool');
 const read = (file: string): string => readFileSync(join(own, file), 'utf8');
-const files = readdirSync(own, { recursive: true, encoding: 'utf8' }).filter((file) =>
-  file.startsWith('dist/') && statSync(join(own, file)).isFile(),
+const files = readdirSync(own, { recursive: true, encoding: 'utf8' }).filter(
+  (file) => file.startsWith('dist/') && statSync(join(own, file)).isFile(),
 );
 const SUBPATHS = Object.keys(JSON.parse(read('package.json')).exports).filter(
   (path) => !path.endsWith('.json'),

@@ -1,0 +1,17 @@
+import { Global, Injectable, Module, type OnModuleDestroy } from '@nestjs/common';
+import { Pool, type RedisPool } from 'bounded-redis-pool';
+
+/** Inject it where Redis is needed: `constructor(private readonly redis: RedisService) {}`. */
+@Injectable()
+export class RedisService implements OnModuleDestroy {
+  readonly pool: RedisPool = new Pool(process.env['REDIS_URL'], { name: 'nest' });
+
+  /** Called by `app.close()`, and on SIGTERM after `app.enableShutdownHooks()`. */
+  onModuleDestroy(): Promise<void> {
+    return this.pool.close({ graceMs: 2000 });
+  }
+}
+
+@Global()
+@Module({ providers: [RedisService], exports: [RedisService] })
+export class RedisModule {}

@@ -1,0 +1,12 @@
+// pm2 start pm2.config.cjs
+module.exports = {
+  apps: [
+    {
+      name: 'shop',
+      script: '../http.js',
+      instances: 2, // each has a pool of its own: 2 × maxActive connections at most
+      wait_ready: true, // until it sends 'ready'
+      kill_timeout: 12_000, // longer than the 8 s of gracefulStop and the 2 s of close(): PM2 sends SIGINT, then SIGKILL
+    },
+  ],
+};
