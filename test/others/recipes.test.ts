@@ -82,6 +82,17 @@ test('NestJS: the module gives a pool, and closes it with the app', async () => 
   expect(await server.clients('nest')).toEqual([]);
 });
 
+test('a lock and a rate limiter: the third visit within a minute is refused', async () => {
+  const folder = folderHere();
+  copyFileSync(join(recipes, 'lock-and-limit.js'), join(folder, 'app.mjs'));
+  await server.observer.flushall();
+  expect(await output(join(folder, 'app.mjs'))).toBe(
+    'visit 1: welcome\nvisit 2: welcome\nvisit 3: too many, come back in a minute\n',
+  );
+  expect(await server.observer.get('stock')).toBe('10');
+  expect(await server.observer.exists('lock:stock')).toBe(0);
+});
+
 test('Next.js: a module that is evaluated anew, as by hot reloading, has the pool of before', async () => {
   const folder = folderHere();
   copyFileSync(join(recipes, 'nextjs.js'), join(folder, 'redis.mjs'));
