@@ -17,6 +17,8 @@ const read = (page: string): string => readFileSync(join(root, page), 'utf8');
 const readme = read('README.md');
 const examplesOf = (page: string): string[] =>
   [...read(page).matchAll(/^```ts\n(.*?)^```/gms)].map(([, code = '']) => code);
+/** Those whose examples are whole programs, each in a process of its own. */
+const withExamples = pages.filter((page) => page !== 'docs/api.md' && examplesOf(page).length > 0);
 // Within the package, so that `bounded-redis-pool` is the package itself, as it was built.
 const folder = join(root, '.readme-examples', String(process.pid));
 
@@ -57,7 +59,7 @@ test('the README is read once: it has no more than 1500 words', () => {
   expect(readme.split(/\s+/).length).toBeLessThanOrEqual(1500);
 });
 
-describe.each(pages.filter((page) => page !== 'docs/api.md'))('%s', (page) => {
+describe.each(withExamples)('%s', (page) => {
   test.each(examplesOf(page).map((code, i) => [i + 1, code] as const))(
     'example %i runs unchanged, and the process ends by itself',
     (i, code) => run(`${basename(page)}-${i}`, code),

@@ -21,7 +21,8 @@ export interface Lease extends Redis {
   readonly connectionId: number;
   /**
    * Returns the connection to the pool. Idempotent, never throws. WATCH, MULTI and SELECT are undone; what cannot be
-   * undone cheaply and surely (subscriptions, MONITOR, CLIENT REPLY and its like, a blocked command) costs the connection.
+   * undone cheaply and surely (subscriptions, MONITOR, CLIENT REPLY, CLIENT TRACKING, a command that still blocks)
+   * costs the connection.
    *
    * @example
    * const redis = await pool.acquire();
