@@ -16,7 +16,8 @@ export interface BorrowContext {
 
 /**
  * The options of a pool. Counts are integers, times are milliseconds; `Infinity` turns a time off; 0 means zero,
- * never unlimited; `undefined` means the default. A wrong value or an unknown name throws `POOL_INVALID_OPTION`.
+ * never unlimited; `undefined` means the default. A wrong value or an unknown name throws `POOL_INVALID_OPTION`. Options
+ * are read once, by the constructor, deeply and with what they inherit; ioredis' own are checked there too.
  */
 export interface PoolOptions {
   /**
@@ -118,12 +119,15 @@ export interface PoolOptions {
   readonly maxLanes?: number | undefined;
   /** Most commands in flight on one connection of `pool.redis`; further ones are queued. From 1. Default: 10 000. */
   readonly maxInFlight?: number | undefined;
-  /** Most queued commands of `pool.redis`; the next one rejects with `POOL_EXHAUSTED`. From 1. Default: 50 000. */
+  /**
+   * Most queued commands of `pool.redis`; the next one rejects with `POOL_EXHAUSTED`. A pipeline counts with all its
+   * commands; one that is alone may be larger. From 1. Default: 50 000.
+   */
   readonly maxQueuedCommands?: number | undefined;
   /**
    * Most bytes of arguments of `pool.redis` that are queued, or written and not yet taken by the socket; a command
    * beyond that rejects with `POOL_EXHAUSTED`. A single command or pipeline may be larger if nothing else is queued.
-   * From 1. Default: 67 108 864 (64 MiB).
+   * Text shorter than 256 characters counts by its length. From 1. Default: 67 108 864 (64 MiB).
    */
   readonly maxQueuedBytes?: number | undefined;
   /**
