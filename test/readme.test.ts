@@ -59,6 +59,12 @@ test('the README is read once: it has no more than 1500 words', () => {
   expect(readme.split(/\s+/).length).toBeLessThanOrEqual(1500);
 });
 
+test('docs/README.md has a row for each page, and for each file to use as it is', () => {
+  const files = readdirSync(join(root, 'docs')).filter((name) => !/^README|\.svg$/.test(name));
+  const linked = [...read('docs/README.md').matchAll(/\]\(([^)]+)\)/g)].map(([, file]) => file);
+  expect(linked.sort()).toEqual(files.sort());
+});
+
 describe.each(withExamples)('%s', (page) => {
   test.each(examplesOf(page).map((code, i) => [i + 1, code] as const))(
     'example %i runs unchanged, and the process ends by itself',

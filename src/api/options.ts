@@ -18,6 +18,20 @@ export interface BorrowContext {
  * The options of a pool. Counts are integers, times are milliseconds; `Infinity` turns a time off; 0 means zero,
  * never unlimited; `undefined` means the default. A wrong value or an unknown name throws `POOL_INVALID_OPTION`. Options
  * are read once, by the constructor, deeply and with what they inherit; ioredis' own are checked there too.
+ *
+ * @example
+ * const sessions = new Pool({
+ *   redis: { host: '127.0.0.1', port: 6379, keyPrefix: 'shop:' },
+ *   name: 'sessions',
+ *   maxActive: 20,
+ *   minIdle: 2,
+ *   acquireTimeoutMs: 2000,
+ *   leakThresholdMs: 30_000,
+ *   onConnect: async (redis) => void (await redis.ping()),
+ *   testOnBorrow: async (redis, { idleMs }) => void (idleMs > 60_000 && (await redis.ping())),
+ *   hooks: { leak: ({ stack }) => console.warn('held for long, acquired', stack) },
+ * });
+ * await sessions.close();
  */
 export interface PoolOptions {
   /**

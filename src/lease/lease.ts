@@ -362,10 +362,11 @@ function leaseClassFor(client: Redis, defined: DefinedCommands): LeaseClass {
   const scripts = Object.keys(client.scriptsSet);
   const added = [...client.addedBuiltinSet];
   const proto = Object.getPrototypeOf(client) as object;
-  if (proto === Redis.prototype && scripts.length + added.length + defined.size === 0) {
-    return canUseLeanCommands(client.options) && hasPlainOptions(client) ? LeaseHandle.Lean : LeaseHandle;
-  }
-  class OwnLease extends LeaseHandle {}
+  const plain = proto === Redis.prototype && scripts.length + added.length === 0;
+  const lean = plain && canUseLeanCommands(client.options) && hasPlainOptions(client);
+  const Base = lean ? LeaseHandle.Lean : LeaseHandle;
+  if (plain && defined.size === 0) return Base;
+  class OwnLease extends Base {}
   const own = Object.getOwnPropertyNames(LeaseHandle.prototype);
   for (let at = proto; at !== Redis.prototype && at !== null; at = Object.getPrototypeOf(at)) {
     for (const [name, property] of Object.entries(Object.getOwnPropertyDescriptors(at))) {

@@ -60,3 +60,15 @@ test('a command called release, of option scripts or defined, leaves a lease its
   for (let i = 0; i < 3; i++) await pool.use((redis) => redis.ping());
   expect(pool.stats()).toMatchObject({ inUse: 0, idle: 1 });
 });
+
+test('a definition takes the place of a command of the same name, and leaves all others as they are', async () => {
+  const pool = server.pool();
+  pool.redis.defineCommand('getdel', { lua: "return 'mine'", numberOfKeys: 0 });
+  await pool.use(async (redis) => {
+    const { getdel } = redis as unknown as { getdel(): Promise<string> };
+    expect(await getdel.call(redis)).toBe('mine');
+    await redis.set('k', 'v');
+    expect(await redis.get('k')).toBe('v');
+    expect(await redis.multi().get('k').exec()).toEqual([[null, 'v']]);
+  });
+});

@@ -210,7 +210,7 @@ test('Lambda: after it was frozen, while Redis closed its connections, an instan
   };
   await ask('{"visits":1}\n');
   instance.kill('SIGSTOP');
-  await server.observer.client('KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+  await server.observer.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
   await until('its connections are closed', async () => (await server.clients('redis-pool')).length === 0);
   instance.kill('SIGCONT');
   await ask('{"visits":2}\n');
