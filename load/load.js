@@ -1,0 +1,18 @@
+#!/usr/bin/env node
+/** The load test with users. docs/load-testing.md says how to use it. */
+import { installLocked } from '../tools/install-locked.js';
+import { BadInput, HELP, readOptions } from './lib/options.js';
+
+try {
+  const options = readOptions(process.argv.slice(2));
+  if (options.help) console.log(HELP);
+  else {
+    installLocked(import.meta.dirname, { what: 'the load test' });
+    const { run } = await import('./lib/run.js');
+    process.exitCode = await run(options);
+  }
+} catch (error) {
+  if (!(error instanceof BadInput)) throw error;
+  console.error(error.message);
+  process.exitCode = 2;
+}
