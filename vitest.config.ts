@@ -11,6 +11,7 @@ const WITH_INSTALLED_IOREDIS = [
   'test/package/**', // which sees to both itself
   'test/examples.test.ts',
   'test/readme.test.ts',
+  'test/load/**',
   'test/integrations/observe/traced-process.test.ts',
   'test/ioredis/changed-internals.test.ts',
   ...['suites', 'connect-redis-suites', 'mock-examples', 'throttler-storage'].map(

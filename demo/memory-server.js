@@ -50,7 +50,9 @@ export class MemoryServer {
     this.total++;
     this.open++;
     this.#peak = Math.max(this.#peak, this.open);
-    const inMemory = this.#redis.open(this.total).socket;
+    const session = this.#redis.open(this.total);
+    session.ready = true; // so that it notes what comes, with no pool around it
+    const inMemory = session.socket;
     inMemory.on('data', (bytes) => socket.write(bytes));
     inMemory.on('close', () => socket.end());
     socket.on('data', (bytes) => inMemory.write(bytes));

@@ -3,7 +3,6 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 
-
 /**
  * Installs a folder's package by its lock, unless that is done.
  *
@@ -24,4 +23,3 @@ export function installLocked(folder, { what, finish }) {
   finish?.(modules);
   writeFileSync(done, lock);
 }
-

@@ -17,3 +17,6 @@ export const percent = (value) => (value > 0 && value < 0.001 ? '< 0.1 %' : `${s
 
 /** @param {number} n @param {string} one @param {string} [many] */
 export const plural = (n, one, many = `${one}s`) => `${count(n)} ${n === 1 ? one : many}`;
+
+/** A URL, or what was meant as one, without user and password. @param {string} text */
+export const bare = (text) => text.replace(/\/\/.*@/, '//');

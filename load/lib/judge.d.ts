@@ -53,7 +53,12 @@ export interface PoolFacts {
   /** Closed because more would have been idle than `maxIdle`. */
   readonly excess: number;
   readonly errors: Readonly<Record<string, number>>;
-  readonly peak: { readonly inUse: number; readonly open: number; readonly lanes: number; readonly waiting: number };
+  readonly peak: {
+    readonly inUse: number;
+    readonly open: number;
+    readonly lanes: number;
+    readonly waiting: number;
+  };
 }
 
 export interface Thresholds {

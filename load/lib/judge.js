@@ -28,7 +28,9 @@ export function judge(facts, thresholds) {
   const broken = brokenBy(facts, thresholds);
   const verdicts = [
     ...busyTester(facts),
-    ...(strange ? [verdict('run', 'act', strange)] : [...facts.pools.map((pool) => maxActive(facts, pool)), ...fleet(facts, thresholds)]),
+    ...(strange
+      ? [verdict('run', 'act', strange)]
+      : [...facts.pools.map((pool) => maxActive(facts, pool)), ...fleet(facts, thresholds)]),
     bottleneck(facts, Boolean(strange)),
     ...broken.map((text) => verdict('threshold', 'act', text)),
   ];
@@ -121,7 +123,10 @@ function maxActive({ seconds }, pool) {
       `${head} was too small:${lost} ${numbers} Hold leases for a shorter time, or raise it towards ${wanted}.`,
     );
   }
-  const spare = peak.open < most ? ` ${Math.max(1, peak.open)} would have done at this load; it costs nothing to leave it.` : '';
+  const spare =
+    peak.open < most
+      ? ` ${Math.max(1, peak.open)} would have done at this load; it costs nothing to leave it.`
+      : '';
   return verdict('maxActive', 'good', `${head} was enough: ${numbers}${spare}`);
 }
 
@@ -129,7 +134,13 @@ function maxActive({ seconds }, pool) {
 function fleet({ redis, pools, requests }, { processes }) {
   if (!redis) return [];
   if (redis.maxClients === undefined)
-    return [verdict('maxclients', 'unknown', `${redis.name} does not say how many connections it allows.`)];
+    return [
+      verdict(
+        'maxclients',
+        'unknown',
+        `How many processes would fit is unknown: ${redis.name} does not say how many connections it allows.`,
+      ),
+    ];
   const bound = pools.reduce((sum, pool) => sum + pool.maxActive, 0);
   const each = Math.max(1, bound || redis.peak);
   const fit = Math.floor(redis.maxClients / each);
@@ -137,7 +148,9 @@ function fleet({ redis, pools, requests }, { processes }) {
     ? `a process opens at most ${plural(bound, 'connection')} (maxActive)`
     : `the service opened up to ${plural(redis.peak, 'connection')}`;
   const grows = !bound && churns(redis, requests);
-  const caution = grows ? ' It dialled all the time, so nothing bounds that number: more load, more connections.' : '';
+  const caution = grows
+    ? ' It dialled all the time, so nothing bounds that number: more load, more connections.'
+    : '';
   const numbers = `${which}, and ${redis.name} allows ${count(redis.maxClients)}`;
   const says = grows || (processes !== undefined && processes > fit) ? 'act' : 'good';
   const text =
@@ -164,9 +177,13 @@ function bottleneck(facts, strange) {
       `The pool: callers waited for a connection for ${ms(waitMs)} of the ${ms(latency.mean)} that a request takes on average.`,
     );
   if (redis && redis.cpuShare >= BUSY)
-    return act(`Redis: it used ${percent(redis.cpuShare)} of its one core. Look for slow commands, or share it out.`);
+    return act(
+      `Redis: it used ${percent(redis.cpuShare)} of its one core. Look for slow commands, or share it out.`,
+    );
   if (app && app.cpuShare >= BUSY)
-    return act(`The app: it used ${percent(app.cpuShare)} of a core, Redis ${redis ? percent(redis.cpuShare) : 'was not watched'}.`);
+    return act(
+      `The app: it used ${percent(app.cpuShare)} of a core, Redis ${redis ? percent(redis.cpuShare) : 'was not watched'}.`,
+    );
   const spent = (share) => (share * seconds * 1000) / requests;
   const parts = [
     app && `app ${percent(app.cpuShare)} of a core, ${ms(spent(app.cpuShare))} a request`,
@@ -175,7 +192,12 @@ function bottleneck(facts, strange) {
   if (parts.length === 0)
     return verdict('bottleneck', 'unknown', 'Who is the bottleneck needs --redis and --metrics to say.');
   const none = `Neither the store nor the app was at its limit: ${parts.join('; ')}.`;
-  if (!app) return verdict('bottleneck', 'unknown', `${parts.join('; ')}. Who is the bottleneck needs --metrics to say, too.`);
+  if (!app)
+    return verdict(
+      'bottleneck',
+      'unknown',
+      `${parts.join('; ')}. Who is the bottleneck needs --metrics to say, too.`,
+    );
   const inWave = inFlightPeak * spent(app.cpuShare);
   const wave =
     inFlightPeak > 1 && inWave >= latency.p99 / 2

@@ -27,7 +27,8 @@ export class Live {
   show(second) {
     this.#seconds.push(second);
     if (this.#out.isTTY) this.#update(view(this.#seconds, this.#duration, this.#users));
-    else if (this.#seconds.length % Math.max(1, Math.round(this.#duration / LINES)) === 0) console.log(line(second));
+    else if (this.#seconds.length % Math.max(1, Math.round(this.#duration / LINES)) === 0)
+      console.log(line(second));
   }
 
   /** What is printed now stands below. */
@@ -63,11 +64,19 @@ export function view(seconds, duration, users) {
   if (now.redis) {
     const dialled = sum((s) => s.redis?.dialled ?? 0);
     const each = requests > 0 ? `, ${short(dialled / requests)} a request` : '';
-    rows.push(['connections', `${count(now.redis.open)}, most ${count(now.redis.peak)}`, spark(seconds, (s) => s.redis?.peak)]);
+    rows.push([
+      'connections',
+      `${count(now.redis.open)}, most ${count(now.redis.peak)}`,
+      spark(seconds, (s) => s.redis?.peak),
+    ]);
     rows.push(['new ones', `${count(dialled)}${each}`, spark(seconds, (s) => s.redis?.dialled)]);
   }
   if (now.pool) {
-    rows.push(['pool', `${now.pool.inUse} in use of ${now.pool.maxActive}`, spark(seconds, (s) => s.pool?.inUse)]);
+    rows.push([
+      'pool',
+      `${now.pool.inUse} in use of ${now.pool.maxActive}`,
+      spark(seconds, (s) => s.pool?.inUse),
+    ]);
     rows.push(['waiting', count(now.pool.waiting), spark(seconds, (s) => s.pool?.waiting)]);
   }
   if (now.appCpu !== undefined) rows.push(['CPU, app', percent(now.appCpu), spark(seconds, (s) => s.appCpu)]);

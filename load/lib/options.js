@@ -1,5 +1,6 @@
 /** The command line: what it may say, and what is said when it is wrong. */
 import { parseArgs } from 'node:util';
+import { bare } from './format.js';
 
 /** What a person has to mend; its message is one sentence that says what. */
 export class BadInput extends Error {}
@@ -12,18 +13,30 @@ export const STORES = ['pool', 'connect-redis', 'unbounded', 'generic-pool'];
  * @type {Record<string, { kind: keyof typeof KINDS, value?: string, help: string, initial?: unknown }>}
  */
 const FLAGS = {
-  url: { kind: 'http', value: 'URL', help: 'the service to test; without it, the express example with --store' },
+  url: {
+    kind: 'http',
+    value: 'URL',
+    help: 'the service to test; without it, the express example with --store',
+  },
   scenario: { kind: 'text', value: 'FILE', help: 'what users do; without it, load/scenarios/shop.js' },
   redis: {
     kind: 'redis',
     value: 'URL',
     help: "the service's Redis, to count connections, commands and CPU at; for the example, where to run it: `memory` needs no Redis",
   },
-  metrics: { kind: 'http', value: 'URL', help: "the service's Prometheus endpoint (redis_pool_*, process_cpu_*)" },
+  metrics: {
+    kind: 'http',
+    value: 'URL',
+    help: "the service's Prometheus endpoint (redis_pool_*, process_cpu_*)",
+  },
   store: { kind: 'store', value: 'NAME', initial: 'pool', help: `of the example: ${STORES.join(', ')}` },
   'max-active': { kind: 'count', value: 'N', initial: 10, help: 'of the example, for pool and generic-pool' },
   users: { kind: 'count', value: 'N', initial: 100, help: 'how many users there are at the most' },
-  'spawn-rate': { kind: 'positive', value: 'N', help: 'how many of them come a second; without it, all within 5 s' },
+  'spawn-rate': {
+    kind: 'positive',
+    value: 'N',
+    help: 'how many of them come a second; without it, all within 5 s',
+  },
   duration: { kind: 'seconds', value: 'TIME', initial: 30, help: 'such as 45, 45s or 2m' },
   wave: {
     kind: 'time',
@@ -31,12 +44,29 @@ const FLAGS = {
     initial: 2,
     help: 'users act together, at each full 2 s; 0: each one for itself',
   },
-  'wait-scale': { kind: 'positive', value: 'X', initial: 1, help: "times the scenario's waits; 0.1: ten times the load" },
+  'wait-scale': {
+    kind: 'positive',
+    value: 'X',
+    initial: 1,
+    help: "times the scenario's waits; 0.1: ten times the load",
+  },
   timeout: { kind: 'seconds', value: 'TIME', initial: 10, help: 'how long a request may take' },
-  processes: { kind: 'count', value: 'N', help: 'how many processes of the service will run: would they fit maxclients?' },
+  processes: {
+    kind: 'count',
+    value: 'N',
+    help: 'how many processes of the service will run: would they fit maxclients?',
+  },
   'max-p99': { kind: 'positive', value: 'MS', help: 'threshold: the slowest 1 % of requests took no less' },
-  'max-errors': { kind: 'errors', value: 'N', help: 'threshold: failed requests and tasks, such as 0, 5 or 1%' },
-  'max-new-connections-per-request': { kind: 'least', value: 'X', help: 'threshold, counted at the Redis, such as 0.05' },
+  'max-errors': {
+    kind: 'errors',
+    value: 'N',
+    help: 'threshold: failed requests and tasks, such as 0, 5 or 1%',
+  },
+  'max-new-connections-per-request': {
+    kind: 'least',
+    value: 'X',
+    help: 'threshold, counted at the Redis, such as 0.05',
+  },
   report: { kind: 'text', value: 'FILE', initial: 'load-report.html', help: 'where the HTML report goes' },
   json: { kind: 'text', value: 'FILE', help: 'where all that was measured goes, too' },
   help: { kind: 'flag', help: 'this text' },
@@ -52,7 +82,10 @@ const KINDS = {
     read: (text) => (text === 'memory' ? text : urlOf(text, /^rediss?:$/)),
   },
   store: { must: `one of ${STORES.join(', ')}`, read: (text) => (STORES.includes(text) ? text : undefined) },
-  count: { must: 'a whole number from 1 on', read: (text) => numberOf(text, (n) => Number.isInteger(n) && n >= 1) },
+  count: {
+    must: 'a whole number from 1 on',
+    read: (text) => numberOf(text, (n) => Number.isInteger(n) && n >= 1),
+  },
   positive: { must: 'a number above 0', read: (text) => numberOf(text, (n) => n > 0) },
   least: { must: 'a number from 0 on', read: (text) => numberOf(text, (n) => n >= 0) },
   seconds: { must: 'a time above 0, such as 45, 45s or 2m', read: (text) => secondsOf(text, (n) => n > 0) },
@@ -85,16 +118,19 @@ function helpOf([name, { value = '', initial, help }]) {
  * @throws {BadInput}
  */
 export function readOptions(args) {
-  const options = Object.fromEntries(Object.entries(FLAGS).map(([name, { initial }]) => [camel(name), initial]));
+  const options = Object.fromEntries(
+    Object.entries(FLAGS).map(([name, { initial }]) => [camel(name), initial]),
+  );
   const given = new Set();
   for (const token of tokensOf(args)) {
-    if (token.kind === 'positional') throw new BadInput(`'${token.value}' is no flag: all flags begin with --.`);
+    if (token.kind === 'positional')
+      throw new BadInput(`'${token.value}' is no flag: all flags begin with --.`);
     if (token.kind !== 'option') continue;
     const flag = FLAGS[token.name];
     if (!flag || !token.rawName.startsWith('--')) throw new BadInput(unknown(token.rawName));
     if (given.has(token.name)) throw new BadInput(`--${token.name} is given twice.`);
     given.add(token.name);
-    options[camel(token.name)] = valueOf(token.name, flag, token.value);
+    options[camel(token.name)] = readValue(token.name, flag, token.value);
   }
   const conflict = options.help ? undefined : conflictIn(options, given);
   if (conflict) throw new BadInput(conflict);
@@ -118,12 +154,12 @@ function tokensOf(args) {
  * @param {(typeof FLAGS)[string]} flag
  * @param {string | undefined} text
  */
-function valueOf(name, { kind }, text) {
+function readValue(name, { kind }, text) {
   if (kind === 'flag') return true;
   const { must, read } = KINDS[kind];
   if (text === undefined || text.startsWith('--')) throw new BadInput(`--${name} needs a value: ${must}.`);
   const value = read(text);
-  if (value === undefined) throw new BadInput(`--${name} is '${text}', but has to be ${must}.`);
+  if (value === undefined) throw new BadInput(`--${name} is '${bare(text)}', but has to be ${must}.`);
   return value;
 }
 
@@ -132,7 +168,8 @@ function conflictIn(options, given) {
   if (options.url) {
     const idle = ONLY_EXAMPLE.find((name) => given.has(name));
     if (idle) return `--${idle} is about the example, so it means nothing with --url.`;
-    if (options.redis === 'memory') return '--redis memory is where the example runs, so it means nothing with --url.';
+    if (options.redis === 'memory')
+      return '--redis memory is where the example runs, so it means nothing with --url.';
     if (given.has('max-new-connections-per-request') && !options.redis)
       return '--max-new-connections-per-request is counted at the Redis: say which with --redis.';
   } else {

@@ -81,7 +81,9 @@ export class Recorder {
       latency: latencyOf(one.histogram),
     }));
     byName.sort((a, b) => b.latency.count - a.latency.count);
-    const faults = [...this.faults].map(([what, count]) => ({ what, count })).sort((a, b) => b.count - a.count);
+    const faults = [...this.faults]
+      .map(([what, count]) => ({ what, count }))
+      .sort((a, b) => b.count - a.count);
     const latency = latencyOf(this.#all);
     return { requests: latency.count, errors, latency, byName, faults, inFlightPeak: this.inFlightPeak };
   }

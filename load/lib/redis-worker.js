@@ -100,6 +100,8 @@ function number(text, name) {
 /** @param {string} message */
 function inWords(message) {
   const line = message.split('\n')[0].replace(/\.$/, '');
+  if (/RESP type/.test(line)) return 'what it says is not what a Redis says';
+  if (/^NOAUTH/.test(line)) return 'it wants a password (NOAUTH)';
   if (line === 'Connection is closed') return 'it closed the connection';
   return /^Command timed out/.test(line) ? `it did not answer for ${PATIENCE_MS / 1000} s` : line;
 }

@@ -22,7 +22,17 @@ export const escaped = (text) => String(text).replace(/[&<>"']/g, (sign) => `&#$
  * @param {readonly import('./judge.js').Verdict[]} run.verdicts
  * @param {{ node: string, cpu: string, cores: number, date: string }} run.environment
  */
-export function drawReport({ title, introduction, requests, costs, end, series, summary, verdicts, environment }) {
+export function drawReport({
+  title,
+  introduction,
+  requests,
+  costs,
+  end,
+  series,
+  summary,
+  verdicts,
+  environment,
+}) {
   const data = { at: series.map(({ at }) => at), charts: chartsOf(series) };
   const { node, cpu, cores, date } = environment;
   const ended = end.fault ?? (end.interrupted ? 'It was ended by Ctrl-C.' : undefined);
@@ -57,21 +67,68 @@ ${summary.faults.length > 0 ? table([['What failed', 'times'], ...summary.faults
 
 /** @param {import('./run.js').Second[]} series @returns {Chart[]} */
 function chartsOf(series) {
-  const line = (label, colour, read) => ({ label, colour, values: series.map((second) => read(second) ?? null) });
+  const line = (label, colour, read) => ({
+    label,
+    colour,
+    values: series.map((second) => read(second) ?? null),
+  });
   const charts = [
-    { title: 'Users, and requests a second', unit: '', lines: [line('users', 'soft', (s) => s.users), line('requests', 'blue', (s) => s.requests), line('errors', 'red', (s) => s.errors)] },
-    { title: 'Time of requests', unit: 'ms', lines: [line('p50', 'blue', (s) => (s.requests ? s.p50 : null)), line('p99', 'red', (s) => (s.requests ? s.p99 : null))] },
-    { title: 'Connections at Redis', unit: '', step: true, lines: [line('most at once', 'blue', (s) => s.redis?.peak), line('new ones', 'red', (s) => s.redis?.dialled)] },
-    { title: 'Pool', unit: '', step: true, lines: [line('open', 'soft', (s) => s.pool?.open), line('in use', 'blue', (s) => s.pool?.inUse), line('waiting', 'red', (s) => s.pool?.waiting)] },
-    { title: 'CPU, percent of a core', unit: '%', lines: [line('app', 'blue', (s) => s.appCpu && s.appCpu * 100), line('Redis', 'red', (s) => s.redis && s.redis.cpu * 100)] },
+    {
+      title: 'Users, and requests a second',
+      unit: '',
+      lines: [
+        line('users', 'soft', (s) => s.users),
+        line('requests', 'blue', (s) => s.requests),
+        line('errors', 'red', (s) => s.errors),
+      ],
+    },
+    {
+      title: 'Time of requests',
+      unit: 'ms',
+      lines: [
+        line('p50', 'blue', (s) => (s.requests ? s.p50 : null)),
+        line('p99', 'red', (s) => (s.requests ? s.p99 : null)),
+      ],
+    },
+    {
+      title: 'Connections at Redis',
+      unit: '',
+      step: true,
+      lines: [
+        line('most at once', 'blue', (s) => s.redis?.peak),
+        line('new ones', 'red', (s) => s.redis?.dialled),
+      ],
+    },
+    {
+      title: 'Pool',
+      unit: '',
+      step: true,
+      lines: [
+        line('open', 'soft', (s) => s.pool?.open),
+        line('in use', 'blue', (s) => s.pool?.inUse),
+        line('waiting', 'red', (s) => s.pool?.waiting),
+      ],
+    },
+    {
+      title: 'CPU, percent of a core',
+      unit: '%',
+      lines: [
+        line('app', 'blue', (s) => s.appCpu && s.appCpu * 100),
+        line('Redis', 'red', (s) => s.redis && s.redis.cpu * 100),
+      ],
+    },
   ];
   const known = ({ values }) => values.some((value) => value !== null);
-  return charts.map((chart) => ({ ...chart, lines: chart.lines.filter(known) })).filter(({ lines }) => lines.length > 0);
+  return charts
+    .map((chart) => ({ ...chart, lines: chart.lines.filter(known) }))
+    .filter(({ lines }) => lines.length > 0);
 }
 
 /** @param {import('./table.js').Rows} rows */
 function table([heads, ...rows]) {
-  const head = heads.some(Boolean) ? `<tr>${heads.map((cell) => `<th>${escaped(cell)}</th>`).join('')}</tr>` : '';
+  const head = heads.some(Boolean)
+    ? `<tr>${heads.map((cell) => `<th>${escaped(cell)}</th>`).join('')}</tr>`
+    : '';
   return `<table>${head}${rows.map((row) => `<tr>${row.map((cell) => `<td>${escaped(cell)}</td>`).join('')}</tr>`).join('')}</table>`;
 }
 
@@ -86,11 +143,16 @@ function draw() {
     place.replaceChildren();
     for (const { title, unit, step, lines } of charts) {
       const value = (_, n) => (n === null || n === undefined ? '–' : `${Number(n.toPrecision(3))} ${unit}`);
-      const axis = { stroke: colour('ink-soft'), grid: { stroke: colour('rule'), width: 1 }, ticks: { stroke: colour('rule') } };
+      const axis = {
+        stroke: colour('ink-soft'),
+        grid: { stroke: colour('rule'), width: 1 },
+        ticks: { stroke: colour('rule') },
+      };
       const series = lines.map((line) => ({
         label: line.label,
         stroke: colour(line.colour),
         width: 2,
+        spanGaps: true, // between waves nothing is asked for
         value,
         ...(step && { paths: uPlot.paths.stepped({ align: -1 }) }),
       }));
@@ -98,7 +160,7 @@ function draw() {
         title,
         width: width(),
         height: 210,
-        scales: { x: { time: false }, y: { range: (_, least, most) => [0, Math.max(1, most * 1.05)] } },
+        scales: { x: { time: false }, y: { range: (_, _least, most) => [0, Math.max(1, most * 1.05)] } },
         series: [{ label: 'second', value: (_, n) => (n === null ? '–' : n.toFixed(0)) }, ...series],
         axes: [axis, { ...axis, size: 64 }],
         cursor: { sync: { key: 'all' } },

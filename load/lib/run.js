@@ -4,11 +4,13 @@ import { cpus } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
+import wrap from 'wrap-ansi';
 import { Crowd } from './crowd.js';
+import { bare } from './format.js';
 import { judge } from './judge.js';
 import { Live } from './live.js';
-import { gaugesOf, poolsOf } from './metrics.js';
 import { BadInput } from './options.js';
+import { gaugesOf, poolsOf } from './prometheus.js';
 import { Recorder } from './recorder.js';
 import { drawReport } from './report.js';
 import { loadScenario } from './scenario.js';
@@ -58,7 +60,8 @@ function refuseUnwritable(file) {
   } catch {
     throw new BadInput(`Cannot write ${file}: ${dirname(path)} is no folder that can be written to.`);
   }
-  if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) throw new BadInput(`Cannot write ${file}: it is a folder.`);
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory())
+    throw new BadInput(`Cannot write ${file}: it is a folder.`);
 }
 
 /** @param {import('./options.js').Options} options @param {import('./target.js').Target} target */
@@ -95,7 +98,9 @@ async function measure(options, scenario, target) {
   const end = await Promise.race([
     sleep(duration * 1000, /** @type {Ending} */ ({}), { signal: over.signal }).catch(() => ({})),
     interrupted(over.signal),
-    recorder.unreachable.then(() => ({ fault: `The service is gone: nobody listens at ${target.url} any more.` })),
+    recorder.unreachable.then(() => ({
+      fault: `The service is gone: nobody listens at ${bare(target.url)} any more.`,
+    })),
     target.gone.then((fault) => ({ fault })),
     ...(target.watch ? [target.watch.lost.then((why) => ({ fault: `Redis is gone: ${why}.` }))] : []),
   ]);
@@ -109,7 +114,10 @@ async function measure(options, scenario, target) {
   const series = watched.stop();
   await crowd.close();
   const summary = recorder.summary();
-  const tester = { cpuShare: (user + system) / 1e6 / seconds, lagP99Ms: Math.max(0, lag.percentile(99) / 1e6 - 10) };
+  const tester = {
+    cpuShare: (user + system) / 1e6 / seconds,
+    lagP99Ms: Math.max(0, lag.percentile(99) / 1e6 - 10),
+  };
   const facts = factsOf({ target, summary, seconds, tester, last });
   return { end, series, summary, facts };
 }
@@ -152,7 +160,10 @@ function watchSeconds({ options, target: { watch, scraper, before }, recorder, c
     }
     if (scraper?.last) {
       const { inUse, open, waiting } = gaugesOf(scraper.last);
-      const maxActive = (scraper.last.get('redis_pool_connections_max') ?? []).reduce((sum, { value }) => sum + value, 0);
+      const maxActive = (scraper.last.get('redis_pool_connections_max') ?? []).reduce(
+        (sum, { value }) => sum + value,
+        0,
+      );
       if (maxActive > 0) second.pool = { inUse, open, waiting, maxActive };
       const spent = appCpuOf(scraper);
       if (spent !== undefined && appCpu !== undefined && scraper.lastAt > appLooked)
@@ -175,7 +186,7 @@ function watchSeconds({ options, target: { watch, scraper, before }, recorder, c
   };
 }
 
-/** @param {import('./metrics.js').Scraper} [scraper] */
+/** @param {import('./scraper.js').Scraper} [scraper] */
 const appCpuOf = (scraper) => (scraper?.last ? gaugesOf(scraper.last).cpuSeconds : undefined);
 
 /**
@@ -206,13 +217,16 @@ function factsOf({ target: { watch, scraper, before }, summary, seconds, tester,
   };
 }
 
-/** @param {import('./metrics.js').Scraper} scraper @returns {import('./judge.js').PoolFacts[]} */
+/** @param {import('./scraper.js').Scraper} scraper @returns {import('./judge.js').PoolFacts[]} */
 function poolsWithPeaks({ first, last, peaks }) {
   const none = { inUse: 0, open: 0, lanes: 0, waiting: 0 };
-  return poolsOf(first ?? new Map(), last ?? new Map()).map((pool) => ({ ...pool, peak: peaks.get(pool.name) ?? none }));
+  return poolsOf(first ?? new Map(), last ?? new Map()).map((pool) => ({
+    ...pool,
+    peak: peaks.get(pool.name) ?? none,
+  }));
 }
 
-/** @param {import('./metrics.js').Scraper} [scraper] */
+/** @param {import('./scraper.js').Scraper} [scraper] */
 function appOf(scraper) {
   if (!scraper?.first || !scraper.last || scraper.lastAt === scraper.firstAt) return {};
   const [from, to] = [gaugesOf(scraper.first).cpuSeconds, gaugesOf(scraper.last).cpuSeconds];
@@ -232,12 +246,24 @@ function report(options, target, { end, series, summary, facts }) {
   const faults = summary.faults.slice(0, MOST_FAULTS).map(({ what, count }) => `  ${count} × ${what}`);
   console.log(`\n${drawRows(requests)}\n\n${drawRows(costs)}\n`);
   if (faults.length > 0) console.log(`What failed:\n${faults.join('\n')}\n`);
-  for (const { says, text } of verdicts) console.log(`${{ good: '✓', act: '✗', unknown: '?' }[says]} ${text}`);
+  for (const { says, text } of verdicts)
+    console.log(wrapped(`${{ good: '✓', act: '✗', unknown: '?' }[says]} ${text}`));
   const missed = target.scraper?.missed ?? 0;
   if (missed > 0) console.log(`? The metrics endpoint did not answer ${missed} times.`);
-  const made = { options, end, series, summary, facts, verdicts, environment: environment() };
-  const title = `Load test of ${options.url ?? `the example, store ${options.store}`}`;
-  writeFileSync(options.report, drawReport({ title, introduction: introductionOf(options, target), requests, costs, ...made }));
+  const made = {
+    options: withoutSecrets(options),
+    end,
+    series,
+    summary,
+    facts,
+    verdicts,
+    environment: environment(),
+  };
+  const title = `Load test of ${options.url ? bare(options.url) : `the example, store ${options.store}`}`;
+  writeFileSync(
+    options.report,
+    drawReport({ title, introduction: introductionOf(options, target), requests, costs, ...made }),
+  );
   if (options.json) writeFileSync(options.json, `${JSON.stringify(made)}\n`);
   console.log(`\nWith charts: ${options.report}`);
   if (end.fault) console.error(`${end.fault} What was measured until then is above.`);
@@ -246,7 +272,23 @@ function report(options, target, { end, series, summary, facts }) {
   return end.fault || broken.length > 0 ? 1 : end.interrupted ? 130 : 0;
 }
 
+/** What is written down may be shown around. @param {import('./options.js').Options} options */
+function withoutSecrets(options) {
+  const urls = ['url', 'redis', 'metrics'].filter((name) => options[name]);
+  return { ...options, ...Object.fromEntries(urls.map((name) => [name, bare(options[name])])) };
+}
+
+/** For a terminal; a log may have long lines. @param {string} text */
+function wrapped(text) {
+  return process.stdout.isTTY ? wrap(text, process.stdout.columns - 2).replaceAll('\n', '\n  ') : text;
+}
+
 function environment() {
   const [{ model } = { model: 'unknown CPU' }] = cpus();
-  return { node: process.version, cpu: model, cores: cpus().length, date: new Date().toISOString().slice(0, 10) };
+  return {
+    node: process.version,
+    cpu: model,
+    cores: cpus().length,
+    date: new Date().toISOString().slice(0, 10),
+  };
 }

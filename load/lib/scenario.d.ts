@@ -37,3 +37,6 @@ export interface Answer {
   readonly text: string;
   json(): unknown;
 }
+
+/** @internal The rest of a sentence that begins with the scenario's name. */
+export function faultIn(scenario: unknown): string | undefined;

@@ -28,7 +28,8 @@ export async function loadScenario(file = SHOP) {
 
 /** @param {any} scenario @returns {string | undefined} the rest of a sentence */
 export function faultIn(scenario) {
-  if (typeof scenario !== 'object' || scenario === null) return 'has to export its parts: export default { wait, tasks }.';
+  if (typeof scenario !== 'object' || scenario === null)
+    return 'has to export its parts: export default { wait, tasks }.';
   const { wait, start, tasks, ...rest } = scenario;
   const [strange] = Object.keys(rest);
   if (strange) return `has '${strange}', but only wait, start and tasks mean something.`;

@@ -18,7 +18,8 @@ export function requestRows({ requests, errors, latency, byName }) {
 
 /** What that cost. @param {import('./judge.js').Facts} facts @returns {Rows} */
 export function costRows({ seconds, requests, redis, pools, app, tester }) {
-  const each = (share) => `${percent(share)} of a core, ${ms((share * seconds * 1000) / Math.max(1, requests))} a request`;
+  const each = (share) =>
+    `${percent(share)} of a core, ${ms((share * seconds * 1000) / Math.max(1, requests))} a request`;
   return [
     ['', ''],
     ['requests a second', short(requests / seconds)],
@@ -33,7 +34,10 @@ export function costRows({ seconds, requests, redis, pools, app, tester }) {
         ]
       : []),
     ...pools.flatMap(({ name, maxActive, leases, waits, peak }) => [
-      [`pool '${name}', at most`, `${peak.inUse} in use, ${peak.open} open of ${maxActive}, ${peak.waiting} waiting`],
+      [
+        `pool '${name}', at most`,
+        `${peak.inUse} in use, ${peak.open} open of ${maxActive}, ${peak.waiting} waiting`,
+      ],
       [`pool '${name}', acquires`, `${count(leases)} leases, ${count(waits)} waits`],
     ]),
     ...(app ? [['CPU of the app', each(app.cpuShare)]] : []),
@@ -48,7 +52,10 @@ const limitOf = ({ maxClients }) => (maxClients === undefined ? '' : ` of ${coun
 export function drawRows([heads, ...rows]) {
   const widths = heads.map((_, column) => Math.max(...[heads, ...rows].map((row) => row[column].length)));
   const line = ([head, ...cells]) =>
-    [head.padEnd(widths[0]), ...cells.map((cell, i) => (heads[i + 1] ? cell.padStart(widths[i + 1]) : cell))].join('   ');
+    [
+      head.padEnd(widths[0]),
+      ...cells.map((cell, i) => (heads[i + 1] ? cell.padStart(widths[i + 1]) : cell)),
+    ].join('   ');
   if (heads.every((head) => head === '')) return rows.map(line).join('\n');
   return [line(heads), '─'.repeat(line(heads).length), ...rows.map(line)].join('\n');
 }

@@ -4,9 +4,10 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { request } from 'undici';
 import { findServer, startServer } from '../../tools/redis-server.js';
-import { reasonOf, Scraper } from './metrics.js';
+import { bare } from './format.js';
 import { BadInput } from './options.js';
 import { RedisWatch } from './redis-watch.js';
+import { reasonOf, Scraper } from './scraper.js';
 
 const root = join(import.meta.dirname, '../..');
 const PATIENCE_MS = 5000;
@@ -33,7 +34,7 @@ async function given(url, { redis, metrics }) {
     const { body } = await request(url, { signal: AbortSignal.timeout(PATIENCE_MS) });
     await body.dump();
   } catch (error) {
-    throw new BadInput(`No service answers at ${url}: ${reasonOf(error)}.`);
+    throw new BadInput(`No service answers at ${bare(url)}: ${reasonOf(error)}.`);
   }
   const scraper = metrics ? new Scraper(metrics) : undefined;
   await scraper?.start();
@@ -41,7 +42,7 @@ async function given(url, { redis, metrics }) {
   const at = watch && ` Connections are counted at its ${watch.name}, whoever makes them.`;
   return {
     url,
-    introduction: `The service is ${url}.${at ?? ''}`,
+    introduction: `The service is ${bare(url)}.${at ?? ''}`,
     watch,
     before: await watch?.start(),
     scraper,
@@ -57,7 +58,9 @@ async function given(url, { redis, metrics }) {
 async function example({ store, maxActive, redis }) {
   for (const needed of ['node_modules/express', 'dist/index.js'])
     if (!existsSync(join(root, needed)))
-      throw new BadInput(`The example needs ${needed}: npm ci && npm run load, or test your own service with --url.`);
+      throw new BadInput(
+        `The example needs ${needed}: npm ci && npm run load, or test your own service with --url.`,
+      );
   const { watch, url, stop } = await startRedis(redis);
   const before = await watch.start();
   const shop = fork(join(import.meta.dirname, '../shop/app.js'), [store, url, String(maxActive)], ALONE);
@@ -97,7 +100,9 @@ const ALONE = /** @type {const} */ ({ detached: true });
 function portOf(shop) {
   return new Promise((resolve, reject) => {
     shop.once('message', ({ port }) => resolve(port));
-    shop.once('exit', (code) => reject(new BadInput(`The example has not started (code ${code}), for the reason above.`)));
+    shop.once('exit', (code) =>
+      reject(new BadInput(`The example has not started (code ${code}), for the reason above.`)),
+    );
   });
 }
 
@@ -114,7 +119,8 @@ function inWords(store, maxActive) {
 
 /** The user's, an installed one, or the mock's. @param {string} [given] */
 async function startRedis(given) {
-  if (given && given !== 'memory') return { url: given, watch: await RedisWatch.connect(given), stop: async () => {} };
+  if (given && given !== 'memory')
+    return { url: given, watch: await RedisWatch.connect(given), stop: async () => {} };
   const binary = given ? undefined : findServer();
   if (!binary) return startMemory();
   const server = await startServer({ binary, ...ALONE });
@@ -123,7 +129,16 @@ async function startRedis(given) {
 }
 
 async function startMemory() {
-  const arguments_ = ['--no-config', '--format', 'esm', '--target', 'node20', '--out-dir', 'load/.built', '--silent'];
+  const arguments_ = [
+    '--no-config',
+    '--format',
+    'esm',
+    '--target',
+    'node20',
+    '--out-dir',
+    'load/.built',
+    '--silent',
+  ];
   const tsup = join(root, 'node_modules/tsup/dist/cli-default.js');
   execFileSync(process.execPath, [tsup, 'src/integrations/mock/server.ts', ...arguments_], { cwd: root });
   const child = fork(join(import.meta.dirname, 'memory-redis.js'), ALONE);

@@ -20,21 +20,21 @@ const CONNECTIONS = 6;
 export class Visitor {
   /** @type {Record<string, unknown>} */
   memory = {};
-  #origin;
+  #base;
   #service;
   #cookies = new CookieJar();
   #record;
 
   /**
    * @param {number} id
-   * @param {string} origin
+   * @param {string} base the service's URL; paths come after it
    * @param {{ timeoutMs: number, begin: () => void, record: (outcome: Outcome) => void }} how
    */
-  constructor(id, origin, { timeoutMs, begin, record }) {
+  constructor(id, base, { timeoutMs, begin, record }) {
     this.id = id;
-    this.#origin = origin;
+    this.#base = base.replace(/\/$/, '');
     this.#record = { begin, end: record };
-    this.#service = new Pool(origin, {
+    this.#service = new Pool(new URL(base).origin, {
       connections: CONNECTIONS,
       headersTimeout: timeoutMs,
       bodyTimeout: timeoutMs,
@@ -54,7 +54,8 @@ export class Visitor {
 
   /** @type {import('./scenario.js').User['request']} */
   async request(method, path, how = {}) {
-    const url = new URL(path, this.#origin);
+    if (!path.startsWith('/')) throw new Error(`'${path}' is no path of the service: it has to begin with /`);
+    const url = new URL(this.#base + path);
     const name = how.name ?? `${method} ${url.pathname}`;
     const start = performance.now();
     this.#record.begin();
@@ -82,7 +83,11 @@ export class Visitor {
   async #send(method, { href, pathname, search }, { form, json, headers }) {
     const cookie = this.#cookies.getCookieStringSync(href);
     const [type, body] = bodyOf(form, json);
-    const { statusCode, headers: answered, body: read } = await this.#service.request({
+    const {
+      statusCode,
+      headers: answered,
+      body: read,
+    } = await this.#service.request({
       method: /** @type {import('undici').Dispatcher.HttpMethod} */ (method),
       path: pathname + search,
       headers: { ...(cookie && { cookie }), ...(type && { 'content-type': type }), ...headers },
@@ -111,7 +116,8 @@ function isExpected(status, expect) {
 function inWords(error) {
   const code = error?.code ?? error?.errors?.[0]?.code;
   if (code === 'ECONNREFUSED') return { error: 'connection refused', unreachable: true };
-  if (code === 'ECONNRESET' || code === 'UND_ERR_SOCKET') return { error: 'connection closed by the service' };
+  if (code === 'ECONNRESET' || code === 'UND_ERR_SOCKET')
+    return { error: 'connection closed by the service' };
   if (/TIMEOUT/.test(code ?? '')) return { error: 'no answer in time' };
   return { error: code ?? String(error?.message ?? error).split('\n')[0] };
 }

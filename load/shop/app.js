@@ -12,7 +12,9 @@ collectDefaultMetrics();
 if (pool) collectPool(pool);
 
 const app = express();
-app.get('/metrics', async (_, response) => response.type(register.contentType).send(await register.metrics()));
+app.get('/metrics', async (_, response) =>
+  response.type(register.contentType).send(await register.metrics()),
+);
 app.use(
   session({
     ...{ store, secret: 'only for this example', resave: false, saveUninitialized: false },

@@ -2,10 +2,10 @@
 import { RedisStore } from 'connect-redis8';
 import { createPool } from 'generic-pool';
 import { Redis } from 'ioredis';
-import { Pool } from '../../dist/index.js';
-import { PoolSessionStore } from '../../dist/session.js';
 import { connect } from '../../demo/connect.js';
 import { UnboundedPool } from '../../demo/unbounded-pool.js';
+import { Pool } from '../../dist/index.js';
+import { PoolSessionStore } from '../../dist/session.js';
 
 const PREFIX = 'shop:';
 
@@ -45,7 +45,10 @@ export function createStore(kind, url, maxActive) {
  * @param {(work: (redis: Redis) => Promise<any>) => any} use
  */
 function overBorrowed(use) {
-  const borrowing = (name) => (...args) => use((redis) => redis[name](...args));
+  const borrowing =
+    (name) =>
+    (...args) =>
+      use((redis) => redis[name](...args));
   const client = Object.fromEntries(['get', 'set', 'del', 'expire'].map((name) => [name, borrowing(name)]));
   return new RedisStore({ client, prefix: PREFIX });
 }
