@@ -4,8 +4,9 @@ import { count, ms, percent, plural, short } from './format.js';
 
 const EIGHTHS = '▁▂▃▄▅▆▇█';
 const WIDTH = 40;
-/** Of lines, where there is no terminal. */
+/** Where there is no terminal: so many lines, or one so often, in seconds. */
 const LINES = 10;
+const MOST_SECONDS = 5;
 
 /** @typedef {import('./run.js').Second} Second */
 
@@ -14,6 +15,7 @@ export class Live {
   #update = createLogUpdate(this.#out);
   #duration;
   #users;
+  #every;
   /** @type {Second[]} */
   #seconds = [];
 
@@ -21,14 +23,14 @@ export class Live {
   constructor({ duration, users }) {
     this.#duration = duration;
     this.#users = users;
+    this.#every = Math.min(MOST_SECONDS, Math.max(1, Math.round(duration / LINES)));
   }
 
   /** @param {Second} second */
   show(second) {
     this.#seconds.push(second);
     if (this.#out.isTTY) this.#update(view(this.#seconds, this.#duration, this.#users));
-    else if (this.#seconds.length % Math.max(1, Math.round(this.#duration / LINES)) === 0)
-      console.log(line(second));
+    else if (this.#seconds.length % this.#every === 0) console.log(line(second));
   }
 
   /** What is printed now stands below. */
