@@ -91,7 +91,18 @@ function busyTester({ tester: { cpuShare, lagP99Ms } }) {
 
 /** Little's law: on average, in use = leases a second × seconds that one is held. @param {Facts} facts @param {import('./judge.js').PoolFacts} pool */
 function maxActive({ seconds }, pool) {
-  const { name, maxActive: most, leases, holdSeconds, waits, waitSeconds, waitP99Ms, errors, peak } = pool;
+  const {
+    name,
+    maxActive: most,
+    leases,
+    holdSeconds,
+    waits,
+    waitSeconds,
+    waitP99Ms,
+    excess,
+    errors,
+    peak,
+  } = pool;
   const refused = (errors.POOL_EXHAUSTED ?? 0) + (errors.POOL_ACQUIRE_TIMEOUT ?? 0);
   const [share, inUse] = [leases > 0 ? waits / leases : 0, holdSeconds / seconds];
   const held = leases > 0 ? (holdSeconds / leases) * 1000 : 0;
@@ -121,6 +132,14 @@ function maxActive({ seconds }, pool) {
       'maxActive',
       'act',
       `${head} was too small:${lost} ${numbers} Hold leases for a shorter time, or raise it towards ${wanted}.`,
+    );
+  }
+  if (excess > 2 * most) {
+    const lost = `${count(excess)} connections were closed since more were idle than maxIdle, and dialled again`;
+    return verdict(
+      'maxActive',
+      'act',
+      `${head} was enough, but ${lost}: leave maxIdle at maxActive. ${numbers}`,
     );
   }
   const spare =

@@ -40,6 +40,7 @@ const MOST_FAULTS = 5;
 
 /** @param {import('./options.js').Options} options @returns {Promise<number>} the exit code @throws {BadInput} */
 export async function run(options) {
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => onSignal());
   for (const file of [options.report, options.json]) if (file) refuseUnwritable(file);
   const scenario = await loadScenario(options.scenario);
   const target = await prepare(options);
@@ -97,7 +98,7 @@ async function measure(options, scenario, target) {
   const lives = crowd.run();
   const end = await Promise.race([
     sleep(duration * 1000, /** @type {Ending} */ ({}), { signal: over.signal }).catch(() => ({})),
-    interrupted(over.signal),
+    interrupted(),
     recorder.unreachable.then(() => ({
       fault: `The service is gone: nobody listens at ${bare(target.url)} any more.`,
     })),
@@ -107,7 +108,10 @@ async function measure(options, scenario, target) {
   over.abort();
   const seconds = (performance.now() - start) / 1000;
   const { user, system } = process.cpuUsage(cpu);
-  await Promise.race([lives, sleep(end.fault ? 0 : GRACE_MS)]);
+  const grace = new AbortController();
+  const { signal } = grace;
+  await Promise.race([lives, sleep(end.fault ? 0 : GRACE_MS, undefined, { signal }).catch(() => {})]);
+  grace.abort();
   recorder.end();
   const last = await target.watch?.look();
   await target.scraper?.look().catch(() => {});
@@ -124,15 +128,17 @@ async function measure(options, scenario, target) {
 
 /** @typedef {{ fault?: string, interrupted?: boolean }} Ending */
 
-/** Ctrl-C once ends the run; twice, everything. @param {AbortSignal} signal @returns {Promise<Ending>} */
-function interrupted(signal) {
+/** Before there is something to report, and the second time, a signal ends everything: what we started ends with us. */
+const quit = () => process.exit(130);
+let onSignal = quit;
+
+/** Ctrl-C once ends the run. @returns {Promise<Ending>} */
+function interrupted() {
   return new Promise((resolve) => {
-    const first = () => {
-      process.once('SIGINT', () => process.exit(130));
+    onSignal = () => {
+      onSignal = quit;
       resolve({ interrupted: true });
     };
-    for (const name of /** @type {const} */ (['SIGINT', 'SIGTERM'])) process.once(name, first);
-    signal.addEventListener('abort', () => process.off('SIGTERM', first));
   });
 }
 

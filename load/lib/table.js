@@ -31,6 +31,7 @@ export function costRows({ seconds, requests, redis, pools, app, tester }) {
           ['connections before', count(redis.before)],
           ['commands per request', short(redis.commands / Math.max(1, requests))],
           ['CPU of Redis', each(redis.cpuShare)],
+          ...(redis.replyP99Ms > 0 ? [['answers of Redis, p99', ms(redis.replyP99Ms)]] : []),
         ]
       : []),
     ...pools.flatMap(({ name, maxActive, leases, waits, peak }) => [
@@ -41,6 +42,7 @@ export function costRows({ seconds, requests, redis, pools, app, tester }) {
       [`pool '${name}', acquires`, `${count(leases)} leases, ${count(waits)} waits`],
     ]),
     ...(app ? [['CPU of the app', each(app.cpuShare)]] : []),
+    ...(app?.lagP99Ms !== undefined ? [['event loop of the app late, p99', ms(app.lagP99Ms)]] : []),
     ['CPU of this tester', each(tester.cpuShare)],
   ];
 }

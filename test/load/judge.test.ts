@@ -87,6 +87,12 @@ describe('maxActive', () => {
     expect(text).toContain('was too small: 7 callers were refused or timed out;');
   });
 
+  test('is no help where maxIdle is below what a wave needs: what is closed is dialled again', () => {
+    const { says, text } = verdictOn('maxActive', { pools: [{ ...POOL, excess: 400 }] });
+    expect(says).toBe('act');
+    expect(text).toContain('400 connections were closed since more were idle than maxIdle');
+  });
+
   test('has nothing to do with lanes, where no lease was taken', () => {
     const pool = { ...POOL, leases: 0, holdSeconds: 0, peak: { inUse: 2, open: 2, lanes: 2, waiting: 0 } };
     const { says, text } = verdictOn('maxActive', { pools: [pool] });
