@@ -10,9 +10,9 @@ import { drawBars } from '../bench/peers/charts.js';
 import { count, ms, short } from './lib/format.js';
 import { STORES } from './lib/options.js';
 
+const root = join(import.meta.dirname, '..');
 const RESULTS = join(import.meta.dirname, 'results/stores.json');
-const DOC = join(import.meta.dirname, '../docs/load-testing.md');
-const PICTURE = join(import.meta.dirname, '../docs/load-stores.svg');
+const PICTURE = join(root, 'docs/load-stores.svg');
 const LOAD = ['--users', '500', '--spawn-rate', '100', '--duration', '40', '--wave', '2'];
 /** As the table and the picture have them. */
 const NAMES = {
@@ -25,14 +25,26 @@ const NAMES = {
 if (!process.argv.includes('--report')) writeFileSync(RESULTS, `${JSON.stringify(runAll(), undefined, 1)}\n`);
 const stores = JSON.parse(readFileSync(RESULTS, 'utf8'));
 writeFileSync(PICTURE, draw(stores));
-const [before, after] = ['<!-- load:stores -->', '<!-- /load -->'];
-const doc = readFileSync(DOC, 'utf8');
-const between = new RegExp(`${before}.*${after}`, 's');
-writeFileSync(
-  DOC,
-  doc.replace(between, () => `${before}\n\n${table(stores)}\n\n${after}`),
-);
+fill('docs/load-testing.md', 'load:stores', `\n${table(stores)}\n`);
+fill('README.md', 'load:summary', summary(stores));
 console.log(table(stores));
+
+/** Puts `text` between the marks. @param {string} file @param {string} mark @param {string} text */
+function fill(file, mark, text) {
+  const path = join(root, file);
+  const between = new RegExp(`<!-- ${mark} -->.*?<!-- /load -->`, 's');
+  writeFileSync(
+    path,
+    readFileSync(path, 'utf8').replace(between, () => `<!-- ${mark} -->\n${text}\n<!-- /load -->`),
+  );
+}
+
+function summary({ unbounded: { facts: theirs }, pool: { facts: ours } }) {
+  const [a, b] = [theirs, ours].map(
+    ({ requests, redis }) => `${count(redis.newConnections)} connections for ${count(requests)} requests`,
+  );
+  return `500 users of an express app opened ${a} over an unbounded pool, and ${b} over this one;\np99 was ${ms(theirs.latency.p99)} and ${ms(ours.latency.p99)}.`;
+}
 
 /** @returns {Record<string, any>} what each run wrote, without its seconds */
 function runAll() {

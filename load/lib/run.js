@@ -45,7 +45,7 @@ export async function run(options) {
   const scenario = await loadScenario(options.scenario);
   const target = await prepare(options);
   try {
-    console.log(introductionOf(options, target));
+    console.log(wrapped(introductionOf(options, target)));
     const measured = await measure(options, scenario, target);
     return report(options, target, measured);
   } finally {
@@ -253,7 +253,7 @@ function report(options, target, { end, series, summary, facts }) {
   console.log(`\n${drawRows(requests)}\n\n${drawRows(costs)}\n`);
   if (faults.length > 0) console.log(`What failed:\n${faults.join('\n')}\n`);
   for (const { says, text } of verdicts)
-    console.log(wrapped(`${{ good: '✓', act: '✗', unknown: '?' }[says]} ${text}`));
+    console.log(wrapped(`${{ good: '✓', act: '✗', unknown: '?' }[says]} ${text}`, '  '));
   const missed = target.scraper?.missed ?? 0;
   if (missed > 0) console.log(`? The metrics endpoint did not answer ${missed} times.`);
   const made = {
@@ -285,8 +285,10 @@ function withoutSecrets(options) {
 }
 
 /** For a terminal; a log may have long lines. @param {string} text */
-function wrapped(text) {
-  return process.stdout.isTTY ? wrap(text, process.stdout.columns - 2).replaceAll('\n', '\n  ') : text;
+function wrapped(text, indent = '') {
+  return process.stdout.isTTY
+    ? wrap(text, process.stdout.columns - indent.length).replaceAll('\n', `\n${indent}`)
+    : text;
 }
 
 function environment() {

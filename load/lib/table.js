@@ -31,7 +31,7 @@ export function costRows({ seconds, requests, redis, pools, app, tester }) {
           ['connections before', count(redis.before)],
           ['commands per request', short(redis.commands / Math.max(1, requests))],
           ['CPU of Redis', each(redis.cpuShare)],
-          ...(redis.replyP99Ms > 0 ? [['answers of Redis, p99', ms(redis.replyP99Ms)]] : []),
+          ...(redis.replyP99Ms > 0 ? [['answers of Redis to this tester, p99', ms(redis.replyP99Ms)]] : []),
         ]
       : []),
     ...pools.flatMap(({ name, maxActive, leases, waits, peak }) => [
