@@ -30,7 +30,8 @@ export class Live {
   show(second) {
     this.#seconds.push(second);
     if (this.#out.isTTY) this.#update(view(this.#seconds, this.#duration, this.#users));
-    else if (this.#seconds.length % this.#every === 0) console.log(line(second));
+    else if (this.#seconds.length % this.#every === 0)
+      console.log(line(together(this.#seconds.slice(-this.#every))));
   }
 
   /** What is printed now stands below. */
@@ -39,10 +40,21 @@ export class Live {
   }
 }
 
+/** Several seconds as one: between two waves there may be nothing to see. Times are those of the busiest. @param {Second[]} seconds */
+function together(seconds) {
+  const sum = (read) => seconds.reduce((all, second) => all + read(second), 0);
+  const last = seconds[seconds.length - 1];
+  const { p50, p99 } = seconds.reduce((busiest, one) => (one.requests > busiest.requests ? one : busiest));
+  const peak = Math.max(...seconds.map(({ redis }) => redis?.peak ?? 0));
+  const requests = sum((one) => one.requests) / seconds.length;
+  const redis = last.redis && { ...last.redis, peak };
+  return { ...last, requests, errors: sum((one) => one.errors), p50, p99, redis };
+}
+
 /** @param {Second} second */
-export function line({ at, users, requests, p50, p99, errors, redis, pool }) {
+function line({ at, users, requests, p50, p99, errors, redis, pool }) {
   return [
-    `${String(Math.round(at)).padStart(4)} s: ${plural(users, 'user')}, ${count(requests)} requests/s, p50 ${ms(p50)}, p99 ${ms(p99)}, ${plural(errors, 'error')}`,
+    `${String(Math.round(at)).padStart(4)} s: ${plural(users, 'user')}, ${short(requests)} requests/s, p50 ${ms(p50)}, p99 ${ms(p99)}, ${plural(errors, 'error')}`,
     redis && `${plural(redis.open, 'connection')} (most ${count(redis.peak)})`,
     pool && `pool ${pool.inUse} in use, ${pool.waiting} waiting`,
   ]
@@ -51,7 +63,7 @@ export function line({ at, users, requests, p50, p99, errors, redis, pool }) {
 }
 
 /** @param {Second[]} seconds @param {number} duration @param {number} users */
-export function view(seconds, duration, users) {
+function view(seconds, duration, users) {
   const now = seconds[seconds.length - 1];
   const sum = (read) => seconds.reduce((all, second) => all + read(second), 0);
   const [requests, errors] = [sum((s) => s.requests), sum((s) => s.errors)];
