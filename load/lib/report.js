@@ -17,7 +17,7 @@ export const escaped = (text) => String(text).replace(/[&<>"']/g, (sign) => `&#$
  * @param {import('./table.js').Rows} run.requests
  * @param {import('./table.js').Rows} run.costs
  * @param {import('./run.js').Ending} run.end
- * @param {import('./run.js').Second[]} run.series
+ * @param {import('./view.js').Second[]} run.series
  * @param {ReturnType<import('./recorder.js').Recorder['summary']>} run.summary
  * @param {readonly import('./judge.js').Verdict[]} run.verdicts
  * @param {{ node: string, cpu: string, cores: number, date: string }} run.environment
@@ -65,7 +65,7 @@ ${summary.faults.length > 0 ? table([['What failed', 'times'], ...summary.faults
 `;
 }
 
-/** @param {import('./run.js').Second[]} series @returns {Chart[]} */
+/** @param {import('./view.js').Second[]} series @returns {Chart[]} */
 function chartsOf(series) {
   const line = (label, colour, read) => ({
     label,

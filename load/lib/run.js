@@ -23,23 +23,12 @@ const GRACE_MS = 2000;
 /** Of faults, in the terminal. */
 const MOST_FAULTS = 5;
 
-/**
- * One second of a run.
- *
- * @typedef {object} Second
- * @property {number} at since the start, seconds
- * @property {number} users
- * @property {number} requests
- * @property {number} errors
- * @property {number} p50
- * @property {number} p99
- * @property {{ open: number, peak: number, dialled: number, cpu: number }} [redis]
- * @property {{ inUse: number, open: number, waiting: number, maxActive: number }} [pool] of all pools together
- * @property {number} [appCpu]
- */
+/** @typedef {import('./view.js').Second} Second */
 
 /** @param {import('./options.js').Options} options @returns {Promise<number>} the exit code @throws {BadInput} */
 export async function run(options) {
+  // Whoever reads along, as `head` does, may have enough of it.
+  process.stdout.on('error', () => {});
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => onSignal());
   for (const file of [options.report, options.json]) if (file) refuseUnwritable(file);
   const scenario = await loadScenario(options.scenario);
