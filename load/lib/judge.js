@@ -79,12 +79,13 @@ function brokenBy(facts, { maxP99, maxErrors, maxNewConnectionsPerRequest }) {
 /** @param {Facts} facts */
 function busyTester({ tester: { cpuShare, lagP99Ms } }) {
   if (cpuShare < BUSY && lagP99Ms < LATE_MS) return [];
+  const who = cpuShare < BUSY ? 'The machine' : 'The tester itself';
   return [
     verdict(
       'tester',
       'act',
-      `The tester itself was busy (${percent(cpuShare)} of a core, its timers up to ${ms(lagP99Ms)} late), so the times are too ` +
-        'high: give it a machine of its own, or fewer users.',
+      `${who} was busy: the tester used ${percent(cpuShare)} of a core, and its timers came up to ${ms(lagP99Ms)} late. So the times are ` +
+        'too high: give it a machine of its own, or fewer users.',
     ),
   ];
 }

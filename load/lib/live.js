@@ -11,23 +11,21 @@ const MOST_SECONDS = 5;
 export class Live {
   #out = process.stdout;
   #update = createLogUpdate(this.#out);
-  #duration;
-  #users;
+  #plan;
   #every;
   /** @type {Second[]} */
   #seconds = [];
 
-  /** @param {{ duration: number, users: number }} plan */
-  constructor({ duration, users }) {
-    this.#duration = duration;
-    this.#users = users;
-    this.#every = Math.min(MOST_SECONDS, Math.max(1, Math.round(duration / LINES)));
+  /** @param {{ duration: number, users: number, wave: number }} plan */
+  constructor(plan) {
+    this.#plan = plan;
+    this.#every = Math.min(MOST_SECONDS, Math.max(1, Math.round(plan.duration / LINES)));
   }
 
   /** @param {Second} second */
   show(second) {
     this.#seconds.push(second);
-    if (this.#out.isTTY) this.#update(view(this.#seconds, this.#duration, this.#users));
+    if (this.#out.isTTY) this.#update(view(this.#seconds, this.#plan));
     else if (this.#seconds.length % this.#every === 0)
       console.log(line(together(this.#seconds.slice(-this.#every))));
   }

@@ -26,4 +26,7 @@ export interface Second {
 /** Several seconds as one: the times are those of the busiest. */
 export function together(seconds: readonly Second[]): Second;
 export function line(second: Second): string;
-export function view(seconds: readonly Second[], duration: number, users: number): string;
+export function view(
+  seconds: readonly Second[],
+  plan: { readonly duration: number; readonly users: number; readonly wave: number },
+): string;

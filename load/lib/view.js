@@ -28,9 +28,10 @@ export function line({ at, users, requests, p50, p99, errors, redis, pool }) {
     .join('; ');
 }
 
-/** @param {Second[]} seconds @param {number} duration @param {number} users */
-export function view(seconds, duration, users) {
-  const now = seconds[seconds.length - 1];
+/** @type {typeof import('./view.js').view} */
+export function view(seconds, { duration, users, wave }) {
+  // Where users come in waves, the last second alone may have none.
+  const now = together(seconds.slice(-Math.max(1, Math.ceil(wave))));
   const sum = (read) => seconds.reduce((all, second) => all + read(second), 0);
   const [requests, errors] = [sum((s) => s.requests), sum((s) => s.errors)];
   const rows = [

@@ -189,10 +189,15 @@ describe('the bottleneck', () => {
 });
 
 test.each([
-  { cpuShare: 0.85, lagP99Ms: 2 },
-  { cpuShare: 0.1, lagP99Ms: 60 },
-])('a tester that was too busy doubts its own times: %o', (tester) => {
-  expect(verdictOn('tester', { tester }).text).toContain('so the times are too high');
+  ['The tester itself was busy: the tester used 85 % of a core', { cpuShare: 0.85, lagP99Ms: 2 }],
+  [
+    'The machine was busy: the tester used 10 % of a core, and its timers came up to 60 ms late',
+    { cpuShare: 0.1, lagP99Ms: 60 },
+  ],
+])('times are doubted where they cannot be trusted: %s', (text, tester) => {
+  const verdict = verdictOn('tester', { tester });
+  expect(verdict.text).toContain(text);
+  expect(verdict.text).toContain('So the times are too high');
 });
 
 test('a Redis that got no command is not the one of the service, which makes the run fail', () => {

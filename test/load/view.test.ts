@@ -9,9 +9,11 @@ const second = (at: number, given: Partial<Second> = {}): Second => ({
   ...given,
 });
 
+const PLAN = { duration: 10, users: 500, wave: 0 };
+
 test('the view shows users, requests, times, errors, connections, and the pool, and fits a terminal', () => {
   const seconds = Array.from({ length: 60 }, (_, i) => second(i + 1, { errors: i === 3 ? 2 : 0 }));
-  const drawn = view(seconds, 90, 500).split('\n');
+  const drawn = view(seconds, { duration: 90, users: 500, wave: 2 }).split('\n');
   expect(drawn.map((row) => row.slice(0, 38).trim().replace(/ {2,}/g, ' '))).toEqual([
     '60 of 90 s',
     'users 500 of 500',
@@ -30,14 +32,20 @@ test('the view shows users, requests, times, errors, connections, and the pool, 
 });
 
 test('a curve is as high as its highest second, and flat where there is nothing', () => {
-  const drawn = view([second(1, { users: 0 }), second(2, { users: 250 }), second(3)], 10, 500);
+  const drawn = view([second(1, { users: 0 }), second(2, { users: 250 }), second(3)], PLAN);
   expect(drawn).toMatch(/users +500 of 500 +▁▅█/);
   expect(drawn).toMatch(/errors +0 of 300 +▁▁▁/);
 });
 
+test('what is shown as going on now is that of a whole wave', () => {
+  const idle = second(2, { requests: 0, p50: 0, p99: 0 });
+  expect(view([second(1), idle], { ...PLAN, wave: 1.5 })).toMatch(/requests\/s +50 .*\n +p50 +12 ms/);
+  expect(view([second(1), idle], PLAN)).toMatch(/requests\/s +0 .*\n +p50 +█▁/);
+});
+
 test('what is not measured is not shown', () => {
   const { redis: _, pool: __, appCpu: ___, ...bare } = second(1);
-  expect(view([bare], 10, 500)).not.toMatch(/connections|pool|CPU/);
+  expect(view([bare], PLAN)).not.toMatch(/connections|pool|CPU/);
   expect(line(bare)).toBe('   1 s: 500 users, 100 requests/s, p50 12 ms, p99 240 ms, 0 errors');
 });
 
