@@ -74,6 +74,15 @@ function chartsOf(series) {
   });
   const charts = [
     {
+      title: 'Connections at Redis',
+      unit: '',
+      step: true,
+      lines: [
+        line('most at once', 'blue', (s) => s.redis?.peak),
+        line('new ones', 'red', (s) => s.redis?.dialled),
+      ],
+    },
+    {
       title: 'Users, and requests a second',
       unit: '',
       lines: [
@@ -88,15 +97,6 @@ function chartsOf(series) {
       lines: [
         line('p50', 'blue', (s) => (s.requests ? s.p50 : null)),
         line('p99', 'red', (s) => (s.requests ? s.p99 : null)),
-      ],
-    },
-    {
-      title: 'Connections at Redis',
-      unit: '',
-      step: true,
-      lines: [
-        line('most at once', 'blue', (s) => s.redis?.peak),
-        line('new ones', 'red', (s) => s.redis?.dialled),
       ],
     },
     {
