@@ -3,16 +3,20 @@
 import { installLocked } from '../tools/install-locked.js';
 import { BadInput, HELP, readOptions } from './lib/options.js';
 
+// Whoever reads along, as `head` does, may have enough of it, and a terminal may be closed.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
+
 try {
   const options = readOptions(process.argv.slice(2));
   if (options.help) console.log(HELP);
   else {
     installLocked(import.meta.dirname, { what: 'the load test' });
     const { run } = await import('./lib/run.js');
-    process.exitCode = await run(options);
+    // A scenario may have opened what would keep the process alive.
+    process.exit(await run(options));
   }
 } catch (error) {
   if (!(error instanceof BadInput)) throw error;
   console.error(error.message);
-  process.exitCode = 2;
+  process.exit(2);
 }

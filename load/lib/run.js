@@ -27,8 +27,6 @@ const MOST_FAULTS = 5;
 
 /** @param {import('./options.js').Options} options @returns {Promise<number>} the exit code @throws {BadInput} */
 export async function run(options) {
-  // Whoever reads along, as `head` does, may have enough of it.
-  process.stdout.on('error', () => {});
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => onSignal());
   for (const file of [options.report, options.json]) if (file) refuseUnwritable(file);
   const scenario = await loadScenario(options.scenario);
@@ -255,16 +253,25 @@ function report(options, target, { end, series, summary, facts }) {
     environment: environment(),
   };
   const title = `Load test of ${options.url ? bare(options.url) : `the example, store ${options.store}`}`;
-  writeFileSync(
-    options.report,
-    drawReport({ title, introduction: introductionOf(options, target), requests, costs, ...made }),
-  );
-  if (options.json) writeFileSync(options.json, `${JSON.stringify(made)}\n`);
-  console.log(`\nWith charts: ${options.report}`);
+  const html = drawReport({ title, introduction: introductionOf(options, target), requests, costs, ...made });
+  const written =
+    write(options.report, html) && (!options.json || write(options.json, `${JSON.stringify(made)}\n`));
+  if (written) console.log(`\nWith charts: ${options.report}`);
   if (end.fault) console.error(`${end.fault} What was measured until then is above.`);
   if (end.interrupted) console.error('Ended by Ctrl-C; what was measured until then is above.');
   for (const text of broken) console.error(text);
-  return end.fault || broken.length > 0 ? 1 : end.interrupted ? 130 : 0;
+  return end.fault || broken.length > 0 || !written ? 1 : end.interrupted ? 130 : 0;
+}
+
+/** Whether that went well: what was measured is on the terminal by then. @param {string} file @param {string} text */
+function write(file, text) {
+  try {
+    writeFileSync(file, text);
+    return true;
+  } catch (error) {
+    console.error(`Cannot write ${file}: ${error.message}.`);
+    return false;
+  }
 }
 
 /** What is written down may be shown around. @param {import('./options.js').Options} options */

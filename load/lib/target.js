@@ -64,33 +64,25 @@ async function example({ store, maxActive, redis }) {
   const { watch, url, stop } = await startRedis(redis);
   const before = await watch.start();
   const shop = fork(join(import.meta.dirname, '../shop/app.js'), [store, url, String(maxActive)], ALONE);
-  try {
-    const port = await portOf(shop);
-    const at = `http://127.0.0.1:${port}`;
-    const scraper = new Scraper(`${at}/metrics`);
-    await scraper.start();
-    return {
-      url: at,
-      introduction: `The service is the express example, its sessions in ${inWords(store, maxActive)}, on ${watch.name}.`,
-      watch,
-      before,
-      scraper,
-      gone: new Promise((resolve) => {
-        shop.once('exit', (code, signal) => resolve(`The example has ended (${signal ?? `code ${code}`}).`));
-      }),
-      async stop() {
-        scraper.stop();
-        shop.kill('SIGKILL');
-        await watch.stop();
-        await stop();
-      },
-    };
-  } catch (error) {
-    shop.kill('SIGKILL');
-    await watch.stop();
-    await stop();
-    throw error;
-  }
+  const at = `http://127.0.0.1:${await portOf(shop)}`;
+  const scraper = new Scraper(`${at}/metrics`);
+  await scraper.start();
+  return {
+    url: at,
+    introduction: `The service is the express example, its sessions in ${inWords(store, maxActive)}, on ${watch.name}.`,
+    watch,
+    before,
+    scraper,
+    gone: new Promise((resolve) => {
+      shop.once('exit', (code, signal) => resolve(`The example has ended (${signal ?? `code ${code}`}).`));
+    }),
+    async stop() {
+      scraper.stop();
+      shop.kill('SIGKILL');
+      await watch.stop();
+      await stop();
+    },
+  };
 }
 
 /** Ctrl-C is for us alone: what we started goes on until we have its last figures, and ends with us. */
@@ -129,18 +121,9 @@ async function startRedis(given) {
 }
 
 async function startMemory() {
-  const arguments_ = [
-    '--no-config',
-    '--format',
-    'esm',
-    '--target',
-    'node20',
-    '--out-dir',
-    'load/.built',
-    '--silent',
-  ];
+  const how = '--no-config --format esm --target node20 --out-dir load/.built --silent'.split(' ');
   const tsup = join(root, 'node_modules/tsup/dist/cli-default.js');
-  execFileSync(process.execPath, [tsup, 'src/integrations/mock/server.ts', ...arguments_], { cwd: root });
+  execFileSync(process.execPath, [tsup, 'src/integrations/mock/server.ts', ...how], { cwd: root });
   const child = fork(join(import.meta.dirname, 'memory-redis.js'), ALONE);
   const watch = new RedisWatch(child);
   const { port } = await watch.begin('the Redis in memory');
