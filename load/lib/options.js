@@ -99,7 +99,7 @@ const ONLY_EXAMPLE = ['store', 'max-active'];
 export const HELP = `Users who log in, do weighted tasks and think in between, while connections are counted at the Redis server.
 
   npm run load -- --store pool --users 500         the express example, in a process of its own
-  node load/load.js --url http://127.0.0.1:3000 --scenario my-shop.js --redis redis://127.0.0.1:6379
+  node load/load.js --url http://127.0.0.1:3000 --scenario my-shop.mjs --redis redis://127.0.0.1:6379
 
 ${Object.entries(FLAGS).map(helpOf).join('\n')}
 

@@ -19,7 +19,9 @@ export async function loadScenario(file = SHOP) {
   try {
     scenario = (await import(pathToFileURL(path).href)).default;
   } catch (error) {
-    throw new BadInput(`The scenario ${file} cannot be loaded: ${firstLine(error)}`);
+    const line = firstLine(error);
+    const hint = line.includes("token 'export'") ? ' (it is no module: let its name end in .mjs)' : '';
+    throw new BadInput(`The scenario ${file} cannot be loaded: ${line}${hint}.`);
   }
   const fault = faultIn(scenario);
   if (fault) throw new BadInput(`The scenario ${file} ${fault} load/scenarios/shop.js is one to copy.`);

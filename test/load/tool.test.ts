@@ -315,7 +315,7 @@ describe('wrong input is one sentence, at once, and ends with 2:', () => {
     [
       'a scenario with a mistake',
       async () => `--scenario ${broken('export default {')}`,
-      'cannot be loaded: Unexpected end of input',
+      'cannot be loaded: Unexpected end of input.',
     ],
     [
       'a scenario without tasks',
