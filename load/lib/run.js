@@ -117,13 +117,18 @@ async function measure(options, scenario, target) {
 
 /** Before there is something to report, and the second time, a signal ends everything: what we started ends with us. */
 const quit = () => process.exit(130);
+/** npm passes on to us what the terminal has sent us already. */
+const ECHO_MS = 500;
 let onSignal = quit;
 
 /** Ctrl-C once ends the run. @returns {Promise<Ending>} */
 function interrupted() {
   return new Promise((resolve) => {
     onSignal = () => {
-      onSignal = quit;
+      const at = performance.now();
+      onSignal = () => {
+        if (performance.now() - at > ECHO_MS) quit();
+      };
       resolve({ interrupted: true });
     };
   });
