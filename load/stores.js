@@ -1,11 +1,13 @@
 /**
- * The four stores side by side: 500 users in waves on the express example, one store after the other. What was measured is
- * kept in load/results/stores.json; the table and the picture of docs/load-testing.md are drawn from it (--report: only that).
+ * The four stores side by side: 500 users in waves on the express example, one store after the other, three times. What was
+ * measured is kept in load/results/stores.json; the table and the picture of docs/load-testing.md are drawn from it, medians
+ * (--report: only that).
  */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { median } from '../bench/lib/measure.js';
 import { drawBars } from '../bench/peers/charts.js';
 import { count, ms, short } from './lib/format.js';
 import { STORES } from './lib/options.js';
@@ -13,6 +15,7 @@ import { STORES } from './lib/options.js';
 const root = join(import.meta.dirname, '..');
 const RESULTS = join(import.meta.dirname, 'results/stores.json');
 const PICTURE = join(root, 'docs/load-stores.svg');
+const ROUNDS = Number(process.env.ROUNDS ?? 3);
 const LOAD = ['--users', '500', '--spawn-rate', '100', '--duration', '40', '--wave', '2'];
 /** As the table and the picture have them. */
 const NAMES = {
@@ -39,43 +42,62 @@ function fill(file, mark, text) {
   );
 }
 
-function summary({ unbounded: { facts: theirs }, pool: { facts: ours } }) {
+/** @param {Record<string, any[]>} all */
+function summary(all) {
+  const [theirs, ours] = ['unbounded', 'pool'].map((store) => columnsOf(all[store]));
   const [a, b] = [theirs, ours].map(
-    ({ requests, redis }) => `${count(redis.newConnections)} connections for ${count(requests)} requests`,
+    (columns) =>
+      `${count(columns['new connections at Redis'][0])} connections for ${count(columns.requests[0])} requests`,
   );
-  return `500 users of an express app opened ${a} over an unbounded pool, and ${b} over this one;\np99 was ${ms(theirs.latency.p99)} and ${ms(ours.latency.p99)}.`;
+  return `500 users of an express app opened ${a} over an unbounded pool, and ${b} over this one;\np99 was ${ms(theirs.p99[0])} and ${ms(ours.p99[0])}.`;
 }
 
-/** @returns {Record<string, any>} what each run wrote, without its seconds */
+/** @returns {Record<string, any[]>} by store: what each run wrote, without its seconds */
 function runAll() {
   const folder = mkdtempSync(join(tmpdir(), 'load-stores-'));
-  const json = join(folder, 'run.json');
-  const all = {};
-  for (const store of STORES) {
-    const files = ['--json', json, '--report', join(folder, 'run.html')];
-    const args = [join(import.meta.dirname, 'load.js'), '--store', store, ...LOAD, ...files];
-    const { status } = spawnSync(process.execPath, args, { stdio: 'inherit' });
-    if (status !== 0) throw new Error(`the run with ${store} has ended with ${status}`);
-    const { facts, environment, verdicts, options } = JSON.parse(readFileSync(json, 'utf8'));
-    all[store] = { options, environment, facts, verdicts };
+  const all = Object.fromEntries(STORES.map((store) => [store, []]));
+  for (let round = 0; round < ROUNDS; round++) {
+    const first = round % STORES.length; // to be the first may be a disadvantage
+    for (const store of [...STORES.slice(first), ...STORES.slice(0, first)])
+      all[store].push(runOne(store, folder));
   }
   rmSync(folder, { recursive: true });
   return all;
 }
 
-/** The columns, and how each is read and shown. */
-function columnsOf({ facts: { seconds, requests, errors, latency, redis, app } }) {
-  const cpu = (share) => (share * seconds * 1000) / requests;
+/** @param {string} store @param {string} folder */
+function runOne(store, folder) {
+  const [json, html] = [join(folder, 'run.json'), join(folder, 'run.html')];
+  const args = [
+    join(import.meta.dirname, 'load.js'),
+    '--store',
+    store,
+    ...LOAD,
+    '--json',
+    json,
+    '--report',
+    html,
+  ];
+  const { status } = spawnSync(process.execPath, args, { stdio: 'inherit' });
+  if (status !== 0) throw new Error(`the run with ${store} has ended with ${status}`);
+  const { facts, environment, verdicts } = JSON.parse(readFileSync(json, 'utf8'));
+  return { environment, facts, verdicts };
+}
+
+/** By column, the median of all rounds, and how it is shown. @param {any[]} runs */
+function columnsOf(runs) {
+  const of = (read) => median(runs.map(({ facts }) => read(facts)));
+  const cpu = (part) => of((facts) => (facts[part].cpuShare * facts.seconds * 1000) / facts.requests);
   return {
-    requests: [requests, count],
-    'new connections at Redis': [redis.newConnections, count],
-    'per request': [redis.newConnections / requests, short],
-    'most at once': [redis.peak, count],
-    p50: [latency.p50, ms],
-    p99: [latency.p99, ms],
-    errors: [errors, count],
-    'CPU of the app a request': [cpu(app.cpuShare), ms],
-    'CPU of Redis a request': [cpu(redis.cpuShare), ms],
+    requests: [of(({ requests }) => requests), count],
+    'new connections at Redis': [of(({ redis }) => redis.newConnections), count],
+    'per request': [of(({ redis, requests }) => redis.newConnections / requests), short],
+    'most at once': [of(({ redis }) => redis.peak), count],
+    p50: [of(({ latency }) => latency.p50), ms],
+    p99: [of(({ latency }) => latency.p99), ms],
+    errors: [of(({ errors }) => errors), count],
+    'CPU of the app a request': [cpu('app'), ms],
+    'CPU of Redis a request': [cpu('redis'), ms],
   };
 }
 
@@ -95,9 +117,9 @@ function table(all) {
 }
 
 function caption(all) {
-  const [{ environment, facts }] = Object.values(all);
+  const [[{ environment, facts }, ...others]] = Object.values(all);
   const { node, cpu, cores, date } = environment;
-  return `500 users, 40 s, a wave each 2 s; Node ${node.slice(1)}, ${facts.redis.name}, ${cpu}, ${cores} cores, ${date}`;
+  return `500 users, 40 s, a wave each 2 s, medians of ${1 + others.length} runs; Node ${node.slice(1)}, ${facts.redis.name}, ${cpu}, ${cores} cores, ${date}`;
 }
 
 function draw(all) {
