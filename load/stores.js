@@ -49,7 +49,7 @@ function summary(all) {
     (columns) =>
       `${count(columns['new connections at Redis'][0])} connections for ${count(columns.requests[0])} requests`,
   );
-  return `500 users of an express app opened ${a} over an unbounded pool, and ${b} over this one;\np99 was ${ms(theirs.p99[0])} and ${ms(ours.p99[0])}.`;
+  return `500 users of an express app opened ${a} over an unbounded pool,\nand ${b} over this one; p99 was ${ms(theirs.p99[0])} and ${ms(ours.p99[0])}.`;
 }
 
 /** @returns {Record<string, any[]>} by store: what each run wrote, without its seconds */
@@ -116,10 +116,11 @@ function table(all) {
   ].join('\n');
 }
 
-function caption(all) {
+/** @param {Record<string, any[]>} all @param {boolean} [short] without the processor's name, for the picture */
+function caption(all, short = false) {
   const [[{ environment, facts }, ...others]] = Object.values(all);
   const { node, cpu, cores, date } = environment;
-  return `500 users, 40 s, a wave each 2 s, medians of ${1 + others.length} runs; Node ${node.slice(1)}, ${facts.redis.name}, ${cpu}, ${cores} cores, ${date}`;
+  return `500 users, 40 s, a wave each 2 s, medians of ${1 + others.length} runs; Node ${node.slice(1)}, ${facts.redis.name}, ${short ? '' : `${cpu}, `}${cores} cores, ${date}`;
 }
 
 function draw(all) {
@@ -136,5 +137,5 @@ function draw(all) {
     ),
   }));
   const title = 'Connections at Redis, and times, by session store';
-  return drawBars({ title, caption: caption(all), unit: '', names: Object.values(NAMES), panels });
+  return drawBars({ title, caption: caption(all, true), unit: '', names: Object.values(NAMES), panels });
 }
