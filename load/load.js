@@ -10,7 +10,7 @@ try {
   const options = readOptions(process.argv.slice(2));
   if (options.help) console.log(HELP);
   else {
-    installLocked(import.meta.dirname, { what: 'the load test' });
+    install();
     const { run } = await import('./lib/run.js');
     // A scenario may have opened what would keep the process alive.
     process.exit(await run(options));
@@ -19,4 +19,14 @@ try {
   if (!(error instanceof BadInput)) throw error;
   console.error(error.message);
   process.exit(2);
+}
+
+function install() {
+  try {
+    installLocked(import.meta.dirname, { what: 'the load test' });
+  } catch (error) {
+    throw new BadInput(
+      `What the load test runs could not be installed: ${error.message.split('\n')[0]} (in load/).`,
+    );
+  }
 }
