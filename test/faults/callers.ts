@@ -56,8 +56,14 @@ export class Callers {
     }, 4);
   }
 
+  /** How many of those who came since then succeeded, since the last who did not. */
+  inARow(since: number): number {
+    const over = this.calls.filter(({ at, endedAt }) => at > since && endedAt !== undefined);
+    return over.length - 1 - over.findLastIndex(({ error }) => error !== undefined);
+  }
+
   /** No more come; resolves when all are through, or `withinMs` is over. */
-  async stop(withinMs: number): Promise<void> {
+  async stop(withinMs = 10_000): Promise<void> {
     clearInterval(this.#timer);
     let timer: NodeJS.Timeout | undefined;
     const over = new Promise((resolve) => {
@@ -82,6 +88,15 @@ export class Callers {
     this.#pending.add(work);
     void work.then(() => this.#pending.delete(work));
   }
+}
+
+/** What a call took at most. */
+export function longestMs(calls: readonly Call[]): number {
+  return Math.max(...calls.map(tookMs));
+}
+
+export function tookMs({ at, endedAt = Number.POSITIVE_INFINITY }: Call): number {
+  return endedAt - at;
 }
 
 /** The pool's code; of an error that Redis replied, its first word. */

@@ -86,7 +86,7 @@ const onTheWay: readonly Fault[] = [
   {
     name: 'replies in single bytes',
     begin: ({ middle }) => {
-      middle.inPieces = 1;
+      middle.inPieces = (left) => Math.max(1, left - 500); // of what INFO says in a dial, the end
     },
     end: ({ middle }) => {
       middle.inPieces = 0;

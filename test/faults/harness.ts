@@ -4,7 +4,7 @@ import { DEFAULTS, Pool, type PoolOptions } from '../../src/index.ts';
 import { type Clock, systemClock } from '../../src/util/clock.ts';
 import { Middle } from '../helpers/middle.ts';
 import { TestServer, until } from '../helpers/redis.ts';
-import { type Call, Callers, type Kind, Lateness } from './callers.ts';
+import { type Call, Callers, type Kind, Lateness, longestMs, tookMs } from './callers.ts';
 
 /** Where `npm run guarantees` wants the rows: it has more callers, longer faults, and one after the other. */
 const REPORT = process.env['GUARANTEES'];
@@ -160,10 +160,9 @@ class Side {
     this.#callers = new Callers(PER_SECOND, lateness, call[door]);
   }
 
-  /** Whether the last calls since then all succeeded. */
+  /** Whether the last of those who came since then all succeeded. */
   serves(since: number): boolean {
-    const last = this.#callers.calls.filter(({ at, endedAt }) => at > since && endedAt).slice(-30);
-    return last.length === 30 && last.every(({ error }) => error === undefined);
+    return this.#callers.inARow(since) >= 30;
   }
 
   /** The fault is over. */
@@ -173,7 +172,7 @@ class Side {
   }
 
   async stop(): Promise<void> {
-    await this.#callers.stop(10_000);
+    await this.#callers.stop();
   }
 
   async close(server: TestServer): Promise<void> {
@@ -195,7 +194,7 @@ class Side {
       ...{ fault: this.#fault.name, door: this.door, options: this.#fault.options ?? {} },
       calls: calls.length,
       errors: counts(calls),
-      longestMs: Math.max(...calls.map(tookMs)),
+      longestMs: longestMs(calls),
       beyondMs: Math.max(...calls.map((one) => tookMs(one) - one.lateMs)) - acquireTimeoutMs - replyTimeoutMs,
       dialsFirst: during.filter((ms) => ms < 1000).length,
       dialsAfter: mostInASecond(during.filter((ms) => ms >= 1000)),
@@ -269,8 +268,6 @@ function watch(server: TestServer, sides: readonly Side[]): { stop(): Promise<vo
     },
   };
 }
-
-const tookMs = ({ at, endedAt }: Call): number => (endedAt ?? Number.POSITIVE_INFINITY) - at;
 
 function counts(calls: readonly Call[]): Record<string, number> {
   const all: Record<string, number> = {};

@@ -17,8 +17,8 @@ export class Middle {
   readonly clients: Socket[] = [];
   /** What becomes of bytes that the server sends. */
   change: (bytes: Buffer) => Buffer = (bytes) => bytes;
-  /** More than 0: what the server sends arrives in pieces of so many bytes. A function says how large the next one is. */
-  inPieces: number | (() => number) = 0;
+  /** More than 0: what the server sends arrives in pieces of so many bytes; a function says so for the next one of what is left. */
+  inPieces: number | ((left: number) => number) = 0;
   /** What the server sends arrives so much later, and what comes meanwhile after that. Milliseconds. */
   latencyMs = 0;
   /** As much as that may come to the latency. Milliseconds. */
@@ -129,7 +129,7 @@ export class Middle {
         return;
       }
       for (let at = 0; at < changed.length; ) {
-        const step = this.#nextPiece() || changed.length;
+        const step = this.#nextPiece(changed.length - at) || changed.length;
         if (!client.write(changed.subarray(at, at + step))) await once(client, 'drain');
         at += step;
         if (this.inPieces) await turn(); // or the next piece would join it
@@ -138,7 +138,7 @@ export class Middle {
     client.end();
   }
 
-  #nextPiece(): number {
-    return typeof this.inPieces === 'function' ? this.inPieces() : this.inPieces;
+  #nextPiece(left: number): number {
+    return typeof this.inPieces === 'function' ? this.inPieces(left) : this.inPieces;
   }
 }
