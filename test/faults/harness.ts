@@ -50,6 +50,7 @@ export interface Fault {
 /** What became of a door in a fault. Times in milliseconds. */
 export interface Row {
   readonly fault: string;
+  readonly toldAtOnce: true | undefined;
   readonly door: Door;
   readonly options: PoolOptions;
   readonly calls: number;
@@ -191,7 +192,8 @@ class Side {
     const { acquireTimeoutMs = DEFAULTS.acquireTimeoutMs, replyTimeoutMs = DEFAULTS.replyTimeoutMs } =
       this.#fault.options ?? {};
     return {
-      ...{ fault: this.#fault.name, door: this.door, options: this.#fault.options ?? {} },
+      ...{ fault: this.#fault.name, toldAtOnce: this.#fault.toldAtOnce },
+      ...{ door: this.door, options: this.#fault.options ?? {} },
       calls: calls.length,
       errors: counts(calls),
       longestMs: longestMs(calls),
