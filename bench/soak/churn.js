@@ -1,0 +1,109 @@
+/** Does anything stay behind? What comes and goes, again and again: heap, handles and descriptors have to be flat. */
+import { existsSync, readdirSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Redis } from 'ioredis';
+import { Pool } from '../../dist/index.js';
+import { row } from '../lib/measure.js';
+import { isExcuse } from './operations.js';
+
+/** By so much the engine's own noise may move the heap; each round does its thing ten times. Bytes. */
+const NOISE = 2 ** 20;
+const DESCRIPTORS = '/proc/self/fd';
+const silent = () => {};
+
+const CHURNS = {
+  'connections destroyed': (pool) => many(async () => (await pool.acquire()).destroy()),
+  'connections killed': async (pool, admin) => {
+    await many(() => pool.use((redis) => redis.ping()));
+    await admin.call('CLIENT', 'KILL', 'TYPE', 'normal');
+  },
+  'connections cleared': async (pool) => {
+    await many(() => pool.use((redis) => redis.ping()));
+    pool.clear();
+  },
+  'leases dropped': async (pool) => {
+    const { leaked } = pool.stats();
+    await many(async () => void (await (await pool.acquire()).ping()));
+    while (pool.stats().leaked < leaked + 10) await collectGarbage();
+  },
+  subscriptions: (pool) =>
+    many(() =>
+      pool.use(async (redis) => {
+        const heard = new Promise((resolve) => redis.on('message', resolve));
+        await redis.subscribe('news');
+        await pool.redis.publish('news', 'x');
+        await heard;
+      }),
+    ),
+  duplicates: (pool) =>
+    many(async () => {
+      const other = pool.redis.duplicate().on('error', silent);
+      await other.get('k');
+      other.disconnect();
+    }),
+  listeners: (pool) =>
+    many(async () => {
+      pool.on('acquire', silent).once('connect', silent).redis.on('ready', silent);
+      await pool.use((redis) => redis.on('message', silent).ping());
+      pool.off('acquire', silent).off('connect', silent).redis.off('ready', silent);
+    }),
+  'callers given up': async (pool) => {
+    const held = await Promise.all(Array.from({ length: 10 }, () => pool.acquire()));
+    const signal = AbortSignal.timeout(5);
+    await Promise.allSettled(Array.from({ length: 50 }, () => pool.acquire({ signal, timeoutMs: 10 })));
+    for (const lease of held) lease.release();
+  },
+  'whole pools': async (_, __, url) => {
+    const pool = new Pool(url);
+    await Promise.all([pool.redis.ping(), pool.use((redis) => redis.ping())]);
+    await pool.close();
+  },
+};
+
+const many = (work) => Promise.all(Array.from({ length: 10 }, work));
+
+/** Runs each for `rounds` rounds, after a fifth as many to warm up. Returns what is not flat, in words. */
+export async function churn(url, rounds) {
+  const columns = ['churn', 'rounds', 'heap, KiB', 'handles', 'descriptors'];
+  console.log(`\n${row(...columns)}\n${row(...columns.map(() => '---'))}`);
+  const admin = new Redis(url, { connectionName: 'admin' });
+  const wrong = [];
+  for (const [name, once] of Object.entries(CHURNS)) {
+    const pool = new Pool(url, { name: 'churn', leakThresholdMs: 60_000 });
+    const turn = async (times) => {
+      for (let i = 0; i < times; i++) {
+        await once(pool, admin, url).catch((error) => {
+          if (!isExcuse(error)) throw error;
+        });
+      }
+    };
+    await turn(Math.ceil(rounds / 5));
+    const before = await inventory(pool);
+    await turn(rounds);
+    const after = await inventory(pool);
+    const [heap, ...kept] = ['heap', 'handles', 'descriptors'].map((what) => after[what] - before[what]);
+    console.log(row(name, rounds, Math.round(heap / 1024), ...kept));
+    if (heap > NOISE || Math.max(...kept) > 0) wrong.push(`${name}: not flat`);
+    await pool.close();
+  }
+  admin.disconnect();
+  return wrong;
+}
+
+/** What there is when the pool rests, with no connection. */
+async function inventory(pool) {
+  pool.clear();
+  while (pool.stats().total > 0) await sleep(10);
+  for (let i = 0; i < 5; i++) await collectGarbage();
+  return {
+    heap: process.memoryUsage().heapUsed,
+    handles: process.getActiveResourcesInfo().length,
+    descriptors: existsSync(DESCRIPTORS) ? readdirSync(DESCRIPTORS).length : 0,
+  };
+}
+
+/** After a pause, so that what timers and promises still hold is let go. */
+async function collectGarbage() {
+  await sleep(20);
+  globalThis.gc();
+}
