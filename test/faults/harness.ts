@@ -41,7 +41,7 @@ export interface Fault {
   readonly end?: (world: World) => unknown;
   /** Errors that callers may get; by default none. */
   readonly errors?: Errors;
-  /** Whether the fault was there, by what is seen of it. */
+  /** Whether the fault was there, by what is seen of it at one door at least. */
   readonly felt: (row: Row) => boolean;
   /** What it comes from is told at once: nobody waits for Redis' return, and the next dial may be up to 2 s away. */
   readonly toldAtOnce?: true;
