@@ -63,24 +63,28 @@ const CHURNS = {
 
 const many = (work) => Promise.all(Array.from({ length: 10 }, work));
 
-/** Runs each for `rounds` rounds, after a fifth as many to warm up. Returns what is not flat, in words. */
+/** Runs each for `rounds` rounds, once all are warm. Returns what is not flat, in words. */
 export async function churn(url, rounds) {
   const columns = ['churn', 'rounds', 'heap, KiB', 'handles', 'descriptors'];
   console.log(`\n${row(...columns)}\n${row(...columns.map(() => '---'))}`);
   const admin = new Redis(url, { connectionName: 'admin' });
   const wrong = [];
+  const run = async (once, pool, times) => {
+    for (let i = 0; i < times; i++) {
+      await once(pool, admin, url, i).catch((error) => {
+        if (!isExcuse(error)) throw error;
+      });
+    }
+  };
+  const newPool = () => new Pool(url, { name: 'churn', leakThresholdMs: 60_000 });
+  const warm = newPool();
+  for (const once of Object.values(CHURNS)) await run(once, warm, Math.ceil(rounds / 5));
+  await warm.close();
   for (const [name, once] of Object.entries(CHURNS)) {
-    const pool = new Pool(url, { name: 'churn', leakThresholdMs: 60_000 });
-    const turn = async (times) => {
-      for (let i = 0; i < times; i++) {
-        await once(pool, admin, url, i).catch((error) => {
-          if (!isExcuse(error)) throw error;
-        });
-      }
-    };
-    await turn(Math.ceil(rounds / 5));
+    const pool = newPool();
+    await run(once, pool, Math.ceil(rounds / 5));
     const before = await inventory(pool);
-    await turn(rounds);
+    await run(once, pool, rounds);
     const after = await inventory(pool);
     const [heap, ...kept] = ['heap', 'handles', 'descriptors'].map((what) => after[what] - before[what]);
     console.log(row(name, rounds, Math.round(heap / 1024), ...kept));
@@ -91,14 +95,18 @@ export async function churn(url, rounds) {
   return wrong;
 }
 
-/** What there is when the pool rests, with no connection. */
+/** What there is when the pool rests, with no connection, and what was closed is gone. */
 async function inventory(pool) {
   pool.clear();
   while (pool.stats().total > 0) await sleep(10);
-  for (let i = 0; i < 25; i++) await collectGarbage();
+  let handles = Number.POSITIVE_INFINITY;
+  for (let i = 0; i < 25; i++) {
+    await collectGarbage();
+    handles = Math.min(handles, process.getActiveResourcesInfo().length);
+  }
   return {
     heap: process.memoryUsage().heapUsed,
-    handles: process.getActiveResourcesInfo().length,
+    handles,
     descriptors: existsSync(DESCRIPTORS) ? readdirSync(DESCRIPTORS).length : 0,
   };
 }

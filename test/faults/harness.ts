@@ -1,7 +1,7 @@
 import { appendFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DEFAULTS, Pool, type PoolOptions } from '../../src/index.ts';
-import { type Clock, systemClock } from '../../src/util/clock.ts';
+import { type Clock, deadline, systemClock } from '../../src/util/clock.ts';
 import { Middle } from '../helpers/middle.ts';
 import { TestServer, until } from '../helpers/redis.ts';
 import { type Call, Callers, type Kind, Lateness, longestMs, tookMs } from './callers.ts';
@@ -222,28 +222,24 @@ class CountingClock implements Clock {
   readonly soon = systemClock.soon;
 
   after(ms: number, run: () => void, background?: 'background'): () => void {
-    return this.#counted(systemClock.after, ms, run, background);
+    return this.#counted((over) => systemClock.after(ms, () => [over(), run()], background), ms);
   }
 
-  deadline(ms: number, run: () => void, background?: 'background'): () => void {
-    return this.#counted(systemClock.deadline ?? systemClock.after, ms, run, background);
-  }
+  deadline: NonNullable<Clock['deadline']> = (ms, run, background) => {
+    return this.#counted(
+      (over) => deadline(systemClock, ms, (lostMs) => [over(), run(lostMs)], background),
+      ms,
+    );
+  };
 
-  #counted(set: Clock['after'], ms: number, run: () => void, background?: 'background'): () => void {
+  #counted(set: (over: () => void) => () => void, ms: number): () => void {
     let isSet = ms !== Number.POSITIVE_INFINITY;
     const over = (): void => {
       if (isSet) this.timers--;
       isSet = false;
     };
     if (isSet) this.timers++;
-    const cancel = set(
-      ms,
-      () => {
-        over();
-        run();
-      },
-      background,
-    );
+    const cancel = set(over);
     return () => {
       over();
       cancel();
