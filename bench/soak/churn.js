@@ -63,7 +63,7 @@ const CHURNS = {
 
 const many = (work) => Promise.all(Array.from({ length: 10 }, work));
 
-/** Runs each for `rounds` rounds, once all are warm. Returns what is not flat, in words. */
+/** Runs each for `rounds` rounds, after as many to warm up. Returns what is not flat, in words. */
 export async function churn(url, rounds) {
   const columns = ['churn', 'rounds', 'heap, KiB', 'handles', 'descriptors'];
   console.log(`\n${row(...columns)}\n${row(...columns.map(() => '---'))}`);
@@ -76,13 +76,9 @@ export async function churn(url, rounds) {
       });
     }
   };
-  const newPool = () => new Pool(url, { name: 'churn', leakThresholdMs: 60_000 });
-  const warm = newPool();
-  for (const once of Object.values(CHURNS)) await run(once, warm, Math.ceil(rounds / 5));
-  await warm.close();
   for (const [name, once] of Object.entries(CHURNS)) {
-    const pool = newPool();
-    await run(once, pool, Math.ceil(rounds / 5));
+    const pool = new Pool(url, { name: 'churn', leakThresholdMs: 60_000 });
+    await run(once, pool, rounds);
     const before = await inventory(pool);
     await run(once, pool, rounds);
     const after = await inventory(pool);

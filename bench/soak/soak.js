@@ -10,7 +10,7 @@ import { startBenchServer } from '../lib/server.js';
 import { churn } from './churn.js';
 import { isExcuse, OPERATIONS, seed } from './operations.js';
 
-const [total = 10_000_000, rounds = 1000] = process.argv.slice(2).map(Number);
+const [total = 10_000_000, rounds = 500] = process.argv.slice(2).map(Number);
 const CALLERS = 100;
 const SHAPES = [
   { maxActive: 1, maxLanes: 1 },
