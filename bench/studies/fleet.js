@@ -9,7 +9,7 @@ import { row } from '../lib/measure.js';
 import { startBenchServer } from '../lib/server.js';
 
 const PROCESSES = 20;
-const AWAY_MS = 4000;
+const AWAY_MS = 3000;
 const CALL_EVERY_MS = 50;
 
 /** One of the fleet: tells when it dials, and at the end how its calls went. */
@@ -21,6 +21,8 @@ async function member(url) {
     tally.calls++;
     work().catch(() => tally.failed++);
   };
+  await pool.redis.ping();
+  process.send({ ready: true });
   await sleep(Math.random() * CALL_EVERY_MS); // out of step
   const timer = setInterval(() => {
     call(() => pool.use((redis) => redis.get('k')));
@@ -37,17 +39,19 @@ async function member(url) {
 export async function fleet() {
   const server = await startBenchServer();
   const dials = [];
+  let ready = 0;
   const tallies = [];
   const children = Array.from({ length: PROCESSES }, () =>
     fork(import.meta.filename, ['member', server.url]),
   );
   for (const child of children) {
-    child.on('message', ({ dial, tally }) => {
+    child.on('message', ({ dial, tally, ready: isReady }) => {
+      if (isReady) ready++;
       if (dial) dials.push(dial);
       if (tally) tallies.push(tally);
     });
   }
-  while (dials.length < PROCESSES) await sleep(50);
+  while (ready < PROCESSES) await sleep(50);
   await sleep(2000);
   const killedAt = Date.now();
   await server.stop();
