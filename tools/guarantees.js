@@ -43,8 +43,9 @@ function page() {
   return `# Guarantees
 
 What the pool promises while Redis misbehaves, which test holds it to that, and what one run of it has shown. Written by
-\`npm run guarantees\` (${circumstances()}, ${serverVersion()}): each fault lasts four seconds or what its name says, for
-500 callers a second at each door, who come whether or not the last one was answered; half read (GET), half write (INCR).
+\`npm run guarantees\` on ${circumstances()}, ${serverVersion()}.
+
+Each fault lasts for four seconds, or for as long as its name says, with 500 callers a second at each door, who come whether or not the last one was answered; half read (GET), half write (INCR).
 The same faults come with every \`npm test\`, shorter and with fewer callers.
 
 ## Promises
@@ -64,7 +65,7 @@ ${table(
 ## A restart, seen by a fleet
 
 ${seen.processes} processes, default options, about twenty calls a second at each door of each; Redis is away for
-${seen.seconds} s. Dials of all together:
+${seen.seconds.toFixed(1)} s. Dials of all together:
 
 ${table(
   ['in the first second', 'a second, while away', 'worst second after the first', 'calls', 'failed'],
@@ -162,5 +163,5 @@ function ms(value) {
 
 function serverVersion() {
   const { stdout } = spawnSync(findServer(), ['--version'], { encoding: 'utf8' });
-  return stdout.split(' sha=')[0].replace(' server v=', ' ').replace('Redis', 'redis-server');
+  return stdout.split(' sha=')[0];
 }

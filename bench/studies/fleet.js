@@ -67,7 +67,7 @@ export async function fleet() {
   const sum = (name) => tallies.reduce((all, one) => all + one[name], 0);
   return {
     processes: PROCESSES,
-    seconds: AWAY_MS / 1000,
+    seconds: (backAt - killedAt) / 1000,
     first: within(killedAt, killedAt + 1000),
     steady: (within(killedAt + 1000, backAt) * 1000) / (backAt - killedAt - 1000),
     peak: Math.max(...dials.filter((at) => at >= killedAt + 1000).map((at) => within(at, at + 1000))),

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DEFAULTS } from '../../src/index.ts';
 import type { TestServer } from '../helpers/redis.ts';
-import type { Errors, Fault } from './harness.ts';
+import { type Errors, type Fault, isMeasured } from './harness.ts';
 
 /** So that a caller's deadline is reached while the fault lasts. */
 const IMPATIENT = {
@@ -17,7 +17,8 @@ const everywhere = (errors: readonly string[]): Errors => ({
   ...{ 'use read': errors, 'use write': errors, 'redis read': errors, 'redis write': errors },
 });
 /** What was under way on a lease when its connection died, and what may have run. */
-const UNDER_WAY: Errors = { 'use read': LOST, 'use write': LOST, 'redis write': LOST };
+const OUT = [...LOST, ...(isMeasured ? ['POOL_EXHAUSTED'] : [])]; // more than maxWaiting would wait then
+const UNDER_WAY: Errors = { 'use read': OUT, 'use write': OUT, 'redis write': LOST };
 
 const USER = 'on >secret ~* &* +@all';
 const asUser = { redis: { username: 'app', password: 'secret' } };
