@@ -11,6 +11,7 @@ const WITH_INSTALLED_IOREDIS = [
   'test/package/**', // which sees to both itself
   'test/examples.test.ts',
   'test/readme.test.ts',
+  'test/load/**',
   'test/integrations/observe/traced-process.test.ts',
   'test/ioredis/changed-internals.test.ts',
   ...['suites', 'connect-redis-suites', 'mock-examples', 'recipes', 'throttler-storage'].map(
@@ -32,6 +33,9 @@ const WITHOUT_IOREDIS = [
   'test/multiplex/lane-choice.test.ts',
 ];
 
+/** What takes long, and is about Redis and the network more than about the client. */
+const ONCE = ['test/faults/f*.test.ts', 'test/others/express-restarts.test.ts'];
+
 // Where .ci/run wants the counts.
 const results = process.env['TEST_RESULTS'];
 
@@ -44,7 +48,7 @@ export default defineConfig({
     hookTimeout: 60_000,
     projects: [
       on('ioredis 6', 'ioredis'),
-      on('ioredis 5', 'ioredis5', [...WITH_INSTALLED_IOREDIS, ...WITHOUT_IOREDIS]),
+      on('ioredis 5', 'ioredis5', [...WITH_INSTALLED_IOREDIS, ...WITHOUT_IOREDIS, ...ONCE]),
     ],
     reporters: results ? ['default', ['json', { outputFile: results }]] : ['default'],
   },

@@ -60,7 +60,7 @@ test('the README is read once: it has no more than 1500 words', () => {
 });
 
 test('docs/README.md has a row for each page, and for each file to use as it is', () => {
-  const files = readdirSync(join(root, 'docs')).filter((name) => !/^README|\.svg$/.test(name));
+  const files = readdirSync(join(root, 'docs')).filter((name) => !/^README|\.(svg|png)$/.test(name));
   const linked = [...read('docs/README.md').matchAll(/\]\(([^)]+)\)/g)].map(([, file]) => file);
   expect(linked.sort()).toEqual(files.sort());
 });

@@ -11,6 +11,8 @@ export interface StartOptions {
   readonly sentinel?: readonly string[] | undefined;
   /** How long the server may take until it accepts connections. Milliseconds; default 10 000. */
   readonly readyMs?: number | undefined;
+  /** Ctrl-C on the terminal does not end it; we still do. */
+  readonly detached?: boolean | undefined;
 }
 
 export interface RunningServer {

@@ -31,6 +31,7 @@ const PORT_ATTEMPTS = 5;
  * @property {number} [port] a certain port instead of a free one, as for a restart
  * @property {readonly string[]} [sentinel] lines of configuration: it is to be a sentinel
  * @property {number} [readyMs] how long the server may take until it accepts connections
+ * @property {boolean} [detached] Ctrl-C on the terminal does not end it; we still do
  */
 
 /**
@@ -101,16 +102,11 @@ export function freePort() {
  * @param {StartOptions} [options]
  * @returns {Promise<RunningServer>} when it accepts connections
  */
-export async function startServer({
-  binary = findServer(),
-  args = [],
-  port,
-  sentinel,
-  readyMs = 30_000,
-} = {}) {
+export async function startServer(options = {}) {
+  const { binary = findServer(), args = [], port, sentinel, readyMs = 30_000, detached = false } = options;
   if (!binary) throw new Error('There is no redis-server or valkey-server on PATH.');
   for (let attempt = 1; ; attempt++) {
-    const server = launch(binary, port ?? (await freePort()), args, sentinel);
+    const server = launch(binary, port ?? (await freePort()), args, { sentinel, detached });
     const failure = await untilReady(server, readyMs);
     if (!failure) return server;
     await server.stop();
@@ -124,10 +120,10 @@ export async function startServer({
  * @param {string} binary
  * @param {number} port
  * @param {string[]} args
- * @param {readonly string[]} [sentinel]
+ * @param {Pick<StartOptions, 'sentinel' | 'detached'>} how
  * @returns {RunningServer}
  */
-function launch(binary, port, args, sentinel) {
+function launch(binary, port, args, { sentinel, detached }) {
   const dir = mkdtempSync(join(tmpdir(), 'redis-server-'));
   const ours = { bind: '127.0.0.1', port: String(port), dir, save: '', appendonly: 'no' };
   const defaults = Object.entries(ours).flatMap(([name, value]) => [`--${name}`, value]);
@@ -135,6 +131,7 @@ function launch(binary, port, args, sentinel) {
   if (sentinel) writeFileSync(file, sentinel.join('\n'));
   const child = spawn(binary, [...(sentinel ? [file, '--sentinel'] : []), ...defaults, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
+    detached,
   });
   const tlsPort = args.indexOf('--tls-port');
   let log = '';

@@ -5,7 +5,7 @@ const WIDTH = 860;
 const LABELS = 184;
 const ROW = 22;
 const GAP = 18;
-const OURS = new Set(['pool.redis', 'pool.use', 'a held lease']);
+const OURS = new Set(['pool.redis', 'pool.use', 'a held lease', 'PoolSessionStore']);
 
 const BARS = {
   light:

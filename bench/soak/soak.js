@@ -1,14 +1,16 @@
 /**
  * Does every reply belong to its request? Millions of commands with distinct values, single and pipelined, while
- * connections are killed, cleared and lent to others: `npm run soak -- [commands]`. Ends with 1 if anything is wrong.
+ * connections are killed, cleared and lent to others. And does anything stay behind of what comes and goes?
+ * `npm run soak -- [commands] [rounds of churn]`. Ends with 1 if anything is wrong.
  */
 import { Redis } from 'ioredis';
 import { Pool } from '../../dist/index.js';
 import { row } from '../lib/measure.js';
 import { startBenchServer } from '../lib/server.js';
+import { churn } from './churn.js';
 import { isExcuse, OPERATIONS, seed } from './operations.js';
 
-const TOTAL = Number(process.argv[2] ?? 10_000_000);
+const [total = 10_000_000, rounds = 500] = process.argv.slice(2).map(Number);
 const CALLERS = 100;
 const SHAPES = [
   { maxActive: 1, maxLanes: 1 },
@@ -21,11 +23,13 @@ const KILL_EVERY_MS = 40;
 const server = await startBenchServer();
 const admin = new Redis(server.url, { connectionName: 'admin' });
 const results = [];
-for (const shape of SHAPES) results.push(await run(shape, TOTAL / SHAPES.length));
+for (const shape of SHAPES) results.push(await run(shape, total / SHAPES.length));
 report(results);
 admin.disconnect();
+const staying = await churn(server.url, rounds);
+for (const what of staying) console.log(what);
 await server.stop();
-process.exitCode = results.some(({ wrong }) => wrong.size > 0) ? 1 : 0;
+process.exitCode = staying.length > 0 || results.some(({ wrong }) => wrong.size > 0) ? 1 : 0;
 
 /** Callers who do one operation after the other until `goal` commands are sent. */
 async function run(shape, goal) {

@@ -7,6 +7,18 @@ const AWAITED_MS = 500;
 /** A connection that was open for longer than any delay counts as useful, even if nobody used it. Milliseconds. */
 export const STOOD_MS = LONGEST_MS;
 
+/**
+ * While dials are paced, they are at least so far apart, one at a time. One connection may be enough for all who wait,
+ * and at the end of an outage a whole fleet reconnects. Milliseconds.
+ */
+const PACE_MS = 100;
+
+/** For so long dials are paced; a connection that is lost sooner after its dial is lost young. Milliseconds. */
+const PACED_MS = 1000;
+
+/** An outage that ends after this many failed dials, or fewer, is too short for pacing. */
+const MOMENTARY = 3;
+
 /** Doubt ends when no connection was lost for longer than two delays can take. Milliseconds. */
 const DOUBT_MS = 2 * LONGEST_MS;
 
@@ -14,7 +26,8 @@ const DOUBT_MS = 2 * LONGEST_MS;
  * When may the next dial start? After a failed one, not before a delay that doubles from 50 ms to 2 s, less a random 0
  * to 50 %, so that a fleet does not reconnect in step; and then one at a time, until one succeeds. A connection that is
  * lost before it was useful puts successful dials in doubt: again one dial at a time, until a new connection is useful;
- * if that one is lost too, its dial counts as failed.
+ * if that one is lost too, its dial counts as failed. For a second after an outage, and while new connections are lost
+ * one after the other though they are useful, dials are paced: at most ten a second.
  */
 export class Backoff {
   /** The error of the last dial, unless one has succeeded since. */
@@ -30,6 +43,24 @@ export class Backoff {
   /** While in doubt, the number of the last dial that was started before. */
   #doubtedUpTo: number | undefined;
   #doubtedAt = 0;
+  /** When the last dial started, and when a connection was last lost. */
+  #startedAt = Number.NEGATIVE_INFINITY;
+  #lostAt = Number.POSITIVE_INFINITY;
+  #pacedUntil = Number.NEGATIVE_INFINITY;
+
+  /** To be called when a dial starts. */
+  started(now: number): void {
+    this.#startedAt = now;
+  }
+
+  /**
+   * To be called when a connection is lost, useful or not. If it was dialled after the last loss, and is lost young, the
+   * next ones would be lost too: dials are paced.
+   */
+  lost(connectedAt: number, now: number): void {
+    if (connectedAt > this.#lostAt && now - connectedAt < PACED_MS) this.#pacedUntil = now + PACED_MS;
+    this.#lostAt = now;
+  }
 
   /** To be called when the dial started at `startedAt` fails. `random`, from 0 to 1, is the jitter. */
   failed(error: Error, startedAt: number, now: number, random: number): void {
@@ -68,13 +99,14 @@ export class Backoff {
   }
 
   /** To be called when a connection was useful, which ends doubt. The cause of the last failed dial may remain. */
-  proved(): void {
+  proved(now: number): void {
     if (this.#refused) this.#doubtedUpTo = undefined;
-    else this.succeeded();
+    else this.succeeded(now);
   }
 
   /** To be called when a dial succeeds. */
-  succeeded(): void {
+  succeeded(now: number): void {
+    if (this.#failures > MOMENTARY) this.#pacedUntil = now + PACED_MS;
     this.lastError = undefined;
     this.#refused = false;
     this.#doubtedUpTo = undefined;
@@ -85,12 +117,12 @@ export class Backoff {
 
   /** How many dials may be in progress at once: `most`, or one that tests whether Redis is available again. */
   limit(most: number, now: number): number {
-    return this.#failures === 0 && !this.isDoubtful(now) ? most : 1;
+    return this.#failures === 0 && !this.isDoubtful(now) && now >= this.#pacedUntil ? most : 1;
   }
 
   /** Whether a new connection has to show first that it is useful. */
   isDoubtful(now: number): boolean {
-    if (this.#doubtedUpTo !== undefined && now - this.#doubtedAt >= DOUBT_MS) this.proved();
+    if (this.#doubtedUpTo !== undefined && now - this.#doubtedAt >= DOUBT_MS) this.proved(now);
     return this.#doubtedUpTo !== undefined;
   }
 
@@ -102,7 +134,8 @@ export class Backoff {
   /** Milliseconds until the next dial may start; 0 or less: now. `awaited`: somebody waits for it, so it comes sooner. */
   remaining(now: number, awaited?: 'awaited'): number {
     const delay = awaited ? Math.min(this.#delay, AWAITED_MS) : this.#delay;
-    return this.#delayedAt + delay * this.#share - now;
+    const next = this.#delayedAt + delay * this.#share;
+    return (now < this.#pacedUntil ? Math.max(next, this.#startedAt + PACE_MS) : next) - now;
   }
 
   #fail(now: number, random: number): void {

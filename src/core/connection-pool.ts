@@ -183,7 +183,8 @@ export class ConnectionPool {
    */
   async ready(options?: ReadyOptions): Promise<void> {
     this.#refuseIfClosed();
-    const ready = this.#beginReadyCall().wait(readAcquireOptions(options), this.unreachable);
+    const limits = readAcquireOptions(options);
+    const ready = this.#beginReadyCall().wait(limits, this.unreachable);
     this.#dialMore();
     // Afterwards dials are needed for minIdle only, and their timer must not keep the process alive.
     await ready.finally(() => this.#dialMore());
@@ -369,11 +370,10 @@ export class ConnectionPool {
 
   /** With no connection left, this is an outage for all in the queue; while some are open, only the first is rejected. */
   #dialFailed(cause: Error, startedAt: number): void {
-    const { errors } = this.#context;
     const { first } = this.#waiters;
     this.#readyCalls?.dialFailed(cause);
     if (!this.#dialer.hasOpen) this.#waitOrReject(cause, startedAt);
-    else if (first) this.#waiters.fail(first, errors.connectFailed(cause));
+    else if (first) this.#waiters.fail(first, this.#context.errors.connectFailed(cause));
     this.#dialMore();
   }
 

@@ -93,7 +93,10 @@ export class Dialer {
     const now = deps.clock.now();
     if (reason === 'broken' && slot.stale === 'stale') reason = 'stale'; // it was cut
     slot.closedAs = reason;
-    if (reason === 'broken') this.#died(slot);
+    if (reason === 'broken') {
+      if (slot.connection?.alive) this.#noteLoss(slot);
+      this.#died(slot);
+    }
     this.#close(slot, now);
     const { id: connectionId, uses, connectedAt } = slot;
     if (connectedAt === undefined) return;
@@ -108,7 +111,7 @@ export class Dialer {
     const now = this.#context.deps.clock.now();
     if (slot.judged || !wasOfUse(slot, now)) return;
     slot.judged = true;
-    if (this.#backoff.isDoubtful(now)) this.#backoff.proved();
+    if (this.#backoff.isDoubtful(now)) this.#backoff.proved(now);
   }
 
   /** The next dial may start at once, since Redis has moved. */
@@ -130,7 +133,9 @@ export class Dialer {
   /** Starts a dial. */
   dial(): void {
     const { slots, events, deps } = this.#context;
-    const slot = slots.open(deps.clock.now());
+    const now = deps.clock.now();
+    const slot = slots.open(now);
+    this.#backoff.started(now);
     this.#latest = slot.id;
     slot.permitAsked = this.#permits.acquire();
     if (events.count('connecting')) events.emit('connecting', { connectionId: slot.id });
@@ -141,6 +146,7 @@ export class Dialer {
         if (slot.state !== 'connecting') return undefined; // closed meanwhile
         slot.connection = deps.connect({
           lost: (cause) => {
+            this.#noteLoss(slot);
             this.#died(slot, cause);
             this.#owner.lost(slot, cause);
           },
@@ -166,7 +172,7 @@ export class Dialer {
     const now = deps.clock.now();
     const durationMs = now - slot.since;
     if (this.#backoff.isDoubtful(now)) this.#backoff.connected(slot.id, now, deps.random());
-    else this.#backoff.succeeded();
+    else this.#backoff.succeeded(now);
     slot.connectedAt = now;
     // Connections dialled together must not all expire together.
     slot.expiresAt = now + options.maxLifetimeMs * (1 - deps.random() / 10);
@@ -175,6 +181,10 @@ export class Dialer {
     events.took('connect', durationMs);
     if (events.count('connect')) events.emit('connect', { connectionId: slot.id, durationMs });
     this.#owner.arrived(slot);
+  }
+
+  #noteLoss({ connectedAt }: PoolSlot): void {
+    if (connectedAt !== undefined) this.#backoff.lost(connectedAt, this.#context.deps.clock.now());
   }
 
   /** For the back-off, a connection that is lost before it was useful is like a failed dial. */
@@ -193,7 +203,7 @@ export class Dialer {
     for (const slot of this.#context.slots.all) {
       if (slot.judged || !slot.connection?.alive || !wasOfUse(slot, now)) continue;
       slot.judged = true;
-      this.#backoff.proved();
+      this.#backoff.proved(now);
     }
   }
 

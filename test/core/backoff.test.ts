@@ -80,13 +80,53 @@ test('after a failure one dial at a time finds out whether Redis is back, also w
 
 test('a success forgets everything: error, delay, limit, and how often dials had failed', () => {
   const backoff = new Backoff();
-  delays(backoff, 5);
-  backoff.succeeded();
+  delays(backoff, 3);
+  backoff.succeeded(0);
   expect(backoff.lastError).toBeUndefined();
   expect(backoff.remaining(0)).toBeLessThanOrEqual(0);
   expect(backoff.limit(4, 1000)).toBe(4);
   backoff.failed(refused, 0, 0, 0);
   expect(backoff.remaining(0)).toBe(50);
+});
+
+test('for a second after an outage, dials are paced: one at a time, 100 ms apart', () => {
+  const backoff = new Backoff();
+  delays(backoff, 4);
+  backoff.started(1000);
+  backoff.succeeded(1010);
+  expect(backoff.remaining(1010)).toBe(90);
+  expect(backoff.limit(4, 1010)).toBe(1);
+  backoff.started(1100);
+  expect(backoff.remaining(1101, 'awaited')).toBe(99);
+  expect(backoff.limit(4, 2009)).toBe(1);
+  backoff.started(2009);
+  expect(backoff.remaining(2010)).toBeLessThanOrEqual(0);
+  expect(backoff.limit(4, 2010)).toBe(4);
+});
+
+test('paced dials refuse nobody', () => {
+  const backoff = new Backoff();
+  delays(backoff, 4);
+  backoff.started(1000);
+  backoff.succeeded(1010);
+  expect(backoff.refuses(1010)).toBe(false);
+});
+
+test('dials are paced while what replaces lost connections is lost within a second itself', () => {
+  const backoff = new Backoff();
+  backoff.started(0);
+  backoff.lost(0, 500); // nothing was lost before
+  expect(backoff.limit(4, 500)).toBe(4);
+  backoff.started(510);
+  backoff.lost(0, 600); // open since before the loss
+  backoff.lost(520, 1700); // for longer than a second
+  expect(backoff.limit(4, 1700)).toBe(4);
+  backoff.started(1710);
+  backoff.lost(1720, 1720 + 999);
+  expect(backoff.limit(4, 2719)).toBe(1);
+  backoff.started(2719);
+  expect(backoff.remaining(2719)).toBe(100);
+  expect(backoff.limit(4, 3719)).toBe(4);
 });
 
 const died = new Error('died');
@@ -131,7 +171,7 @@ test('a new connection that was of use ends the doubt', () => {
   const backoff = new Backoff();
   backoff.died(died, 1, 1, 0, 0);
   backoff.died(died, 2, 2, 1, 0);
-  backoff.proved();
+  backoff.proved(2);
   expect(backoff.isDoubtful(2)).toBe(false);
   expect(backoff.lastError).toBeUndefined();
   expect(backoff.remaining(2)).toBeLessThanOrEqual(0);
@@ -151,7 +191,7 @@ test('a new connection that is of use does not forgive a dial that failed meanwh
   const backoff = new Backoff();
   backoff.died(died, 1, 1, 0, 0);
   backoff.failed(refused, 1, 2, 0);
-  backoff.proved();
+  backoff.proved(2);
   expect(backoff.remaining(2)).toBe(50);
   expect(backoff.lastError).toBe(refused);
   expect(backoff.isDoubtful(2)).toBe(false);

@@ -149,6 +149,7 @@ const nature = {
   die: step('die', index, (world, i) => {
     // One that is being validated closes only when that is over, and may die before anybody has used it.
     if (world.checks > 0) world.doubt();
+    world.pace();
     world.deeds.add('broke');
     pick(
       world.redis.dials.filter(({ id, state }) => state === 'open' && world.known.has(id)),

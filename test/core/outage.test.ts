@@ -98,6 +98,7 @@ describe('with no connection left', () => {
     outcomes.length = 0;
     for (let i = 0; i < 201; i++) await ask();
     expect(outcomes.at(-1)).toBe('done');
+    await redis.clock.advance(1000); // so long dials are paced after an outage
     redis.dial = 'fails';
     redis.dials.at(-1)?.die();
     await ask();

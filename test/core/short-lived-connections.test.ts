@@ -175,3 +175,28 @@ describe('a connection that died before it was of use', () => {
     await pool.close({ graceMs: 0 });
   });
 });
+
+test('connections that are useful, and killed ten times a second, are replaced by ten a second at most', async () => {
+  const redis = new FakeRedis();
+  const { clock } = redis;
+  redis.dialMs = 1;
+  const pool = redis.pool();
+  const dials: number[] = [];
+  pool.on('connecting', () => dials.push(clock.now()));
+  let served = 0;
+  const end = clock.now() + 5000;
+  for (let turn = 0; clock.now() < end; turn++) {
+    for (let i = 0; i < 10; i++)
+      pool
+        .use((lease) => lease.get('k'))
+        .then(() => served++)
+        .catch(() => {});
+    await clock.advance(20);
+    if (turn % 5 === 4) for (const one of redis.dials) if (one.alive) one.die();
+  }
+  const later = dials.filter((at) => at >= end - 4000);
+  const inASecond = later.map((from) => later.filter((at) => at >= from && at < from + 1000).length);
+  expect(served).toBeGreaterThan(1000);
+  expect(Math.max(...inASecond)).toBeLessThanOrEqual(10);
+  expect(later.length).toBeGreaterThan(20);
+});

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { Redis, type RedisOptions } from 'ioredis';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { Middle } from '../helpers/middle.ts';
 import { newClient, testPool, useServer } from '../helpers/redis.ts';
-import { cuttingProxy } from './cutting-proxy.ts';
 import { type Act, program } from './program.ts';
 import { run } from './run.ts';
 
@@ -29,9 +29,11 @@ const SHAPES: { readonly what: string; readonly redis: RedisOptions }[] = [
       ]),
 ];
 
-let proxy: Awaited<ReturnType<typeof cuttingProxy>>;
+/** What comes back comes in pieces that end anywhere. */
+let proxy: Middle;
 beforeAll(async () => {
-  proxy = await cuttingProxy(server.port, Math.random);
+  proxy = await Middle.open(server.port);
+  proxy.inPieces = () => 1 + Math.floor(Math.random() ** 3 * 65_536);
 });
 afterAll(() => proxy.close());
 

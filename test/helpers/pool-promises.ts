@@ -4,6 +4,8 @@ import type { World } from './pool-world.ts';
 
 /** Between two dials, while someone waits for Redis' return. */
 const MOST_BETWEEN_DIALS_MS = 500;
+/** The same, while dials are paced. */
+const PACE_MS = 100;
 
 // Not vitest's expect, which would take most of the time of a run.
 
@@ -115,14 +117,18 @@ function proberHolds(world: World): void {
 }
 
 /** Whoever is in want has a dial under way, unless something forbids it. */
-function dialsHold({ asking, checks, readies, pool, draw }: World): void {
+function dialsHold({ asking, checks, readies, pool, draw, now, pacedUntil, lastDialAt }: World): void {
   const { maxActive, maxConnecting, minIdle } = draw.options;
   const { total, connecting, idle, closing } = pool.stats();
   // What is kept ready is seen to when nobody waits, and when what is under way is over.
   const busy = asking.length + readies.size + checks + closing + connecting > 0;
   const wanted = Math.max(asking.length - checks, busy ? 0 : minIdle - idle);
   const most = Math.min(maxConnecting, maxActive - total + connecting);
-  atMost('wanted dials that are not under way', Math.min(wanted, most) - connecting, 0);
+  if (now >= pacedUntil)
+    atMost('wanted dials that are not under way', Math.min(wanted, most) - connecting, 0);
+  else if (Math.min(wanted, most) > 0 && connecting === 0) {
+    atMost('time without a dial though it is wanted, and dials are only paced', now - lastDialAt, PACE_MS);
+  }
 }
 
 /** Nothing is closed for a reason that there was not. */

@@ -14,6 +14,7 @@ import { whyWrong } from './pool-promises.ts';
 /** 50 ms, less the most that chance takes away. */
 const SHORTEST_BACKOFF_MS = 25;
 const LONGEST_BACKOFF_MS = 2000;
+const PACED_MS = 1000;
 
 /** What Redis says to a wrong password. */
 export const WRONGPASS = new Error('WRONGPASS invalid username-password pair or user is disabled.');
@@ -62,6 +63,10 @@ export class World {
   lastFailure = { at: 0, mayPass: true };
   /** Until when dials may be held back since a connection died that nobody had used. */
   doubtUntil = 0;
+  /** Until when dials may be paced: after an outage, and while connections are lost young. */
+  pacedUntil = 0;
+  /** When the last dial started. */
+  lastDialAt = 0;
   engine: Permits = genericPoolPermits(1);
   /** No connection with this number or below may be lent any more: `clear()` was called. */
   staleUpTo = 0;
@@ -218,12 +223,14 @@ export class World {
       connecting: (event) => this.#dials(event),
       connect: ({ connectionId }) => {
         this.known.set(connectionId, this.now);
+        if (this.downSince !== undefined) this.pace();
         this.downSince = undefined;
         this.awayFrom = Number.POSITIVE_INFINITY;
         this.awayBy = Number.POSITIVE_INFINITY;
         this.everConnected = true;
       },
-      close: ({ reason, uses }) => {
+      close: ({ reason, uses, ageMs }) => {
+        if (reason === 'broken' && ageMs < PACED_MS) this.pace();
         if (reason === 'broken' && uses === 0) this.doubt();
       },
       connectError: ({ stats, error, durationMs }) => {
@@ -281,9 +288,15 @@ export class World {
     this.doubtUntil = this.now + 2 * LONGEST_BACKOFF_MS;
   }
 
+  /** An outage is over, or a connection was lost, young perhaps. */
+  pace(): void {
+    this.pacedUntil = this.now + PACED_MS;
+  }
+
   /** With Redis down, one dial at a time, and not before the shortest back-off is over. */
   #dials({ connectionId, stats }: PoolEvents['connecting']): void {
     this.#lastDial = connectionId;
+    this.lastDialAt = this.now;
     if (this.downSince === undefined) return;
     if (stats.connecting > 1) this.bugs.push('a dial beside another though Redis is down');
     if (this.now < this.downSince + SHORTEST_BACKOFF_MS) this.bugs.push('a dial during the back-off');
