@@ -13,7 +13,7 @@ const INTRO = `# API
 
 <!-- Made of the comments in src by \`npm run docs\`: edit those. -->
 
-Every export of every entry point. Counts are integers, times are milliseconds unless it says otherwise; \`Infinity\` turns a
+[Contents of the documentation](README.md). Every export of every entry point. Counts are integers, times are milliseconds unless it says otherwise; \`Infinity\` turns a
 time off; 0 means zero, never unlimited; \`undefined\` means the default. A wrong value, or an unknown name, throws
 \`POOL_INVALID_OPTION\`, with what was given and what is allowed.
 `;

@@ -86,7 +86,7 @@ export interface RedisPool extends AsyncDisposable {
    * Whether Redis replies, for a readiness endpoint. Sends PING over a connection that is open already, without taking
    * it from its borrower, or connects one that the pool keeps; never waits in the queue, and never rejects.
    *
-   * @throws {PoolError} `POOL_INVALID_OPTION`
+   * @throws {PoolError} `POOL_INVALID_OPTION`, for a wrong option alone
    * @example
    * const { ok, latencyMs, error } = await pool.health({ timeoutMs: 500 });
    * console.log(ok ? `answered in ${latencyMs} ms` : error);
