@@ -1,12 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFileSync, readdirSync, rmSync } from 'node:fs';
+import { copyFileSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { Agent, createServer, get, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
-import { expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { times } from './helpers/outcomes.ts';
 import { until, useServer } from './helpers/redis.ts';
 import { Visitor } from './helpers/web.ts';
@@ -143,4 +143,46 @@ test('a graceful stop has an end: a connection that nobody uses is closed, and s
   await until('both have asked', () => asked.size === 2);
   await stop();
   expect(await never).toBe('ECONNRESET');
+});
+
+describe('the service of docs/first-service.md', () => {
+  const service = join(folder, 'service');
+
+  test('is shown there unchanged', () => {
+    const page = readFileSync(join(folder, '../docs/first-service.md'), 'utf8');
+    for (const file of ['shop.js', 'shop.test.js', 'server.js']) {
+      const shown = readFileSync(join(service, file), 'utf8').replaceAll('../recipes/', './');
+      expect(page).toContain(`\`\`\`js\n${shown}\`\`\``);
+    }
+  });
+
+  test('passes its own tests', async () => {
+    const env = { ...process.env, NODE_OPTIONS: '', NODE_TEST_CONTEXT: undefined };
+    const child = spawn(process.execPath, ['--test', '--test-reporter=tap', join(service, 'shop.test.js')], {
+      env,
+    });
+    expect(await text(child.stdout)).toMatch(/^# pass 6\n# fail 0$/m);
+  });
+
+  test('sells, counts in the session, is measured and healthy, and ends when it is asked to', async () => {
+    await server.observer.flushall();
+    const app = start('service/server.js');
+    const url = await firstLine(app);
+    const buy = async (cookie = ''): Promise<[string, string]> => {
+      const response = await fetch(`${url}/apples`, { method: 'POST', headers: { cookie } });
+      return [await response.text(), response.headers.get('set-cookie')?.split(';')[0] ?? cookie];
+    };
+    const [first, cookie] = await buy();
+    expect([first, (await buy(cookie))[0]]).toEqual(['sold, you have 1', 'sold, you have 2']);
+    const others = (await Promise.all(times(20, () => buy()))).map(([answer]) => answer);
+    expect(others.filter((answer) => answer.startsWith('sold,')).length).toBeLessThanOrEqual(8);
+    expect(Number(await server.observer.get('stock:apples'))).toBeGreaterThanOrEqual(0);
+    expect(await (await fetch(`${url}/health`)).json()).toMatchObject({ ok: true });
+    expect(await (await fetch(`${url}/metrics`)).text()).toContain(
+      'redis_pool_connections_max{pool="shop"} 10',
+    );
+    app.kill('SIGTERM');
+    expect(await once(app, 'exit')).toEqual([0, null]);
+    expect(await server.clients('shop')).toEqual([]);
+  });
 });
