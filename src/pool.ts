@@ -63,8 +63,14 @@ export class Pool implements RedisPool {
     };
     const errors = new PoolErrors(context, () => this.#connections);
     this.#context = { ...context, errors };
-    this.#connections = new ConnectionPool(this.#context, (waiting) => this.#lanes?.makeRoom(waiting));
-    this.#lending = new LeaseManager(this.#context, this.#connections);
+    this.#connections = new ConnectionPool(this.#context, {
+      waiting: (callers) => this.#lanes?.makeRoom(callers),
+      leaseLost: (slot) => this.#lending.connectionLost(slot),
+    });
+    this.#lending = new LeaseManager(this.#context, this.#connections, (commands) => {
+      this.#lanes ??= this.#makeLanes();
+      return this.#lanes.sendOnceMore(commands);
+    });
     this.#health = new Health(this.#context, this.#connections, () => this.#lanes ?? NO_LANES);
   }
 

@@ -165,6 +165,12 @@ export function keepBytes(given: object): void {
   command.toWritable = () => written;
 }
 
+/** Whether nobody else can change what a command is written with, so that it may be written once more. */
+export function hasOwnBytes(given: object): boolean {
+  const { args, toWritable } = given as Pick<Command, 'args' | 'toWritable'>;
+  return toWritable !== Command.prototype.toWritable || !args.some((arg) => arg instanceof Buffer);
+}
+
 /** Encodes a command as ioredis does. From then on the Buffers among `args` are slices of the encoding. */
 function write(name: string, args: (string | Buffer)[]): Buffer {
   let text = `*${args.length + 1}\r\n$${Buffer.byteLength(name)}\r\n${name}\r\n`;

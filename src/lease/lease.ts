@@ -71,18 +71,19 @@ export class LeaseHandle {
   sendCommand(command: Command, stream?: Stream): unknown {
     const slot = this.#slot;
     const connection = slot?.connection;
-    if (connection === undefined) {
+    if (slot === undefined || connection === undefined) {
       rejectSafely(command, this.#released('the command was not sent'));
       return command.promise;
     }
     if (!connection.alive) {
-      rejectSafely(command, this.#owner.lost(slot as PoolSlot, 'the command was not sent'));
+      rejectSafely(command, this.#owner.lost(slot, 'the command was not sent'));
       return command.promise;
     }
     const name = command.name.toLowerCase();
     // In upper case SUBSCRIBE makes ioredis 5 throw. For all other commands the reply may depend on the name's case.
     if (name !== command.name && SUBSCRIBING.test(name)) command.name = name;
     this.#taint = taintAfter(this.#taint, name, command.args);
+    if (this.#taint !== Taint.none) slot.tainted = true;
     if (name === 'auth' || name === 'hello') this.#hush(command, connection.client);
     // Its reply comes after messages that a slow reader of messages() may have left in the socket.
     if (this.#forwards) connection.client.stream.resume();
@@ -163,6 +164,7 @@ export class LeaseHandle {
     const client = this.#client;
     if (client === undefined) throw this.#released('its client is out of reach');
     this.#taint |= Taint.dirty;
+    if (this.#slot) this.#slot.tainted = true;
     return client;
   }
 

@@ -351,6 +351,17 @@ export class Multiplexer implements DispatchOwner, LaneOwner {
     this.#quiet?.notify();
   }
 
+  /** Sends commands once more whose connection, a lease's, was lost; returns whether it does. */
+  sendOnceMore(commands: readonly Command[]): boolean {
+    if (this.#stopped) return false;
+    const items = commands.map((command) => ({ command, stream: undefined }));
+    this.sendAgain(
+      toResend(items, () => this.#connectionLost(undefined)),
+      this.#context.deps.clock.now(),
+    );
+    return true;
+  }
+
   /** Makes a lane release its connection, as soon as everything is answered. */
   #drain(lane: Lane): void {
     lane.draining = true;
@@ -372,14 +383,18 @@ export class Multiplexer implements DispatchOwner, LaneOwner {
   /** A lane's connection was lost. */
   #lost(lane: Lane, cause: Error | undefined): void {
     const again = toResend(lane.takeUnanswered(), () =>
-      this.#context.errors.make(
-        'POOL_CONNECTION_LOST',
-        'connection lost: the command may have run',
-        cause ?? (lane.slot && whyLost(lane.slot)),
-      ),
+      this.#connectionLost(cause ?? (lane.slot && whyLost(lane.slot))),
     );
     this.queue.putFirst(again, this.#context.deps.clock.now());
     this.#release(lane, 'broken');
+  }
+
+  #connectionLost(cause: Error | undefined): Error {
+    return this.#context.errors.make(
+      'POOL_CONNECTION_LOST',
+      'connection lost: the command may have run',
+      cause,
+    );
   }
 
   #rejectAll(error: unknown): void {
