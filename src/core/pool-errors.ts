@@ -34,7 +34,7 @@ export class PoolErrors {
   make(code: PoolErrorCode, message: string, cause?: unknown): PoolError {
     const { events } = this.#context;
     if (code !== 'POOL_INVALID_OPTION') events.countError(code);
-    return new PoolError(code, `${message} [${events.pool}]`, {
+    return new PoolError(code, `${message} [${events.label}]`, {
       pool: events.pool,
       stats: events.stats(),
       cause,

@@ -130,9 +130,10 @@ export function commandMethods(): CommandMethod[] {
 export function unbind(command: object): void {
   if (!(command instanceof LeanCommand) || Object.hasOwn(command, 'resolve')) return;
   for (const method of ['resolve', 'reject'] as const) {
+    const shared = command[method];
     command[method] = (outcome) => {
       (command as unknown as Internals)._clearTimers();
-      LeanCommand.prototype[method].call(command, outcome);
+      shared.call(command, outcome);
     };
   }
 }

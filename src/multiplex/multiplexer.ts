@@ -78,6 +78,11 @@ export class Multiplexer implements DispatchOwner, LaneOwner {
     return this.#watched ?? (createClient !== DEFAULTS.createClient || onConnect !== undefined);
   }
 
+  /** Since when nothing has come over the lane that has waited longest for a reply; `Infinity`: none waits. */
+  get silentSince(): number {
+    return Math.min(...this.open.map(({ waitingSince, heardAt }) => Math.max(waitingSince, heardAt)));
+  }
+
   /** Queues a command that may share a connection. */
   send(command: Command): void {
     const bytes = bytesOf(command);
@@ -337,6 +342,8 @@ export class Multiplexer implements DispatchOwner, LaneOwner {
 
   refused(lane: Lane, item: InFlight, error: Error): boolean {
     if (this.#stopped) return false;
+    // Of a cluster's node, the router of the cluster sees to it: the node may never be able to run it.
+    if (this.#context.deps.events) return false;
     this.#refused ??= new RefusedCommands(this.#context, this.#connections, this);
     return this.#refused.take(lane, item, error);
   }
