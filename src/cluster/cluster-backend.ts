@@ -89,7 +89,7 @@ export class ClusterBackend implements ClientOwner, Lanes, Router, Heard {
     const journey = journeyOf(command, this);
     journey.since = this.#time();
     const route = routeOf(command);
-    const node = typeof route === 'number' ? this.#owner.nodes.slots[route] : undefined;
+    const node = typeof route === 'number' ? this.#nodeFor(route, command) : undefined;
     if (node === undefined) {
       this.#route(command, journey);
       return;
@@ -217,9 +217,20 @@ export class ClusterBackend implements ClientOwner, Lanes, Router, Heard {
       this.#sendElse(command, journey, route);
       return;
     }
-    const node = this.#owner.nodes.slots[route];
+    const node = this.#nodeFor(route, command);
     if (node === undefined) this.#waitWithout(command, journey);
     else this.#sendTo(node, command, journey);
+  }
+
+  /** The node that has a command of `slot`: the master, or for what only reads perhaps a replica, each in its turn. */
+  #nodeFor(slot: number, command: Command): Node | undefined {
+    const { nodes, replicas } = this.#owner;
+    const master = nodes.slots[slot];
+    if (replicas === 'never' || master === undefined || !isReadOnly(command.name, command.args))
+      return master;
+    const reachable = nodes.replicasOf(master);
+    if (reachable.length > 0) return reachable[this.#turn++ % reachable.length];
+    return replicas === 'prefer' ? master : undefined;
   }
 
   #sendTo(node: Node, command: Command, journey: Journey): void {
@@ -275,7 +286,7 @@ export class ClusterBackend implements ClientOwner, Lanes, Router, Heard {
         transaction = undefined;
       } else {
         const route = routeOf(command);
-        const node = typeof route === 'number' ? this.#owner.nodes.slots[route] : undefined;
+        const node = typeof route === 'number' ? this.#nodeFor(route, command) : undefined;
         if (node) this.#addTo(groups, node, command);
         else this.#route(command, journey);
       }
@@ -308,7 +319,7 @@ export class ClusterBackend implements ClientOwner, Lanes, Router, Heard {
     const { slots, masters } = this.#owner.nodes;
     for (const command of commands) {
       const slot = frameOf(command) ? undefined : slotWithin(command);
-      if (typeof slot === 'number') return slots[slot];
+      if (typeof slot === 'number') return commands.length === 1 ? this.#nodeFor(slot, command) : slots[slot];
     }
     return masters.length > 0 ? this.#any() : undefined;
   }

@@ -27,6 +27,12 @@ export interface ClusterPoolOptions extends Omit<PoolOptions, 'redis'> {
    * or a function of it. Default none.
    */
   readonly natMap?: NatMap | undefined;
+  /**
+   * Where single commands of `redis` go that only read: to masters (`never`), to replicas as long as one can be reached
+   * (`prefer`), or to replicas alone (`only`). A replica may not have yet what its master has acknowledged. Each has a pool
+   * of its own. Default `never`.
+   */
+  readonly replicas?: 'never' | 'prefer' | 'only' | undefined;
 }
 
 /** The options of a cluster's pool, checked and completed. */
@@ -36,11 +42,12 @@ export interface ResolvedClusterOptions {
   readonly client: ClientOptions;
   readonly seeds: readonly Address[];
   readonly natMap: NatMap | undefined;
+  readonly replicas: 'never' | 'prefer' | 'only';
   /** The options of the pool of the node at `address`. */
   of(address: Address): PoolOptions;
 }
 
-const OWN = ['nodes', 'natMap'] as const;
+const OWN = ['nodes', 'natMap', 'replicas'] as const;
 /** What says where to connect. */
 const WHERE = ['host', 'port', 'path', 'sentinels', 'name', 'Connector', 'role'] as const;
 
@@ -50,9 +57,17 @@ export function resolveClusterOptions(from: ClusterPoolOptions): ResolvedCluster
     throw invalidOption('new ClusterPool() takes an object of options, with nodes among them');
   }
   const known = [...OWN, ...Object.keys(DEFAULTS)];
-  const { nodes, natMap, ...rest } = readAll(from, '', known) as unknown as ClusterPoolOptions;
+  const {
+    nodes,
+    natMap,
+    replicas = 'never',
+    ...rest
+  } = readAll(from, '', known) as unknown as ClusterPoolOptions;
   checkKeys('option', { ...rest, nodes }, known, inOurWords);
   checkNatMap(natMap);
+  if (!['never', 'prefer', 'only'].includes(replicas)) {
+    throw invalidOption("option replicas must be 'never', 'prefer' or 'only'");
+  }
   const { redis: common = {}, ...options } = rest;
   if (typeof common !== 'object' || common === null) {
     throw invalidOption('option redis of a ClusterPool must be ioredis options; URLs go into nodes');
@@ -68,9 +83,11 @@ export function resolveClusterOptions(from: ClusterPoolOptions): ResolvedCluster
   const given = pool.redis as ClientOptions;
   const servername = seeds.addresses.map(({ host }) => host).find((host) => isIP(host) === 0);
   return {
-    ...{ pool, client, natMap, seeds: seeds.addresses },
+    ...{ pool, client, natMap, replicas, seeds: seeds.addresses },
     of: ({ host, port }) => {
-      const redis: ClientOptions = { ...copyPlain(given), host, port };
+      // On a master it makes no difference, and a replica may become one.
+      const readOnly = replicas !== 'never' && { readOnly: true };
+      const redis: ClientOptions = { ...copyPlain(given), ...readOnly, host, port };
       // A certificate has names, and the cluster tells IPs.
       if (redis.tls && isIP(host) !== 0 && servername !== undefined) {
         redis.tls = { servername, ...(redis.tls as object) };

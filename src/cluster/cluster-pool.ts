@@ -73,6 +73,7 @@ export class ClusterPool implements RedisPool {
     const translated = (address: Address): Address => translate(address, options.natMap);
     this.#nodes = new Nodes(
       clock,
+      options.replicas !== 'never',
       (address) => this.#poolOf(address, options.of(address), deps),
       () => this.#changed(),
     );
@@ -83,7 +84,14 @@ export class ClusterPool implements RedisPool {
       failed: (error) => this.#lost(error),
     });
     this.#owner = {
-      ...{ options: options.pool, clock, events: this.#events, nodes: this.#nodes, translated },
+      ...{
+        options: options.pool,
+        replicas: options.replicas,
+        clock,
+        events: this.#events,
+        nodes: this.#nodes,
+        translated,
+      },
       refresh: (first) => this.#watch.refresh(first),
       make: (code, message, cause) => this.#error(code, message, cause),
       ready: () => this.ready(),

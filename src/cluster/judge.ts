@@ -12,6 +12,7 @@ import { readRefusal } from './redirection.ts';
 /** What of the whole pool is needed. */
 export interface ClusterOwner {
   readonly options: ResolvedOptions;
+  readonly replicas: 'never' | 'prefer' | 'only';
   readonly clock: Clock;
   readonly events: Events;
   readonly nodes: Nodes;
@@ -60,7 +61,8 @@ export function judge(
     const to = nodes.asked(address);
     return to ? { to, asking: true } : 'later';
   }
-  if (nodes.moved(refusal.slot, address)) owner.refresh(address);
+  // A replica that says so has another master than is known.
+  if (nodes.moved(refusal.slot, address) || !nodes.masters.includes(node)) owner.refresh(address);
   const to = nodes.slots[refusal.slot];
   if (to === undefined) return 'later';
   if (to !== node) return { to, asking: false };

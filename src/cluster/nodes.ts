@@ -24,6 +24,11 @@ export class Nodes {
   masters: readonly Node[] = [];
   topology: Topology | undefined;
   readonly #clock: Clock;
+  readonly #withReplicas: boolean;
+  /** Those of each master, if commands may go there. */
+  #replicas = new Map<Node, readonly Node[]>();
+  /** Masters, and replicas that commands may go to. */
+  #kept = new Set<string>();
   readonly #make: (address: Address) => Pool;
   readonly #changed: () => void;
   readonly #known = new Map<string, Node>();
@@ -36,8 +41,9 @@ export class Nodes {
   #closed = false;
 
   /** `changed` is told when other nodes can be reached than before. */
-  constructor(clock: Clock, make: (address: Address) => Pool, changed: () => void) {
+  constructor(clock: Clock, withReplicas: boolean, make: (address: Address) => Pool, changed: () => void) {
     this.#clock = clock;
+    this.#withReplicas = withReplicas;
     this.#make = make;
     this.#changed = changed;
   }
@@ -64,6 +70,11 @@ export class Nodes {
     return this.#known.get(name);
   }
 
+  /** The replicas of `master` that can be reached. */
+  replicasOf(master: Node): readonly Node[] {
+    return (this.#replicas.get(master) ?? []).filter(({ unreachable }) => !unreachable);
+  }
+
   /** Takes over what a node told. Returns whether that is in doubt, and another should be asked. */
   apply(topology: Topology): boolean {
     if (this.#closed) return false;
@@ -80,9 +91,17 @@ export class Nodes {
     }
     this.slots = topology.slots.map((name) => (name === undefined ? undefined : masters.get(name)));
     this.masters = [...masters.values()];
+    this.#replicas = new Map();
+    this.#kept = new Set(masters.keys());
+    for (const [name, { replicas }] of this.#withReplicas ? topology.masters : []) {
+      const master = masters.get(name);
+      const nodes = replicas.flatMap((address) => this.at(address) ?? []);
+      for (const node of nodes) this.#kept.add(node.name);
+      if (master) this.#replicas.set(master, nodes);
+    }
     const now = this.#clock.now();
     for (const [name, node] of this.#known) {
-      if (!masters.has(name) && now - node.askedAt >= ASKED_MS) void this.#retire(name, node);
+      if (!this.#kept.has(name) && now - node.askedAt >= ASKED_MS) void this.#retire(name, node);
     }
     this.#changed();
     return false;
@@ -107,7 +126,7 @@ export class Nodes {
   /** Whether one is kept that is no master, and was not named for long. */
   isOneOverdue(now: number): boolean {
     for (const [name, { askedAt }] of this.#known) {
-      if (now - askedAt >= ASKED_MS && !this.topology?.masters.has(name)) return true;
+      if (now - askedAt >= ASKED_MS && !this.#kept.has(name)) return true;
     }
     return false;
   }
@@ -152,6 +171,6 @@ export class Nodes {
     await node.opened.close({ graceMs: silent ? 0 : RETIRE_MS });
     this.#leaving.delete(name);
     if (node.stats) this.gone(node.stats);
-    if (this.topology?.masters.has(name)) this.apply(this.topology);
+    if (this.topology) this.apply(this.topology); // it may have come back
   }
 }
