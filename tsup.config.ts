@@ -4,6 +4,7 @@ import { defineConfig } from 'tsup';
 export default defineConfig({
   entry: {
     index: 'src/index.ts',
+    cluster: 'src/cluster/index.ts',
     session: 'src/integrations/session/index.ts',
     prometheus: 'src/integrations/observe/prometheus.ts',
     opentelemetry: 'src/integrations/observe/opentelemetry.ts',

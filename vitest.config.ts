@@ -30,6 +30,7 @@ const WITHOUT_IOREDIS = [
   ],
   ...['backoff', 'expiry', 'permits', 'slot'].map((name) => `test/core/${name}.test.ts`),
   ...['capacity', 'reply-reader', 'taint'].map((name) => `test/ioredis/${name}.test.ts`),
+  'test/cluster/deciders.test.ts',
   'test/multiplex/lane-choice.test.ts',
 ];
 

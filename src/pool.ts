@@ -31,6 +31,8 @@ import { Multiplexer } from './multiplex/multiplexer.ts';
 
 const GRACE_MS = 5000;
 
+const makeEvents: NonNullable<Dependencies['events']> = (options, stats) => new Events(options, stats);
+
 /** A bounded pool of ioredis connections. {@link RedisPool} documents the methods. */
 export class Pool implements RedisPool {
   readonly #context: PoolContext;
@@ -40,6 +42,7 @@ export class Pool implements RedisPool {
   readonly #health: Health;
   /** Made when somebody reads `redis` for the first time. */
   #lanes: Multiplexer | undefined;
+  #backend: ClientBackend | undefined;
   #redis: Redis | undefined;
 
   /**
@@ -60,14 +63,23 @@ export class Pool implements RedisPool {
     this.#clientOptions = clientOptions(options);
     const context = {
       options,
-      deps: { ...defaultDependencies(options, this.#clientOptions, deps.clock), ...deps },
+      deps: {
+        ...defaultDependencies(options, this.#clientOptions, deps.clock, deps.events !== undefined),
+        ...deps,
+      },
       slots: new Slots<Connection>(options.maxActive),
-      events: new Events(options, () => this.stats()),
+      events: (deps.events ?? makeEvents)(options, () => this.stats()),
     };
     const errors = new PoolErrors(context, () => this.#connections);
     this.#context = { ...context, errors };
-    this.#connections = new ConnectionPool(this.#context, (waiting) => this.#lanes?.makeRoom(waiting));
-    this.#lending = new LeaseManager(this.#context, this.#connections);
+    this.#connections = new ConnectionPool(this.#context, {
+      waiting: (callers) => this.#lanes?.makeRoom(callers),
+      leaseLost: (slot) => this.#lending.connectionLost(slot),
+    });
+    this.#lending = new LeaseManager(this.#context, this.#connections, (commands) => {
+      this.#lanes ??= this.#makeLanes();
+      return this.#lanes.sendOnceMore(commands);
+    });
     this.#health = new Health(this.#context, this.#connections, () => this.#lanes ?? NO_LANES);
   }
 
@@ -76,12 +88,30 @@ export class Pool implements RedisPool {
   }
 
   get redis(): Redis {
-    if (this.#redis) return this.#redis;
+    this.#redis ??= makePoolRedis(copyPlain(this.#clientOptions), this.backend);
+    return this.#redis;
+  }
+
+  /**
+   * What `redis` sends over.
+   *
+   * @internal
+   */
+  get backend(): ClientBackend {
+    if (this.#backend) return this.#backend;
     this.#lanes ??= this.#makeLanes();
     const parts = { connections: this.#connections, lanes: this.#lanes, leases: this.#lending };
-    const multiplex = new ClientBackend(this.#context, parts, (graceMs) => this.close({ graceMs }));
-    this.#redis = makePoolRedis(copyPlain(this.#clientOptions), multiplex);
-    return this.#redis;
+    this.#backend = new ClientBackend(this.#context, parts, (graceMs) => this.close({ graceMs }));
+    return this.#backend;
+  }
+
+  /**
+   * Leases made from now on have this command.
+   *
+   * @internal
+   */
+  define(name: string, definition: Parameters<LeaseManager['define']>[1]): void {
+    this.#lending.define(name, definition);
   }
 
   async use<T>(work: (redis: Lease) => T | PromiseLike<T>, options?: AcquireOptions): Promise<T> {

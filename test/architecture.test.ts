@@ -113,6 +113,7 @@ const PURE = new Set([
   ...['ioredis/reply-reader.ts', 'ioredis/taint.ts'],
   ...['multiplex/command-order.ts', 'multiplex/lane-choice.ts', 'multiplex/lane-meter.ts'],
   ...['core/replacement.ts', 'multiplex/timeouts.ts'],
+  ...['address', 'redirection', 'slot', 'topology-reply'].map((name) => `cluster/${name}.ts`),
 ]);
 
 const layerOf = (path: string): number => LAYERS.indexOf(path.split('/')[0] ?? '');
@@ -165,7 +166,7 @@ test('only one file knows generic-pool', () => {
 });
 
 test('ioredis is run only where connections, commands and options are made', () => {
-  const free = /^(ioredis\/.*|lease\/.*|multiplex\/.*|api\/resolve-options)\.ts$/;
+  const free = /^(cluster\/.*|ioredis\/.*|lease\/.*|multiplex\/.*|api\/resolve-options)\.ts$/;
   const used = importing(({ to, own, typeOnly }) => !own && !typeOnly && /^ioredis(\/|$)/.test(to));
   expect(used.filter((one) => !free.test(one.split(' ')[0] ?? ''))).toEqual([]);
   expect(used.length).toBeGreaterThan(0);
@@ -184,7 +185,8 @@ test('only the clock knows time', () => {
 });
 
 test('nobody but index.ts, and who makes one, imports the pool itself', () => {
-  expect(importing(({ to }) => to === 'pool.ts').sort()).toEqual(['index.ts -> pool.ts', ...MAKERS]);
+  const makers = ['cluster/cluster-pool.ts -> pool.ts', 'index.ts -> pool.ts', ...MAKERS];
+  expect(importing(({ to, typeOnly }) => to === 'pool.ts' && !typeOnly).sort()).toEqual(makers);
 });
 
 test('the entry points are imported by nobody', () => {

@@ -4,6 +4,8 @@ import type { CloseReason, PoolStats } from './stats.ts';
 export interface PoolEvent {
   /** The pool's name. */
   readonly pool: string;
+  /** Which node of the cluster it is about; of a `ClusterPool` alone. */
+  readonly node?: string;
   /** A snapshot of just after what the event reports. */
   readonly stats: PoolStats;
 }

@@ -65,6 +65,12 @@ const BY_OPTION: Readonly<Record<string, string>> = {
   onConnect: 'onCreate afterCreate afterConnect configure onConnectionCreated',
 };
 
+/** What others call the nodes of a cluster. */
+const NODES = ['cluster', 'nodes', 'clusterNodes', 'rootNodes', 'startupNodes', 'seedNodes'];
+
+/** What to say of a Redis Cluster, which a `Pool` does not know. */
+export const FOR_CLUSTERS = 'for a Redis Cluster there is ClusterPool, of bounded-redis-pool/cluster';
+
 /** A name without regard to its spelling (case, separators) and to the unit of a time. */
 const plainly = (name: string): string =>
   name
@@ -85,11 +91,13 @@ const REDIS_FOR = new Map([
 ]);
 
 const IS_URL = new Set(URLS.map(plainly));
+const IS_NODES = new Set(NODES.map(plainly));
 const IS_WHOLE = new Set(WHOLE.map(plainly));
 
 /** The hint for a name that is no option of the pool, if another pool or client has it. */
 export function inOurWords(name: string, all: readonly string[]): string | undefined {
   const word = plainly(name);
+  if (IS_NODES.has(word)) return `: ${FOR_CLUSTERS}`;
   if (IS_URL.has(word)) return ': that goes into `redis`, or new Pool(url, options)';
   if (IS_WHOLE.has(word)) return ": ioredis' options go into `redis`";
   if (REDIS_FOR.has(word)) {
@@ -104,6 +112,7 @@ export function inOurWords(name: string, all: readonly string[]): string | undef
 export function inWordsOfRedis(name: string): string | undefined {
   const word = plainly(name);
   if (ALL_OF_REDIS.has(name)) return undefined;
+  if (IS_NODES.has(word)) return FOR_CLUSTERS;
   if (IS_URL.has(word)) return 'that is the URL itself, in place of an object';
   if (word === 'socket') return 'that is `host`, `port` and `tls`';
   const option = REDIS_FOR.get(word);

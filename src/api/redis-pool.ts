@@ -11,6 +11,11 @@ export interface AcquireOptions {
    * Replaces `acquireTimeoutMs` for this call. Milliseconds; `Infinity` waits for ever. Default: `acquireTimeoutMs`.
    */
   readonly timeoutMs?: number | undefined;
+  /**
+   * Which key it is for: a `ClusterPool` lends a connection of the node that owns it. With a `keyPrefix`, the key without
+   * it. A `Pool` ignores it. Default: none; a `ClusterPool` requires it.
+   */
+  readonly key?: string | Buffer | undefined;
 }
 
 /** Options of `ready()`. */

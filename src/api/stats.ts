@@ -108,3 +108,9 @@ export interface PoolHealth {
   /** A snapshot of just after the check. */
   readonly stats: PoolStats;
 }
+
+/** The numbers of a `ClusterPool`: those of all nodes together, and of each. Counts include nodes that have left. */
+export interface ClusterPoolStats extends PoolStats {
+  /** The pools of the nodes that were needed so far, by `host:port`. */
+  readonly nodes: Readonly<Record<string, PoolStats>>;
+}

@@ -3,6 +3,7 @@ import { LONGEST_TIMER_MS } from '../util/clock.ts';
 import { invalidOption } from './errors.ts';
 import { EVENT_NAMES } from './events.ts';
 import type { PoolOptions, ResolvedOptions } from './options.ts';
+import { FOR_CLUSTERS } from './other-words.ts';
 import { isTagged, kindOf } from './plain.ts';
 import { checkKeys } from './spelling.ts';
 
@@ -74,6 +75,7 @@ function whereRedis(value: unknown): string | undefined {
     return value.trim() !== '' && known ? undefined : allowed;
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return allowed;
+  if ('isCluster' in value && value.isCluster === true) return `${allowed}; ${FOR_CLUSTERS}`;
   if ('sendCommand' in value) return `${allowed}; a client goes into createClient`;
   if (value instanceof URL) return `${allowed}; of a URL object, its href`;
   return isTagged(value) ? allowed : undefined;

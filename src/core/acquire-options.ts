@@ -5,7 +5,7 @@ import { checkSignal } from './abort-signals.ts';
 
 /** Reads the options of an acquire once; throws `POOL_INVALID_OPTION`. */
 export function readAcquireOptions(options: AcquireOptions = {}): AcquireOptions {
-  checkKeys('option', options, ['signal', 'timeoutMs']);
+  checkKeys('option', options, ['signal', 'timeoutMs', 'key']);
   const { signal, timeoutMs } = options;
   if (timeoutMs !== undefined) checkTime('timeoutMs', timeoutMs);
   if (signal !== undefined) checkSignal(signal);

@@ -1,7 +1,7 @@
 import type { AcquireOptions, ReadyOptions } from '../api/redis-pool.ts';
 import type { CloseReason, PoolStats } from '../api/stats.ts';
 import { readAcquireOptions } from './acquire-options.ts';
-import type { PoolContext, PoolSlot } from './context.ts';
+import type { ConnectionPoolOwner, PoolContext, PoolSlot } from './context.ts';
 import { Dialer } from './dialer.ts';
 import { Failover } from './failover.ts';
 import { IdleConnections } from './idle-connections.ts';
@@ -42,14 +42,13 @@ export class ConnectionPool {
   /** Whether any connection led to a master, as far as INFO tells. */
   hadMaster = false;
   #shutdown: Shutdown | undefined;
-  /** Called with the number of callers that wait and for whom there is no capacity, when there is one more. */
-  readonly #onWaiting: (waiting: number) => void;
+  readonly #owner: ConnectionPoolOwner;
   readonly #now: () => number;
 
-  constructor(context: PoolContext, onWaiting: (waiting: number) => void) {
+  constructor(context: PoolContext, owner: ConnectionPoolOwner) {
     const { options, deps } = context;
     this.#context = context;
-    this.#onWaiting = onWaiting;
+    this.#owner = owner;
     this.#now = () => deps.clock.now();
     this.#dialer = new Dialer(context, {
       arrived: (slot) => this.#arrived(slot),
@@ -268,7 +267,7 @@ export class ConnectionPool {
     this.#waiters.enqueue(waiter, queued);
     if (queued) {
       if (events.count('wait')) events.emit('wait', { waiting: excess + 1 });
-      this.#onWaiting(excess + 1);
+      this.#owner.waiting(excess + 1);
     }
     return waiter;
   }
@@ -395,7 +394,8 @@ export class ConnectionPool {
   #lost(slot: PoolSlot, cause: Error | undefined): void {
     this.#outage.lost(this.#now());
     if (slot.state === 'idle') this.#idle.close(slot, 'broken');
-    else slot.lane?.lost(cause);
+    else if (slot.lane) slot.lane.lost(cause);
+    else if (slot.leased) this.#owner.leaseLost(slot);
     this.#checkReachable();
   }
 

@@ -1,5 +1,6 @@
 import { invalidOption } from '../api/errors.ts';
 import type { PoolOptions } from '../api/options.ts';
+import { FOR_CLUSTERS } from '../api/other-words.ts';
 import { isTagged } from '../api/plain.ts';
 import { readOptions } from '../api/resolve-options.ts';
 import type { Dependencies } from './dependencies.ts';
@@ -12,6 +13,7 @@ const HANDS: ReadonlySet<string> = new Set<keyof Dependencies>([
   'ping',
   'watchFailovers',
   'checkMaxClients',
+  'events',
 ]);
 
 /** Reads the constructor's arguments: a URL and options, or options and, for tests and the mock, dependencies. */
@@ -38,7 +40,12 @@ function asOptions(given: unknown): PoolOptions {
   if (typeof given === 'object' && given !== null && !Array.isArray(given) && !isTagged(given) && !client) {
     return readOptions(given);
   }
-  const got = client ? 'a client (it makes its own: createClient)' : wordFor(given);
+  const cluster = client && 'isCluster' in given && given.isCluster === true;
+  const got = cluster
+    ? `a Cluster (${FOR_CLUSTERS})`
+    : client
+      ? 'a client (it makes its own: createClient)'
+      : wordFor(given);
   throw invalidOption(`new Pool() takes a URL, or an object of options; got ${got}`);
 }
 

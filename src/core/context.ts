@@ -21,3 +21,11 @@ export function whyLost({ connection, closedAs }: PoolSlot): Error {
   if (closedAs && closedAs !== 'broken') return new Error(`the pool closed the connection: ${closedAs}`);
   return connection?.error ?? new Error('the server closed the connection');
 }
+
+/** What the pool of connections reports. */
+export interface ConnectionPoolOwner {
+  /** One more caller waits for whom there is no capacity; there are so many now. */
+  waiting(callers: number): void;
+  /** The connection of a lease was lost, and what it has not answered is not rejected yet. */
+  leaseLost(slot: PoolSlot): void;
+}

@@ -1,5 +1,8 @@
 import type { Redis } from 'ioredis';
+import type { ResolvedOptions } from '../api/options.ts';
+import type { PoolStats } from '../api/stats.ts';
 import type { Clock } from '../util/clock.ts';
+import type { Events } from './events.ts';
 import type { Permits } from './permits.ts';
 
 /** The incoming bytes of a connection, for lanes and dedicated connections, which observe them. */
@@ -29,6 +32,8 @@ export interface Connection {
   readonly clients?: { readonly connected?: number; readonly max?: number };
   /** `master` or `slave`: the role of its server during the dial, if INFO was sent and permitted. */
   readonly role?: string | undefined;
+  /** The server has told that it is a node of a cluster. */
+  readonly ofCluster?: boolean;
   /** Its first error, if any, without secrets. */
   readonly error?: Error | undefined;
   /** Whether a command sent now would reach the socket. */
@@ -104,6 +109,8 @@ export interface Dependencies {
   ping(connection: Connection, timeoutMs: number): Promise<void>;
   /** Makes the observer of failovers, if there are sentinels. */
   watchFailovers(owner: FailoverOwner): FailoverWatch | undefined;
+  /** Makes what counts and tells what happens; for a pool that is one of several. */
+  events?(options: Pick<ResolvedOptions, 'name' | 'hooks'>, stats: () => PoolStats): Events;
   /** Checks, over a new connection that is not lent yet, whether the server has room for the pool; warns if not. */
   checkMaxClients(connection: Connection): void;
 }

@@ -72,6 +72,11 @@ export class Events {
     >;
   }
 
+  /** What errors say of where they come from. */
+  get label(): string {
+    return this.pool;
+  }
+
   /** Counts an error that the pool makes. */
   countError(code: CountedErrorCode): void {
     this.errors = Object.freeze({ ...this.errors, [code]: this.errors[code] + 1 });

@@ -35,7 +35,7 @@ export class PoolErrors {
     const { events } = this.#context;
     if (code !== 'POOL_INVALID_OPTION') events.countError(code);
     const whole = advice ? `${message}; ${advice}` : message;
-    return new PoolError(code, `${whole} [${events.pool}]`, {
+    return new PoolError(code, `${whole} [${events.label}]`, {
       pool: events.pool,
       stats: events.stats(),
       cause,

@@ -46,6 +46,8 @@ export class Slot<C> implements Listed<Slot<C>> {
   unwanted: 'readOnly' | 'asked' | undefined;
   /** How long it had been idle when it was last taken. */
   idleMs = 0;
+  /** What its lease sends may depend on what it has sent before, so that another connection would not do. */
+  tainted = false;
   /** A lease has it; it is not merely being validated. */
   leased = false;
   /** That lease, while only this reference keeps it from being garbage-collected. */

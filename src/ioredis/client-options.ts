@@ -1,6 +1,7 @@
 import { Redis, type RedisOptions } from 'ioredis';
 import { invalidOption } from '../api/errors.ts';
 import type { ClientOptions, ResolvedOptions } from '../api/options.ts';
+import { FOR_CLUSTERS } from '../api/other-words.ts';
 import { copyPlain, kindOf } from '../api/plain.ts';
 import { checkClientOptions } from '../api/redis-options.ts';
 import { inOurOwnWords } from './redact.ts';
@@ -85,7 +86,7 @@ export function discardClient(client: Redis): void {
 }
 
 function whyRefused(client: Redis): string | undefined {
-  if (client?.isCluster) return 'a Cluster';
+  if (client?.isCluster) return `a Cluster (${FOR_CLUSTERS})`;
   if (typeof client?.sendCommand !== 'function' || typeof client.status !== 'string')
     return otherThing(client);
   if (CLAIMED.has(client))

@@ -1,4 +1,4 @@
-import { hasFlag, list } from '@ioredis/commands';
+import { getKeyIndexes, hasFlag, list } from '@ioredis/commands';
 import { Taint, taintAfter } from './taint.ts';
 
 /**
@@ -58,6 +58,18 @@ function kindByName(name: string): CommandKind {
 export function isListed(name: string): boolean {
   return LISTED.has(name);
 }
+
+/** A number of keys that there are not is one that the table counts up to, or fails at. */
+const COUNT = /^\d+$/;
+
+/** Which arguments of a command are keys, by the table; `name` is in its list. */
+export function keyIndexes(name: string, args: readonly unknown[]): number[] {
+  const counted = hasFlag(name, 'movablekeys') && args.slice(0, 2).some((arg) => isTooMany(arg, args.length));
+  const read = counted ? args.map((arg) => (isTooMany(arg, args.length) ? '0' : arg)) : args;
+  return getKeyIndexes(name, read as string[]).filter((index) => index >= 0 && index < args.length);
+}
+
+const isTooMany = (arg: unknown, most: number): boolean => COUNT.test(String(arg)) && Number(arg) > most;
 
 /** The index of the argument with the time-out, from the end if negative. Seconds. */
 const BLOCKS_FOR: Readonly<Record<string, number>> = {

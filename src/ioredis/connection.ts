@@ -2,10 +2,12 @@ import { AsyncResource } from 'node:async_hooks';
 import { inspect } from 'node:util';
 import type { Redis } from 'ioredis';
 import type { ClientOptions, ResolvedOptions } from '../api/options.ts';
+import { FOR_CLUSTERS } from '../api/other-words.ts';
 import { copyPlain } from '../api/plain.ts';
 import type { Connection, ConnectionOwner, Dependencies } from '../core/dependencies.ts';
 import { genericPoolPermits } from '../core/generic-pool.ts';
 import { type Clock, systemClock, within } from '../util/clock.ts';
+import { warn } from '../util/warn.ts';
 import { adoptClient, discardClient } from './client-options.ts';
 import { type ReconnectOnError, saysReadOnly, wantsAnother } from './error-replies.ts';
 import { dropSent, rejectSafely, tellsOfStray, whyForeign } from './internals.ts';
@@ -44,8 +46,11 @@ export function defaultDependencies(
   options: ResolvedOptions,
   redis: ClientOptions,
   clock: Clock = systemClock,
+  /** The pool is that of one node of a cluster. */
+  ofNode = false,
 ): Dependencies {
   const lookOnce = checkMaxClientsOnce(options, redis.connectionName ?? options.name);
+  const lookForCluster = ofNode ? () => {} : checkForClusterOnce(options);
   const { sentinels, Connector } = redis;
   const order = sentinels?.length && !Connector ? new SentinelOrder(sentinels) : undefined;
   return {
@@ -56,7 +61,23 @@ export function defaultDependencies(
     ping: (connection, timeoutMs) => outside(() => ping(connection, timeoutMs, clock)),
     watchFailovers: (owner) =>
       order && new SentinelWatcher(redis, order, owner, { clock, random: Math.random, outside }),
-    checkMaxClients: (connection) => outside(() => lookOnce(connection)),
+    checkMaxClients: (connection) => {
+      lookForCluster(connection);
+      outside(() => lookOnce(connection));
+    },
+  };
+}
+
+/** Makes what warns, once, if the first connection has led to a node of a cluster. */
+function checkForClusterOnce({ name }: { name: string }) {
+  let done = false;
+  return ({ ofCluster }: Connection): void => {
+    if (ofCluster && !done) {
+      warn(
+        `pool ${name}: the server is a node of a cluster, and refuses keys of the others: ${FOR_CLUSTERS}`,
+      );
+    }
+    done = true;
   };
 }
 
@@ -65,6 +86,7 @@ class RedisConnection implements Connection {
   readonly ready: Promise<void>;
   db = 0;
   readonly clients: { connected?: number; max?: number } = {};
+  ofCluster = false;
   readonly #clock: Clock;
   readonly #settings: Settings;
   readonly #owner: ConnectionOwner;
@@ -219,9 +241,10 @@ class RedisConnection implements Connection {
     const look = (data: Buffer): void => {
       tail += data.toString('latin1'); // the reply may arrive in pieces
       for (const [, field, number] of tail.matchAll(
-        /\b(loading|connected_clients|maxclients|role):(\w+)\r/g,
+        /\b(loading|connected_clients|maxclients|role|redis_mode):(\w+)\r/g,
       )) {
         if (field === 'role') this.role = number;
+        else if (field === 'redis_mode') this.ofCluster = number === 'cluster';
         else if (field === 'loading') this.#loading = number === '1';
         else if (field === 'maxclients') this.clients.max = Number(number);
         else this.clients.connected = Number(number);

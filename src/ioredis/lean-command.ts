@@ -130,9 +130,10 @@ export function commandMethods(): CommandMethod[] {
 export function unbind(command: object): void {
   if (!(command instanceof LeanCommand) || Object.hasOwn(command, 'resolve')) return;
   for (const method of ['resolve', 'reject'] as const) {
+    const shared = command[method];
     command[method] = (outcome) => {
       (command as unknown as Internals)._clearTimers();
-      LeanCommand.prototype[method].call(command, outcome);
+      shared.call(command, outcome);
     };
   }
 }
@@ -163,6 +164,12 @@ export function keepBytes(given: object): void {
     return; // it is too large: sending it will fail with an error
   }
   command.toWritable = () => written;
+}
+
+/** Whether nobody else can change what a command is written with, so that it may be written once more. */
+export function hasOwnBytes(given: object): boolean {
+  const { args, toWritable } = given as Pick<Command, 'args' | 'toWritable'>;
+  return toWritable !== Command.prototype.toWritable || !args.some((arg) => arg instanceof Buffer);
 }
 
 /** Encodes a command as ioredis does. From then on the Buffers among `args` are slices of the encoding. */

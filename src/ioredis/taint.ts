@@ -10,6 +10,8 @@ export const Taint = {
   watch: 2,
   /** Another db may be selected: SELECT undoes it. */
   select: 4,
+  /** The next command may be about a slot that is only being moved to this node: any command undoes it. */
+  asking: 16,
   /** Something that cannot be undone cheaply and reliably: the connection has to be closed. */
   dirty: 8,
 } as const;
@@ -39,12 +41,13 @@ const RULES = new Map<string, Rule>([
   ['exec', clears(Taint.multi | Taint.watch)],
   ['discard', clears(Taint.multi | Taint.watch)],
   ['select', sets(Taint.select)],
+  ['asking', sets(Taint.asking)],
   ['client', (taint, args) => (HARMLESS_CLIENT.has(first(args)) ? taint : taint | Taint.dirty)],
   ['script', (taint, args) => (first(args) === 'debug' ? taint | Taint.dirty : taint)],
 ]);
 for (const name of [
   ...['subscribe', 'psubscribe', 'ssubscribe', 'monitor', 'sync', 'psync', 'replconf'],
-  ...['auth', 'hello', 'reset', 'quit', 'readonly', 'readwrite', 'asking', 'himport'],
+  ...['auth', 'hello', 'reset', 'quit', 'readonly', 'readwrite', 'himport'],
 ]) {
   RULES.set(name, sets(Taint.dirty));
 }
@@ -52,7 +55,8 @@ for (const name of [
 /** The taint after `name`, in lower case, was sent on a connection with `taint`. Replies are not considered. */
 export function taintAfter(taint: number, name: string, args: readonly unknown[]): number {
   const rule = RULES.get(name);
-  return rule === undefined ? taint : rule(taint, args);
+  const left = taint & Taint.asking && !(taint & Taint.multi) ? taint & ~Taint.asking : taint;
+  return rule === undefined ? left : rule(left, args);
 }
 
 /** The commands that reliably undo `taint`, in order; or 'close'. `db` is the one of the pool's connections. */
@@ -62,5 +66,6 @@ export function undoFor(taint: number, db: number): readonly (readonly [string, 
   if (taint & Taint.multi) undo.push(['discard']);
   else if (taint & Taint.watch) undo.push(['unwatch']);
   if (taint & Taint.select) undo.push(['select', db]);
+  else if (taint === Taint.asking) undo.push(['ping']);
   return undo;
 }

@@ -5,8 +5,9 @@ import type { ConnectionPool } from '../core/connection-pool.ts';
 import { type PoolContext, type PoolSlot, whyLost } from '../core/context.ts';
 import type { Connection } from '../core/dependencies.ts';
 import type { PoolErrors } from '../core/pool-errors.ts';
-import { blocksForMs } from '../ioredis/command-kinds.ts';
+import { blocksForMs, isReadOnly } from '../ioredis/command-kinds.ts';
 import { rejectSafely } from '../ioredis/internals.ts';
+import { hasOwnBytes } from '../ioredis/lean-command.ts';
 import { withoutSecrets } from '../ioredis/redact.ts';
 import { Taint, undoFor } from '../ioredis/taint.ts';
 import { type DefinedCommands, type LeaseOwner, leaseMaker } from './lease.ts';
@@ -20,13 +21,20 @@ export class LeaseManager implements LeaseOwner {
   readonly timeouts: LeaseTimeouts;
   readonly #context: PoolContext;
   readonly #connections: ConnectionPool;
+  readonly #sendOnceMore: (commands: readonly Command[]) => boolean;
   #make: ((slot: PoolSlot) => Lease) | undefined;
   /** Replaced, never modified. */
   #defined: DefinedCommands = new Map();
 
-  constructor(context: PoolContext, connections: ConnectionPool) {
+  /** `sendOnceMore` sends commands over other connections, unless the pool is being closed. */
+  constructor(
+    context: PoolContext,
+    connections: ConnectionPool,
+    sendOnceMore: (commands: readonly Command[]) => boolean,
+  ) {
     this.#context = context;
     this.#connections = connections;
+    this.#sendOnceMore = sendOnceMore;
     this.timeouts = new LeaseTimeouts(context);
     this.leaks = new LeakDetector(context, (slot) => this.release(slot, Taint.dirty, 'keep'));
   }
@@ -44,6 +52,7 @@ export class LeaseManager implements LeaseOwner {
     const connected = slot.uses === 0;
     slot.uses++;
     slot.leased = true;
+    slot.tainted = false;
     const lease = this.#leaseOf(slot, slot.connection);
     if (!this.timeouts.running) this.timeouts.begin();
     if (stack !== undefined) this.leaks.begin(slot, lease, stack);
@@ -81,6 +90,21 @@ export class LeaseManager implements LeaseOwner {
     } else {
       this.#connections.release(slot, reason, heldMs);
     }
+  }
+
+  /**
+   * The connection of a lease is lost. If all that is in flight there only reads, and does not depend on what was sent
+   * before, it is sent once more over other connections, as with `pool.redis`. The lease ends then, since those may need
+   * its place.
+   */
+  connectionLost(slot: PoolSlot): void {
+    const queue = slot.connection?.client.commandQueue;
+    if (slot.tainted || !queue?.length) return;
+    const commands = Array.from({ length: queue.length }, (_, i) => queue.peekAt(i)?.command as Command);
+    const repeatable = commands.every((one) => isReadOnly(one.name, one.args) && hasOwnBytes(one));
+    if (!repeatable || !this.#sendOnceMore(commands)) return;
+    while (queue.shift()) {}
+    this.release(slot, Taint.none, 'keep');
   }
 
   get errors(): PoolErrors {

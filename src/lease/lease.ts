@@ -32,6 +32,15 @@ export interface LeaseOwner {
 /** Commands that were defined on `pool.redis`, by name. */
 export type DefinedCommands = ReadonlyMap<string, Parameters<Redis['defineCommand']>[1]>;
 
+/** Sees to what the connection of a lease refuses, since it leads to one of several nodes. */
+export interface LeaseRouter {
+  /**
+   * A command is being sent. `tainted`: commands before it have left something on the connection. Returns whether it is
+   * kept back, and will be sent later.
+   */
+  sending(command: Command, tainted: boolean): boolean;
+}
+
 /** The part of a socket that ioredis' pipelines need. */
 export interface LeaseStream {
   readonly writable: boolean;
@@ -58,11 +67,12 @@ const FORWARDED: ReadonlySet<unknown> = new Set([
  * that acts on a connection is overridden here, so that a stale reference cannot affect the next borrower.
  */
 export class LeaseHandle {
-  readonly connectionId: number;
+  connectionId: number;
   readonly options: Redis['options'];
   declare readonly [SCRIPTS]?: object;
   #slot: PoolSlot | undefined;
-  readonly #owner: LeaseOwner;
+  #owner: LeaseOwner;
+  #router: LeaseRouter | undefined;
   #taint: number = Taint.none;
   #forwards: Map<string, Listener> | undefined;
   #endTold = false;
@@ -75,21 +85,33 @@ export class LeaseHandle {
     this.#owner = owner;
   }
 
+  /** From now on `router` sees to what is refused. */
+  static route(lease: Lease, router: LeaseRouter): void {
+    (lease as unknown as LeaseHandle).#router = router;
+  }
+
+  /** Has `lease` go on over the connection of `other`, which was just acquired; gives its own back, which it has not used. */
+  static exchange(lease: Lease, other: Lease): void {
+    (lease as unknown as LeaseHandle).#takeOver(other as unknown as LeaseHandle);
+  }
+
   sendCommand(command: Command, stream?: Stream): unknown {
     const slot = this.#slot;
     const connection = slot?.connection;
-    if (connection === undefined) {
+    if (slot === undefined || connection === undefined) {
       rejectSafely(command, this.#released('the command was not sent'));
       return command.promise;
     }
     if (!connection.alive) {
-      rejectSafely(command, this.#owner.lost(slot as PoolSlot, 'the command was not sent'));
+      rejectSafely(command, this.#owner.lost(slot, 'the command was not sent'));
       return command.promise;
     }
     const name = command.name.toLowerCase();
     // In upper case SUBSCRIBE makes ioredis 5 throw. For all other commands the reply may depend on the name's case.
     if (name !== command.name && SUBSCRIBING.test(name)) command.name = name;
+    if (this.#router?.sending(command, this.#taint !== Taint.none)) return command.promise;
     this.#taint = taintAfter(this.#taint, name, command.args);
+    if (this.#taint !== Taint.none) slot.tainted = true;
     if (name === 'auth' || name === 'hello') this.#hush(command, connection.client);
     // Its reply comes after messages that a slow reader of messages() may have left in the socket.
     if (this.#forwards) connection.client.stream.resume();
@@ -123,10 +145,10 @@ export class LeaseHandle {
     }
   }
 
-  /** Its connection is as it was acquired, and nobody watches what it sends. */
+  /** Its connection is as it was acquired, and nobody watches what it sends, nor what is refused. */
   get #isPlain(): boolean {
     const connection = this.#slot?.connection;
-    if (!connection?.alive || this.#taint !== Taint.none || this.#forwards) return false;
+    if (!connection?.alive || this.#taint !== Taint.none || this.#forwards || this.#router) return false;
     return !areWatched() && !isWrapped(connection.client);
   }
 
@@ -170,6 +192,7 @@ export class LeaseHandle {
     const client = this.#client;
     if (client === undefined) throw this.#released('its client is out of reach');
     this.#taint |= Taint.dirty;
+    if (this.#slot) this.#slot.tainted = true;
     return client;
   }
 
@@ -306,6 +329,24 @@ export class LeaseHandle {
     }
     Redis.prototype[how].call(emitter, event, listener);
     return this;
+  }
+
+  #takeOver(other: LeaseHandle): void {
+    const slot = this.#slot;
+    if (slot === undefined) {
+      other.release(); // it was given back meanwhile
+      return;
+    }
+    const forwards = [...(this.#forwards ?? [])];
+    for (const [event, forward] of forwards) this.#client?.off(event, forward);
+    this.#owner.release(slot, Taint.none, 'keep');
+    this.#slot = other.#slot;
+    this.#owner = other.#owner;
+    this.#taint = Taint.none;
+    this.connectionId = other.connectionId;
+    other.#slot = undefined;
+    if (this.#slot?.lease === other) this.#slot.lease = this; // who is watched lest it be dropped
+    for (const [event, forward] of forwards) this.#client?.on(event, forward);
   }
 
   #end(fate: 'keep' | 'destroy'): void {

@@ -1,5 +1,6 @@
 import { warnThrown } from '../util/warn.ts';
-import type { ClientBackend, ClientView } from './client-backend.ts';
+import type { ClientOwner } from './client-backend.ts';
+import type { ClientView } from './client-views.ts';
 
 /** The events that it emits. */
 const TOLD = ['connect', 'ready', 'error', 'close', 'end'];
@@ -14,12 +15,12 @@ export class ClientEvents implements ClientView {
   /** The view or the pool was closed. */
   over = false;
   readonly #emitter: NodeJS.EventEmitter;
-  readonly #owner: ClientBackend;
+  readonly #owner: ClientOwner;
   readonly #detach: () => void;
   /** `ready` was emitted, and still holds. */
   #up = false;
 
-  constructor(emitter: NodeJS.EventEmitter, owner: ClientBackend) {
+  constructor(emitter: NodeJS.EventEmitter, owner: ClientOwner) {
     this.#emitter = emitter;
     this.#owner = owner;
     this.#detach = owner.attach(this);

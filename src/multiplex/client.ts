@@ -7,11 +7,10 @@ import { multiOf, pipelineOf } from '../ioredis/lean-pipeline.ts';
 import { withForcedEval } from '../ioredis/script-eval.ts';
 import { watch } from '../ioredis/watched-command.ts';
 import { asCallback, type NodeCallback } from '../util/callback.ts';
-import type { ClientBackend } from './client-backend.ts';
+import type { ClientOwner, Lanes } from './client-backend.ts';
 import { ClientEvents } from './client-events.ts';
 import { checkOverride, inertOptions, visibleOptions } from './client-options.ts';
 import { CommandGroup } from './command-group.ts';
-import type { Multiplexer } from './multiplexer.ts';
 
 /** The internals of ioredis' client that are used here; its own types vary between major versions. */
 interface Client extends NodeJS.EventEmitter {
@@ -39,9 +38,11 @@ const Base = Redis as unknown as new (options: RedisOptions) => Client;
 class PoolRedis extends Base {
   /** The prototype of views whose options need plain commands only: its methods make lean commands. */
   static readonly #lean: object = Object.create(PoolRedis.prototype);
-  readonly #owner: ClientBackend;
+  readonly #owner: ClientOwner;
   /** Where its commands go. */
-  readonly #lanes: Multiplexer;
+  readonly #lanes: Lanes;
+  /** What it makes plain commands of, if it is more than a {@link LeanCommand}. */
+  readonly #Own: typeof LeanCommand | undefined;
   readonly #given: RedisOptions;
   /** Ending it ends the pool; ending a duplicate does not. */
   readonly #first: boolean;
@@ -51,12 +52,13 @@ class PoolRedis extends Base {
   /** It was closed by one of its own methods, such as `quit()`. */
   #closed = false;
 
-  constructor(given: RedisOptions, owner: ClientBackend, first: boolean) {
+  constructor(given: RedisOptions, owner: ClientOwner, first: boolean) {
     super(inertOptions(given));
     Object.assign(this.options, visibleOptions(given)); // for callers that read them
     this.#given = given;
     this.#owner = owner;
     this.#lanes = owner.lanes;
+    this.#Own = owner.lanes.Command;
     this.#first = first;
     if (canUseLeanCommands(given)) Object.setPrototypeOf(this, PoolRedis.#lean);
     for (const [name, script] of Object.entries(given.scripts ?? {})) this.#define(name, script);
@@ -71,7 +73,9 @@ class PoolRedis extends Base {
         const called = typeof args[args.length - 1] === 'function';
         // Somebody may have replaced sendCommand, to observe commands.
         if (called || this.sendCommand !== sendCommand || this.#watched) return full.apply(this, args);
-        const command = new LeanCommand(name, args, encoding);
+        const Own = this.#Own;
+        // Not `Own ?? LeanCommand`: what is known beforehand is made faster.
+        const command = Own ? new Own(name, args, encoding) : new LeanCommand(name, args, encoding);
         if (this.#closed) command.reject(this.#endedError());
         else if (!command.isSettled) this.#lanes.send(command as unknown as Command);
         return command.promise;
@@ -248,6 +252,6 @@ class PoolRedis extends Base {
 }
 
 /** Makes `pool.redis`; `options` are those of the pool's connections. */
-export function makePoolRedis(options: RedisOptions, owner: ClientBackend): Redis {
+export function makePoolRedis(options: RedisOptions, owner: ClientOwner): Redis {
   return new PoolRedis(options, owner, true) as unknown as Redis;
 }

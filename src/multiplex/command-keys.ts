@@ -1,6 +1,6 @@
 import { getKeyIndexes, hasFlag } from '@ioredis/commands';
 import type { Command } from 'ioredis';
-import { isListed, isReadOnly } from '../ioredis/command-kinds.ts';
+import { isListed, isReadOnly, keyIndexes } from '../ioredis/command-kinds.ts';
 import { CommandGroup } from './command-group.ts';
 import type { Touch } from './command-order.ts';
 
@@ -55,9 +55,7 @@ function touchOfOne({ name, args }: Command): Touch {
 /** The keys of a command; none if they are unknown. */
 function keysOf(name: string, args: readonly unknown[]): string[] {
   if (ELSEWHERE.has(name) || (PATTERNED.has(name) && args.length > 1)) return [];
-  return getKeyIndexes(name, args as string[])
-    .filter((index) => index < args.length)
-    .map((index) => textOf(args[index]));
+  return keyIndexes(name, args).map((index) => textOf(args[index]));
 }
 
 function hasOneKeyFirst(name: string): boolean {

@@ -78,6 +78,11 @@ export class Multiplexer implements DispatchOwner, LaneOwner {
     return this.#watched ?? (createClient !== DEFAULTS.createClient || onConnect !== undefined);
   }
 
+  /** Since when nothing has come over the lane that has waited longest for a reply; `Infinity`: none waits. */
+  get silentSince(): number {
+    return Math.min(...this.open.map(({ waitingSince, heardAt }) => Math.max(waitingSince, heardAt)));
+  }
+
   /** Queues a command that may share a connection. */
   send(command: Command): void {
     const bytes = bytesOf(command);
@@ -337,6 +342,8 @@ export class Multiplexer implements DispatchOwner, LaneOwner {
 
   refused(lane: Lane, item: InFlight, error: Error): boolean {
     if (this.#stopped) return false;
+    // Of a cluster's node, the router of the cluster sees to it: the node may never be able to run it.
+    if (this.#context.deps.events) return false;
     this.#refused ??= new RefusedCommands(this.#context, this.#connections, this);
     return this.#refused.take(lane, item, error);
   }
@@ -349,6 +356,17 @@ export class Multiplexer implements DispatchOwner, LaneOwner {
     this.queue.putFirst(units, since);
     if (this.queue.batches.length > 0) this.#flushSoon();
     this.#quiet?.notify();
+  }
+
+  /** Sends commands once more whose connection, a lease's, was lost; returns whether it does. */
+  sendOnceMore(commands: readonly Command[]): boolean {
+    if (this.#stopped) return false;
+    const items = commands.map((command) => ({ command, stream: undefined }));
+    this.sendAgain(
+      toResend(items, () => this.#connectionLost(undefined)),
+      this.#context.deps.clock.now(),
+    );
+    return true;
   }
 
   /** Makes a lane release its connection, as soon as everything is answered. */
@@ -372,14 +390,18 @@ export class Multiplexer implements DispatchOwner, LaneOwner {
   /** A lane's connection was lost. */
   #lost(lane: Lane, cause: Error | undefined): void {
     const again = toResend(lane.takeUnanswered(), () =>
-      this.#context.errors.make(
-        'POOL_CONNECTION_LOST',
-        'connection lost: the command may have run',
-        cause ?? (lane.slot && whyLost(lane.slot)),
-      ),
+      this.#connectionLost(cause ?? (lane.slot && whyLost(lane.slot))),
     );
     this.queue.putFirst(again, this.#context.deps.clock.now());
     this.#release(lane, 'broken');
+  }
+
+  #connectionLost(cause: Error | undefined): Error {
+    return this.#context.errors.make(
+      'POOL_CONNECTION_LOST',
+      'connection lost: the command may have run',
+      cause,
+    );
   }
 
   #rejectAll(error: unknown): void {

@@ -58,10 +58,19 @@ test('EXEC does not undo SELECT, not even that of its own transaction', () => {
   expect(undo('multi', 'select 1', 'exec')).toEqual([['select', 3]]);
 });
 
+test('the next command undoes ASKING, unless it begins a transaction: then its end does', () => {
+  expect(undo('asking')).toEqual([['ping']]);
+  expect(undo('asking', 'get k')).toEqual([]);
+  expect(undo('asking', 'multi')).toEqual([['discard']]);
+  expect(undo('asking', 'multi', 'get k', 'exec')).toEqual([]);
+  expect(undo('asking', 'watch k')).toEqual([['unwatch']]);
+  expect(undo('get k', 'asking')).toEqual([['ping']]);
+});
+
 test('what cannot be undone cheaply and surely ends the connection', () => {
   for (const line of [
     ...['subscribe c', 'psubscribe c*', 'ssubscribe c', 'monitor', 'sync', 'psync ? -1', 'replconf ack 1'],
-    ...['auth secret', 'hello 3', 'reset', 'quit', 'readonly', 'readwrite', 'asking', 'script debug yes'],
+    ...['auth secret', 'hello 3', 'reset', 'quit', 'readonly', 'readwrite', 'script debug yes'],
   ]) {
     expect(undo(line), line).toBe('close');
   }

@@ -64,7 +64,7 @@ const STATES: Record<string, { leave(redis: Lease): unknown; kept?: true }> = {
   AUTH: { leave: (redis) => redis.auth('default', 'x').catch(() => {}) },
   HELLO: { leave: (redis) => redis.call('HELLO', '2').catch(() => {}) },
   READONLY: { leave: (redis) => redis.readonly().catch(() => {}) },
-  ASKING: { leave: (redis) => redis.asking().catch(() => {}) },
+  ASKING: { leave: (redis) => redis.asking().catch(() => {}), kept: true },
   RESET: { leave: (redis) => quietly(redis.call('RESET')) },
   QUIT: { leave: (redis) => redis.quit() },
   'BLPOP under way': { leave: (redis) => quietly(redis.blpop('never', 0)) },

@@ -3,15 +3,22 @@ import { copyFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import ts from 'typescript';
-import { describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import manifest from '../../package.json' with { type: 'json' };
 import { installTarball } from '../helpers/packed.ts';
-import { useServer } from '../helpers/redis.ts';
+import { until, useServer } from '../helpers/redis.ts';
 
 const server = useServer();
+/** A cluster of one. */
+const node = useServer(['--cluster-enabled', 'yes']);
+beforeAll(async () => {
+  await node.observer.cluster('ADDSLOTS', ...Array.from({ length: 16_384 }, (_, slot) => slot));
+  await until('the node serves', async () => /state:ok/.test(String(await node.observer.cluster('INFO'))));
+});
 const OTHERS = ['@ioredis', '@opentelemetry/api', '@types', 'generic-pool', 'prom-client'];
 const SUBPATHS = {
   main: '',
+  cluster: '/cluster',
   session: '/session',
   prometheus: '/prometheus',
   opentelemetry: '/opentelemetry',
@@ -84,7 +91,7 @@ describe.each(['ioredis', 'ioredis5'])('on %s', (ioredis) => {
     { timeout: 120_000 },
     async (_, [file, load]) => {
       const lib = specifiers.map(([key, path]) => `${key}: ${load(path)}`).join(', ');
-      const told = `console.log(JSON.stringify(await smoke({ ${lib}, url: '${server.url}' }, ${JSON.stringify(names)})));`;
+      const told = `console.log(JSON.stringify(await smoke({ ${lib}, url: '${server.url}', node: '${node.url}' }, ${JSON.stringify(names)})));`;
       writeFileSync(
         join(project, file),
         `(async () => { const { smoke } = await import('./smoke.mjs'); ${told} })();`,

@@ -3,6 +3,7 @@ import type { RedisPool } from '../../api/redis-pool.ts';
 import type { PoolStats } from '../../api/stats.ts';
 import { BUCKETS_S } from './buckets.ts';
 import { type Flow, flow } from './durations.ts';
+import { statsByNode } from './nodes.ts';
 
 /** The attribute that identifies the pool. */
 export const POOL_NAME = 'db.client.connection.pool.name';
@@ -44,11 +45,13 @@ export function measure(pool: RedisPool, meter: Meter): () => void {
   });
   const observe: BatchObservableCallback = (result) => {
     for (const event of ['acquire', 'release', 'connect'] as const) times.flush(event);
-    const stats = pool.stats();
-    result.observe(count, stats.idle, { ...attributes, [STATE]: 'idle' });
-    result.observe(count, stats.inUse, { ...attributes, [STATE]: 'used' });
-    result.observe(timeouts, stats.timedOut, attributes);
-    for (const { instrument, value } of read) result.observe(instrument, value(stats), attributes);
+    for (const [node, stats] of statsByNode(pool)) {
+      const own = node === undefined ? attributes : { ...attributes, ...serverOf(node) };
+      result.observe(count, stats.idle, { ...own, [STATE]: 'idle' });
+      result.observe(count, stats.inUse, { ...own, [STATE]: 'used' });
+      result.observe(timeouts, stats.timedOut, own);
+      for (const { instrument, value } of read) result.observe(instrument, value(stats), own);
+    }
   };
   meter.addBatchObservableCallback(observe, all);
   return () => {
@@ -72,4 +75,10 @@ function timesOf(pool: RedisPool, meter: Meter, attributes: Attributes): Flow {
     release: times('db.client.connection.use_time', 'Time that leases were held.'),
     connect: times('db.client.connection.create_time', 'Time of connects that succeeded.'),
   });
+}
+
+/** A node of a cluster, by the names of the conventions. */
+function serverOf(node: string): Attributes {
+  const colon = node.lastIndexOf(':');
+  return { 'server.address': node.slice(0, colon), 'server.port': Number(node.slice(colon + 1)) };
 }

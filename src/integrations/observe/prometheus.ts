@@ -14,6 +14,7 @@ import { BUCKETS_S } from './buckets.ts';
 import { type Flow, flow } from './durations.ts';
 import { CodeCounts, errorCode, NONE_YET } from './error-code.ts';
 import { listen } from './listen.ts';
+import { statsByNode } from './nodes.ts';
 import { PULLED, PUSHED, type Pulled, type Reading } from './prometheus-metrics.ts';
 
 /** Options of `collectPool()`. */
@@ -68,7 +69,8 @@ type Histograms = Readonly<Record<TimedEvent, Histogram<'pool'>>>;
 interface Member {
   readonly pool: RedisPool;
   readonly flow: Flow;
-  readonly dialErrors: CodeCounts;
+  /** By node; `undefined` is that of a pool of one server. */
+  readonly dialErrors: Map<string | undefined, CodeCounts>;
 }
 
 /**
@@ -104,7 +106,7 @@ class Family {
     const member: Member = {
       pool,
       flow: this.#flow(pool, this.#histograms),
-      dialErrors: new CodeCounts(),
+      dialErrors: new Map(),
     };
     this.#members.set(name, member);
     const remove = (): void => {
@@ -114,7 +116,11 @@ class Family {
       this.#remove(name);
     };
     const stop = listen(pool, {
-      connectError: ({ error }) => member.dialErrors.count(errorCode(error)),
+      connectError: ({ error, node }) => {
+        const counts = member.dialErrors.get(node) ?? new CodeCounts();
+        member.dialErrors.set(node, counts);
+        counts.count(errorCode(error));
+      },
       drain: remove,
     });
     return remove;
@@ -174,13 +180,16 @@ class Family {
   #pull({ kind, name, help, label, read }: Pulled): Metric {
     const fill = (set: (labels: Record<string, string>, value: number) => void): void => {
       for (const [pool, member] of this.#members) {
-        const reading = read(member.pool.stats(), { ...NONE_YET, ...member.dialErrors.all });
-        for (const [labels, value] of spread(reading, label)) set({ pool, ...labels }, value);
+        for (const [node, stats] of statsByNode(member.pool)) {
+          const reading = read(stats, dialErrors(member, node));
+          const own = { pool, ...(node !== undefined && { node }) };
+          for (const [labels, value] of spread(reading, label)) set({ ...own, ...labels }, value);
+        }
       }
     };
     const config = {
       ...{ name: this.#prefix + name, help, registers: [this.#register] },
-      labelNames: label === undefined ? ['pool'] : ['pool', label],
+      labelNames: label === undefined ? ['pool', 'node'] : ['pool', 'node', label],
     };
     const Kind = kind === 'gauge' ? Gauge : Counter;
     const metric: Gauge | Counter = new Kind({
@@ -192,6 +201,10 @@ class Family {
     });
     return metric;
   }
+}
+
+function dialErrors(member: Member, node: string | undefined): Readonly<Record<string, number>> {
+  return { ...NONE_YET, ...member.dialErrors.get(node)?.all };
 }
 
 /** The values of a reading, each with its label. */

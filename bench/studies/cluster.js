@@ -1,0 +1,92 @@
+/** CPU time of GET and SET over a cluster: ClusterPool beside the cluster clients of ioredis and node-redis. */
+import { fork } from 'node:child_process';
+import { Cluster } from 'ioredis';
+import { createCluster } from 'redis';
+import { ClusterPool } from '../../dist/cluster.js';
+import { startBenchCluster } from '../lib/cluster.js';
+import { closedLoop } from '../lib/loops.js';
+import { circumstances, interleave, median, row, spread } from '../lib/measure.js';
+
+const ROUNDS = Number(process.env.ROUNDS ?? 9);
+const MS = Number(process.env.MS ?? 1000);
+const KEYS = Array.from({ length: 3000 }, (_, i) => `key:${i}`);
+const VALUE = 'x'.repeat(100);
+const LOADS = [
+  ['get', 50],
+  ['get', 500],
+  ['set', 50],
+  ['set', 500],
+];
+
+/** Each returns what gets and sets. */
+const CONTENDERS = {
+  'ioredis Cluster': (nodes) => viaIoredis(new Cluster(nodes)),
+  'ioredis Cluster, auto-pipelining': (nodes) =>
+    viaIoredis(new Cluster(nodes, { enableAutoPipelining: true })),
+  'node-redis cluster': async (nodes) => {
+    const rootNodes = nodes.map(({ host, port }) => ({ url: `redis://${host}:${port}` }));
+    return createCluster({ rootNodes }).connect();
+  },
+  ClusterPool: (nodes) => viaIoredis(new ClusterPool({ nodes }).redis),
+};
+
+function viaIoredis(redis) {
+  return { get: (key) => redis.get(key), set: (key, value) => redis.set(key, value) };
+}
+
+if (process.send) contend();
+else await measure();
+
+/** A process of one contender's own. */
+function contend() {
+  const ready = CONTENDERS[process.argv[2]](JSON.parse(process.argv[3]));
+  process.on('message', async ({ operation, callers }) => {
+    const client = await ready;
+    let turn = 0;
+    const key = () => KEYS[turn++ % KEYS.length];
+    const get = async () => {
+      if ((await client.get(key())) !== VALUE) throw new Error('a wrong reply');
+    };
+    const operate = operation === 'get' ? get : () => client.set(key(), VALUE);
+    const before = process.cpuUsage();
+    const { done, seconds } = await closedLoop(operate, { callers, ms: MS });
+    const { user, system } = process.cpuUsage(before);
+    process.send({ perSecond: done / seconds, micros: (user + system) / done });
+  });
+  process.on('disconnect', () => process.exit());
+}
+
+async function measure() {
+  const cluster = await startBenchCluster();
+  const children = Object.keys(CONTENDERS).map((name) => ({
+    name,
+    child: fork(import.meta.filename, [name, JSON.stringify(cluster.nodes)]),
+  }));
+  const run = (child, load) =>
+    new Promise((resolve) => {
+      child.once('message', resolve);
+      child.send(load);
+    });
+  for (const { child } of children) await run(child, { operation: 'set', callers: 50 });
+  console.log(
+    `${circumstances()}; three masters, medians of ${ROUNDS} interleaved rounds (middle half), a process each\n`,
+  );
+  for (const [operation, callers] of LOADS) {
+    const load = { operation, callers };
+    const runs = Object.fromEntries(children.map(({ name, child }) => [name, () => run(child, load)]));
+    const values = await interleave(runs, ROUNDS);
+    const micros = (name) => values[name].map((one) => one.micros);
+    const base = median(micros('ioredis Cluster'));
+    console.log(
+      row(`${operation.toUpperCase()}, ${callers} callers`, 'CPU, µs', 'times less', 'thousand a second'),
+    );
+    console.log(row('---', '---', '---', '---'));
+    for (const name of Object.keys(values)) {
+      const rate = values[name].map(({ perSecond }) => perSecond / 1000);
+      console.log(row(name, spread(micros(name)), (base / median(micros(name))).toFixed(1), spread(rate)));
+    }
+    console.log();
+  }
+  for (const { child } of children) child.disconnect();
+  await cluster.stop();
+}

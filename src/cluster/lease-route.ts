@@ -1,0 +1,143 @@
+import { Command } from 'ioredis';
+import type { Lease } from '../api/lease.ts';
+import { ignore } from '../ioredis/watched-command.ts';
+import { LeaseHandle, type LeaseRouter } from '../lease/lease.ts';
+import { CommandGroup } from '../multiplex/command-group.ts';
+import { type ClusterOwner, judge } from './judge.ts';
+import type { Node } from './node.ts';
+
+/** What is refused for now is sent again after so long. Milliseconds. */
+const AGAIN_MS = 50;
+
+/** A command of a lease. */
+interface Sent {
+  readonly command: Command;
+  readonly since: number;
+  tainted: boolean;
+  fail(error: unknown): void;
+}
+
+const SENT = Symbol('sent');
+
+/**
+ * Sees to what the node of a lease refuses. As long as nothing was done over the lease, it goes on over a connection to
+ * the node that its key has moved to. Afterwards only what says of itself that it can be done elsewhere once, or later,
+ * is; and not within a transaction, nor while keys are watched.
+ */
+export class LeaseRoute implements LeaseRouter {
+  readonly #owner: ClusterOwner;
+  readonly #lease: Lease;
+  #node: Node;
+  readonly #pending = new Set<Sent>();
+  /** The node has done something. */
+  #done = false;
+  /** What is at another node, in order. */
+  #refused: { readonly sent: Sent; readonly error: unknown; readonly to: Node }[] = [];
+  /** It is changing its node, and this is what is sent then. */
+  #moving: Sent[] | undefined;
+
+  constructor(owner: ClusterOwner, lease: Lease, node: Node) {
+    this.#owner = owner;
+    this.#lease = lease;
+    this.#node = node;
+    LeaseHandle.route(lease, this);
+  }
+
+  sending(command: Command, tainted: boolean): boolean {
+    const sent = this.#sentOf(command);
+    sent.tainted = tainted;
+    if (this.#moving) {
+      this.#moving.push(sent);
+      return true;
+    }
+    this.#pending.add(sent);
+    return false;
+  }
+
+  #sentOf(command: Command): Sent {
+    const noted = command as unknown as { [SENT]?: Sent };
+    if (noted[SENT]) return noted[SENT];
+    const { resolve, reject } = command;
+    const sent: Sent = {
+      ...{ command, since: this.#owner.clock.now(), tainted: false },
+      fail: (error) => reject.call(command, error as Error),
+    };
+    noted[SENT] = sent;
+    command.resolve = (reply) => {
+      this.#done = true;
+      resolve.call(command, reply);
+      this.#settled(sent);
+    };
+    command.reject = (error) => {
+      if (!this.#takes(sent, error)) {
+        this.#done = true;
+        sent.fail(error);
+      }
+      this.#settled(sent);
+    };
+    return sent;
+  }
+
+  /** Whether it sees to it that a command is done that was refused. */
+  #takes(sent: Sent, error: unknown): boolean {
+    const { clock, options } = this.#owner;
+    const verdict = judge(this.#owner, error, this.#node, false);
+    if (verdict === undefined || clock.now() - sent.since >= options.acquireTimeoutMs) return false;
+    if (verdict !== 'later' && !verdict.asking && verdict.to) {
+      if (this.#done) return false;
+      this.#refused.push({ sent, error, to: verdict.to });
+    } else if (sent.tainted) {
+      return false;
+    } else if (verdict === 'later' || verdict.to === undefined) {
+      clock.after(AGAIN_MS, () => void this.#send(sent));
+    } else {
+      ask(verdict.to, sent.command);
+    }
+    return true;
+  }
+
+  #settled(sent: Sent): void {
+    this.#pending.delete(sent);
+    if (this.#refused.length === 0 || this.#pending.size > 0) return;
+    const refused = this.#refused.splice(0);
+    if (this.#done) for (const { sent: one, error } of refused) one.fail(error);
+    else
+      void this.#move(
+        refused.map((one) => one.sent),
+        (refused[0] as (typeof refused)[0]).to,
+      );
+  }
+
+  async #move(refused: Sent[], to: Node): Promise<void> {
+    this.#moving = refused;
+    let failure: { readonly error: unknown } | undefined;
+    try {
+      LeaseHandle.exchange(this.#lease, await to.pool.acquire());
+      this.#node = to;
+    } catch (error) {
+      failure = { error };
+    }
+    const all = this.#moving;
+    this.#moving = undefined;
+    for (const sent of all) {
+      if (failure) sent.fail(failure.error);
+      else this.#send(sent);
+    }
+  }
+
+  #send({ command }: Sent): void {
+    ignore(this.#lease.sendCommand(command));
+  }
+}
+
+/** Has `node` do what is only on its way to it. */
+function ask(node: Node, command: Command): void {
+  const asking = new Command('asking', []);
+  ignore(asking.promise);
+  const group = new CommandGroup({}, false);
+  node.lanes.sendGroup(group);
+  for (const one of [asking, command]) {
+    group.add(one);
+    node.lanes.added(group);
+  }
+}

@@ -1,0 +1,167 @@
+import { Command } from 'ioredis';
+import type { PoolStats } from '../api/stats.ts';
+import { outside } from '../ioredis/connection.ts';
+import type { Pool } from '../pool.ts';
+import { type Clock, within } from '../util/clock.ts';
+import { type Address, nameOf } from './address.ts';
+import type { Nodes } from './nodes.ts';
+import { SLOTS } from './slot.ts';
+import { isBetter, readTopology, type Topology } from './topology-reply.ts';
+
+/** How soon after one another nodes are asked, at most. Milliseconds. */
+const APART_MS = 200;
+/** How long one may take to answer, its dial included. */
+const ANSWER_MS = 500;
+/** How often they are asked though nothing has happened; and how often it is looked whether something has. */
+const PERIOD_MS = 10_000;
+const LOOK_MS = 1000;
+
+export interface TopologyWatchOptions {
+  readonly clock: Clock;
+  readonly nodes: Nodes;
+  readonly seeds: readonly Address[];
+  /** Makes a pool for one question. */
+  readonly ask: (address: Address) => Pool;
+  readonly translated: (address: Address) => Address;
+  /** No node has told anything of use. */
+  readonly failed: (error: unknown) => void;
+}
+
+/** Finds out which nodes there are, over the connections of their pools, whenever there is a reason to. */
+export class TopologyWatch {
+  readonly #options: TopologyWatchOptions;
+  #asking = false;
+  #askedAt = Number.NEGATIVE_INFINITY;
+  #cancelAsk: (() => void) | undefined;
+  #cancelLook: (() => void) | undefined;
+  /** Who knows best. */
+  #first: Address | undefined;
+  /** Pools that were made for one question. */
+  readonly #brief = new Set<Pool>();
+  /** Which of the nodes is asked first: each in its turn. */
+  #turn = 0;
+  #stopped = false;
+
+  constructor(options: TopologyWatchOptions) {
+    this.#options = options;
+  }
+
+  /** Asks now, or as soon as it may; once for all who want it meanwhile. `first` is asked first. */
+  refresh(first?: Address): void {
+    this.#first = first ?? this.#first;
+    if (this.#stopped || this.#asking || this.#cancelAsk) return;
+    const { clock } = this.#options;
+    const wait = this.#askedAt + APART_MS - clock.now();
+    if (wait <= 0) {
+      outside(() => void this.#ask());
+      return;
+    }
+    this.#cancelAsk = clock.after(wait, () => {
+      this.#cancelAsk = undefined;
+      outside(() => void this.#ask());
+    });
+  }
+
+  /** The numbers of pools that are there for one question. */
+  get brief(): PoolStats[] {
+    return [...this.#brief].map((pool) => pool.stats());
+  }
+
+  /** Lets go of time; resolves when nothing is left of what it has opened. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#cancelAsk?.();
+    this.#cancelLook?.();
+    await Promise.all([...this.#brief].map((pool) => pool.close({ graceMs: 0 })));
+  }
+
+  async #ask(): Promise<void> {
+    const { clock, nodes, failed } = this.#options;
+    this.#asking = true;
+    this.#askedAt = clock.now();
+    let best: Topology | undefined;
+    let error: unknown;
+    for (const address of this.#candidates()) {
+      try {
+        const found = await this.#topologyOf(address);
+        if (this.#stopped) return;
+        if (isBetter(found, best)) best = found;
+        if (found.ok && found.covered === SLOTS && found.epoch >= (nodes.topology?.epoch ?? 0)) break;
+      } catch (reason) {
+        error = reason;
+        if (this.#stopped) return;
+      }
+    }
+    this.#asking = false;
+    this.#askedAt = clock.now();
+    if (!best || best.covered === 0) failed(error ?? new Error('no node knows of any that serves a slot'));
+    else if (nodes.apply(best)) this.refresh();
+    this.#lookLater();
+  }
+
+  /** Masters in turn, those first that can be reached; then replicas; then the seeds. */
+  #candidates(): Address[] {
+    const { nodes, seeds } = this.#options;
+    const { masters } = nodes;
+    this.#turn++;
+    const inTurn = masters.map(
+      (_, i) => masters[(i + this.#turn) % masters.length] as (typeof masters)[number],
+    );
+    const rank = (one: (typeof masters)[number]): number => (one.unreachable ? 2 : one.opened ? 0 : 1);
+    inTurn.sort((a, b) => rank(a) - rank(b));
+    const replicas = [...(nodes.topology?.masters.values() ?? [])].flatMap((shard) => shard.replicas);
+    const first = this.#first ? [this.#first] : [];
+    this.#first = undefined;
+    const all = [...first, ...inTurn.map(({ address }) => address), ...replicas, ...seeds];
+    return [...new Map(all.map((address) => [nameOf(address), address])).values()];
+  }
+
+  async #topologyOf(address: Address): Promise<Topology> {
+    const { clock, nodes, ask, translated } = this.#options;
+    const known = nodes.named(nameOf(address));
+    const pool = known?.pool ?? ask(address);
+    if (!known) this.#brief.add(pool);
+    try {
+      const [slots, info] = ['SLOTS', 'INFO'].map((what) => {
+        const command = new Command('cluster', [what], { replyEncoding: 'utf8' });
+        pool.backend.lanes.send(command);
+        return command.promise;
+      });
+      const told = Promise.all([slots, info]);
+      let replies: unknown[] = [];
+      await within(
+        clock,
+        ANSWER_MS,
+        told.then((both) => {
+          replies = both;
+        }),
+      );
+      return readTopology(replies[0], String(replies[1]), address, translated);
+    } finally {
+      if (!known) {
+        await pool.close({ graceMs: 0 }); // before others are opened to the same server
+        this.#brief.delete(pool);
+        nodes.gone(pool.stats());
+      }
+    }
+  }
+
+  /** In a while: whether somebody waits in vain, or it is time to ask again. */
+  #lookLater(): void {
+    if (this.#stopped) return;
+    this.#cancelLook?.();
+    const { clock, nodes } = this.#options;
+    this.#cancelLook = clock.after(
+      LOOK_MS,
+      () => {
+        const now = clock.now();
+        const silent = [...nodes.all].some(
+          ({ opened }) => opened && now - opened.backend.lanes.silentSince >= LOOK_MS,
+        );
+        if (silent || nodes.isOneOverdue(now) || now - this.#askedAt >= PERIOD_MS) this.refresh();
+        this.#lookLater();
+      },
+      'background',
+    );
+  }
+}

@@ -1,0 +1,245 @@
+import { expect, test } from 'vitest';
+import type { ClusterPool } from '../../src/cluster/index.ts';
+import { type ClusterNode, TestCluster, useCluster } from '../helpers/cluster.ts';
+import { until } from '../helpers/redis.ts';
+
+const cluster = useCluster();
+
+/** Callers who write and read, each its own values, until `stop()`. */
+class Traffic {
+  done = 0;
+  /** What nobody may be told: somebody else's value, or one older than was acknowledged. */
+  readonly wrong: string[] = [];
+  readonly errors: { code?: string; message: string }[] = [];
+  #over = false;
+  readonly #acknowledged = new Map<string, number>();
+  readonly #all: Promise<unknown>;
+
+  constructor(
+    readonly pool: ClusterPool,
+    callers = 40,
+    readonly lossy = false,
+  ) {
+    this.#all = Promise.all(Array.from({ length: callers }, (_, i) => this.#call(i)));
+  }
+
+  async stop(): Promise<void> {
+    this.#over = true;
+    await this.#all;
+  }
+
+  /** Every acknowledged value is there, or a later one. */
+  async look(): Promise<void> {
+    for (const [key, n] of this.#acknowledged) this.#judge(key, n, await this.pool.redis.get(key));
+  }
+
+  async #call(caller: number): Promise<void> {
+    for (let n = 1; !this.#over; n++) {
+      const key = `caller:${caller}:${n % 50}`;
+      try {
+        if (n % 3 === 0) {
+          await this.pool.redis.pipeline().set(key, `${key}=${n}`).get(key).exec();
+          this.#acknowledged.set(key, n);
+        } else {
+          await this.pool.redis.set(key, `${key}=${n}`);
+          this.#acknowledged.set(key, n);
+        }
+        const found = await this.pool.redis.get(key);
+        this.#judge(key, n, found);
+        this.done += 2;
+      } catch (error) {
+        this.errors.push(error as Error);
+        await new Promise((resolve) => setImmediate(resolve)); // what is refused at once must not fill the loop
+      }
+    }
+  }
+
+  #judge(key: string, n: number, found: string | null): void {
+    const [owner, value] = found?.split('=') ?? [];
+    if (owner === key && (Number(value) >= n || this.lossy)) return;
+    if (found === null && this.lossy) return;
+    this.wrong.push(`${key} should be ${n}, and is ${found}`);
+  }
+}
+
+/** Watches that no node has more connections than `most`. */
+function watchBound(nodes: readonly ClusterNode[], most: number) {
+  let over = false;
+  const tooMany: string[] = [];
+  const all = (async () => {
+    while (!over) {
+      for (const node of nodes) {
+        if (!node.running || node.frozen) continue;
+        const { length } = await node.clients().catch(() => []);
+        if (length > most) tooMany.push(`${node.address}: ${length}`);
+      }
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  })();
+  return async () => {
+    over = true;
+    await all;
+    return tooMany;
+  };
+}
+
+test("slots move from node to node under load, and nobody hears an error or somebody else's value", async () => {
+  const pool = cluster.pool({ maxActive: 3 });
+  const bound = watchBound(cluster.nodes, 3);
+  const traffic = new Traffic(pool);
+  await until('there is traffic', () => traffic.done > 500);
+  const [from, to] = (await cluster.masters()) as [ClusterNode, ClusterNode];
+  const first = Number((await from.observer.cluster('SLOTS'))[0]?.[0]);
+  const slots = await slotsOf(from);
+  expect(first).toBeGreaterThanOrEqual(0);
+  for (const slot of slots.slice(0, 300)) await cluster.moveSlot(slot, from, to);
+  const then = traffic.done;
+  await until('there is traffic', () => traffic.done > then + 500);
+  await traffic.stop();
+  await traffic.look();
+  expect(traffic.errors).toEqual([]);
+  expect(traffic.wrong).toEqual([]);
+  expect(await bound()).toEqual([]);
+  await cluster.healthy();
+});
+
+/** Slots that `node` has. */
+async function slotsOf(node: ClusterNode): Promise<number[]> {
+  const ranges = (await node.observer.cluster('SLOTS')) as unknown as [
+    number,
+    number,
+    [string, number, string],
+  ][];
+  const own = ranges.filter(([, , [, , id]]) => id === node.id);
+  return own.flatMap(([from, to]) => Array.from({ length: to - from + 1 }, (_, i) => from + i));
+}
+
+test('masters are killed under load, one after the other: what was not under way is not refused', async () => {
+  const pool = cluster.pool({ maxActive: 3 });
+  const bound = watchBound(cluster.nodes, 3);
+  const traffic = new Traffic(pool, 40, true);
+  for (let round = 0; round < 2; round++) {
+    const then = traffic.done;
+    await until('there is traffic', () => traffic.done > then + 500);
+    await ((await cluster.masters())[round] as ClusterNode).kill();
+    const after = traffic.done;
+    await until('there is traffic', () => traffic.done > after + 2000);
+    await cluster.heal();
+  }
+  await traffic.stop();
+  expect(traffic.wrong).toEqual([]);
+  expect(new Set(traffic.errors.map(({ code }) => code))).toEqual(
+    new Set(traffic.errors.length > 0 ? ['POOL_CONNECTION_LOST'] : []),
+  );
+  expect(traffic.errors.length).toBeLessThanOrEqual(80);
+  expect(await bound()).toEqual([]);
+});
+
+test('a node that comes is used, and one that leaves is left', async () => {
+  const pool = cluster.pool({ maxActive: 3 });
+  const traffic = new Traffic(pool);
+  const node = await cluster.startNode();
+  const [from] = (await cluster.masters(cluster.nodes[0])) as [ClusterNode];
+  await from.observer.cluster('MEET', '127.0.0.1', node.port);
+  await cluster.healthy();
+  const slots = (await slotsOf(from)).slice(0, 200);
+  for (const slot of slots) await cluster.moveSlot(slot, from, node);
+  await until('it is used', async () => (pool.stats().nodes[node.address]?.connected ?? 0) > 0);
+  for (const slot of slots) await cluster.moveSlot(slot, node, from);
+  await until('it is left', async () => (await node.clients()).length === 0, 40_000);
+  await traffic.stop();
+  await traffic.look();
+  expect(traffic.errors).toEqual([]);
+  expect(traffic.wrong).toEqual([]);
+  await cluster.remove(node);
+  await cluster.healthy();
+});
+
+test('with most masters gone nobody waits for longer than for a connection', async () => {
+  const pool = cluster.pool({ acquireTimeoutMs: 700 });
+  await pool.ready();
+  const masters = await cluster.masters();
+  const survivor = masters[2] as ClusterNode;
+  const replicas = await Promise.all(masters.slice(0, 2).map((one) => cluster.replicaOf(one)));
+  for (const node of [...masters.slice(0, 2), ...replicas]) await node.kill();
+  await until('the last one has given up', async () => (await survivor.info('cluster_state')) === 'fail');
+  const keys = Array.from({ length: 30 }, (_, i) => `gone:${i}`);
+  const began = performance.now();
+  const all = await Promise.allSettled(keys.map((key) => pool.redis.set(key, '1')));
+  expect(performance.now() - began).toBeLessThan(15_000);
+  expect(all.every(({ status }) => status === 'rejected')).toBe(true);
+  expect(pool.stats()).toMatchObject({ queuedCommands: 0, inFlight: 0 });
+  expect(await pool.health({ timeoutMs: 300 })).toMatchObject({ ok: false });
+  await cluster.heal();
+  await until('all is well again', () =>
+    pool.redis.set('gone:1', '2').then(
+      () => true,
+      () => false,
+    ),
+  );
+});
+
+test('a first node that has left the others is not believed', async () => {
+  const stray = new TestCluster();
+  const node = await stray.startNode();
+  await node.observer.cluster('ADDSLOTS', ...Array.from({ length: 16_383 }, (_, slot) => slot));
+  try {
+    const pool = cluster.pool({ nodes: [node.url, ...cluster.urls] });
+    const keys = Array.from({ length: 50 }, (_, i) => `stale:${i}`);
+    await Promise.all(keys.map((key) => pool.redis.set(key, '1')));
+    expect(Object.keys(pool.stats().nodes)).not.toContain(node.address);
+    expect(await node.observer.dbsize()).toBe(0);
+  } finally {
+    await stray.stop();
+  }
+});
+
+test('nodes of which none answers: the real cause, at once', async () => {
+  const pool = cluster.pool({ nodes: ['redis://127.0.0.1:1', { host: '127.0.0.1', port: 2 }] });
+  for (const work of [
+    () => pool.redis.get('k'),
+    () => pool.acquire({ key: 'k' }),
+    () => pool.ready(),
+    () => pool.redis.mget('a', 'b'),
+    () => pool.redis.flushall(),
+    () => pool.redis.multi().set('k', 1).exec(),
+  ]) {
+    await expect(work()).rejects.toMatchObject({
+      code: 'POOL_CONNECT_FAILED',
+      cause: { message: expect.stringContaining('ECONNREFUSED') },
+    });
+  }
+  expect(await pool.health()).toMatchObject({ ok: false, error: expect.stringContaining('ECONNREFUSED') });
+});
+
+test.each(['before anything', 'while the first node is asked', 'under load', 'while a master is away'])(
+  'close() %s leaves nothing',
+  async (when) => {
+    const pool = cluster.pool({ maxActive: 3 });
+    const errors: unknown[] = [];
+    const work: Promise<unknown>[] = [];
+    const begin = (): void => {
+      for (let i = 0; i < 30; i++) {
+        work.push(pool.redis.set(`close:${i}`, '1').catch((error) => errors.push(error)));
+        work.push(
+          pool
+            .use((lease) => lease.get(`close:${i}`), { key: `close:${i}` })
+            .catch((error) => errors.push(error)),
+        );
+      }
+    };
+    if (when !== 'before anything') begin();
+    if (when === 'under load' || when === 'while a master is away') await Promise.all(work);
+    if (when === 'while a master is away') await ((await cluster.masters())[0] as ClusterNode).kill();
+    if (when === 'under load' || when === 'while a master is away') begin();
+    await pool.close({ graceMs: 100 });
+    await Promise.all(work);
+    await pool.close();
+    expect(pool.stats()).toMatchObject({ total: 0, waiting: 0, queuedCommands: 0, inFlight: 0 });
+    for (const node of cluster.nodes)
+      if (node.running) await until('no connection', async () => (await node.clients()).length === 0);
+    await expect(pool.redis.get('k')).rejects.toMatchObject({ code: 'POOL_CLOSED' });
+    await expect(pool.acquire({ key: 'k' })).rejects.toMatchObject({ code: 'POOL_CLOSED' });
+    await cluster.heal();
+  },
+);

@@ -1,0 +1,123 @@
+import { expect, test } from 'vitest';
+import { useCluster } from '../helpers/cluster.ts';
+import { until } from '../helpers/redis.ts';
+
+const cluster = useCluster();
+
+async function slotFor(key: string) {
+  const from = await cluster.ownerOf(key);
+  const to = (await cluster.masters()).find((one) => one !== from) ?? expect.fail('one master alone');
+  return { from, to, slot: Number(await from.observer.cluster('KEYSLOT', key)) };
+}
+
+test('a lease that has done nothing yet goes on at the node that its key has moved to', async () => {
+  const pool = cluster.pool();
+  await pool.redis.set('{lease}n', '1');
+  const { from, to, slot } = await slotFor('{lease}n');
+  await cluster.moveSlot(slot, from, to);
+  const lease = await pool.acquire({ key: '{lease}n' });
+  const before = lease.connectionId;
+  const watched = lease.watch('{lease}n'); // all of it is refused, and is sent again in this order
+  const [, n] = await Promise.all([watched, lease.get('{lease}n')]);
+  expect(n).toBe('1');
+  expect(await lease.multi().incr('{lease}n').exec()).toEqual([[null, 2]]);
+  expect([before, lease.connectionId].every((id) => id > 0)).toBe(true);
+  lease.release();
+  await until('all has come back', () => pool.stats().inUse === pool.stats().lanes);
+  expect(await to.observer.get('{lease}n')).toBe('2');
+  expect(pool.stats().closed).toMatchObject({ dirty: 0, broken: 0 });
+  await expect(lease.get('{lease}n')).rejects.toMatchObject({ code: 'POOL_LEASE_RELEASED' });
+  await cluster.healthy();
+});
+
+test('a lease that has done something stays where it is, and hears of MOVED', async () => {
+  const pool = cluster.pool();
+  await pool.redis.set('{stays}n', '1');
+  const { from, to, slot } = await slotFor('{stays}n');
+  await pool.use(
+    async (lease) => {
+      await lease.watch('{stays}n');
+      await cluster.moveSlot(slot, from, to);
+      await expect(lease.get('{stays}n')).rejects.toThrow(/^MOVED/);
+      await expect(lease.multi().set('{stays}n', 'x').exec()).rejects.toThrow(/^EXECABORT/);
+    },
+    { key: '{stays}n' },
+  );
+  expect(await pool.redis.get('{stays}n')).toBe('1');
+  expect(await pool.use((lease) => lease.incr('{stays}n'), { key: '{stays}n' })).toBe(2);
+  await cluster.healthy();
+});
+
+test('200 INCRs over leases, of a key that is on its way, cost no connection', async () => {
+  const pool = cluster.pool({ maxActive: 5 });
+  await pool.redis.set('{ask}other', '1');
+  const { from, to, slot } = await slotFor('{ask}n');
+  await pool.ready();
+  await pool.use((lease) => lease.ping(), { key: '{ask}n' });
+  const { connected } = pool.stats();
+  await cluster.beginMove(slot, from, to);
+  const counts = await Promise.all(
+    Array.from({ length: 200 }, () => pool.use((lease) => lease.incr('{ask}n'), { key: '{ask}n' })),
+  );
+  expect(counts.sort((a, b) => a - b)).toEqual(Array.from({ length: 200 }, (_, i) => i + 1));
+  expect(pool.stats().connected - connected).toBeLessThanOrEqual(10);
+  // By hand, on the other node.
+  const key = await keyOf(to);
+  await pool.use(
+    async (lease) => {
+      await lease.asking();
+      expect(await lease.get('{ask}n')).toBe('200');
+      await lease.asking();
+    },
+    { key },
+  );
+  await until('it is idle again', () => pool.stats().inUse === pool.stats().lanes);
+  expect(pool.stats().closed.dirty).toBe(0);
+  await expect(
+    pool.use((lease) => lease.get('{ask}n'), { key }).then(() => pool.redis.get('{ask}n')),
+  ).resolves.toBe('200');
+  await cluster.moveKeys(slot, from, to);
+  await cluster.endMove(slot, from, to);
+  await cluster.healthy();
+});
+
+/** A key of a slot that is `node`'s. */
+async function keyOf(node: { port: number }): Promise<string> {
+  for (let i = 0; ; i++) if ((await cluster.ownerOf(`key:${i}`)).port === node.port) return `key:${i}`;
+}
+
+test('leases are within the bound of each node, and come from the owner after a master was killed', async () => {
+  const pool = cluster.pool({ maxActive: 2 });
+  const master = await cluster.ownerOf('bound');
+  const held = await Promise.all([pool.acquire({ key: 'bound' }), pool.acquire({ key: 'bound' })]);
+  await expect(pool.acquire({ key: 'bound', timeoutMs: 20 })).rejects.toMatchObject({
+    code: 'POOL_ACQUIRE_TIMEOUT',
+  });
+  expect((await master.clients()).length).toBe(2);
+  for (const lease of held) lease.release();
+  await master.kill();
+  expect(await pool.use((lease) => lease.set('bound', 'x'), { key: 'bound', timeoutMs: 20_000 })).toBe('OK');
+  await cluster.heal();
+});
+
+test('a key may be bytes, and a keyPrefix counts', async () => {
+  const pool = cluster.pool({ redis: { keyPrefix: '{p}:' } });
+  const owner = await cluster.ownerOf('{p}:x');
+  await pool.redis.set('x', '1');
+  for (const key of ['x', Buffer.from('x')]) {
+    expect(await pool.use((lease) => lease.get('x'), { key })).toBe('1');
+  }
+  expect(await owner.observer.get('{p}:x')).toBe('1');
+  expect(await pool.redis.mget('x', 'y')).toEqual(['1', null]);
+});
+
+test('a command that is defined on cluster.redis is there on leases of all nodes, also of those that are reached later', async () => {
+  type Scripted = { theKey(key: string): Promise<string> };
+  const pool = cluster.pool();
+  await pool.use((redis) => redis.ping(), { key: 'a' }); // this node's pool is there before
+  pool.redis.defineCommand('theKey', { lua: 'return KEYS[1]', numberOfKeys: 1 });
+  for (const key of ['a', 'b', 'c', 'd', 'e', 'f']) {
+    const answer = await pool.use((redis) => (redis as unknown as Scripted).theKey(key), { key });
+    expect(answer).toBe(key);
+  }
+});
