@@ -26,6 +26,8 @@ export interface Context {
   readonly client: Client;
   readonly clients: Iterable<Client>;
   readonly scripts: Scripts;
+  /** The date. Milliseconds since 1970, on the mock's clock. */
+  date(): number;
   /**
    * The first reply that `retry` makes, now or after a later command of anyone; `null` if there is none within `ms`.
    */
@@ -86,9 +88,36 @@ export function inPairs(args: readonly string[], odd: () => Failure): [string, s
   return pairs;
 }
 
+/** A command with subcommands, such as OBJECT. */
+export function container(name: string, parts: Readonly<Record<string, Command>>): Command {
+  return atLeast(1, (context, word, ...args) => {
+    const part = Object.hasOwn(parts, word.toLowerCase()) ? parts[word.toLowerCase()] : undefined;
+    if (part === undefined) {
+      throw new Failure(
+        `ERR the mock does not know ${name.toUpperCase()} ${word.toUpperCase()}: answer it with mock.reply('${name}', …)`,
+      );
+    }
+    if (args.length < part.least || args.length > part.most)
+      throw arityError(`${name}|${word.toLowerCase()}`);
+    return part.run(context, ...args);
+  });
+}
+
 /** The error for a wrong number of arguments. */
 export function arityError(name: string): Failure {
   return new Failure(`ERR wrong number of arguments for '${name}' command`);
+}
+
+/** The keys that follow their number, and what comes after them. */
+export function takeKeys(
+  args: readonly string[],
+  { word = 'numkeys' } = {},
+): [keys: string[], rest: string[]] {
+  const [text = '', ...rest] = args;
+  const count = /^[1-9]\d*$/.test(text) ? Number(text) : 0;
+  if (count < 1) throw new Failure(`ERR ${word} should be greater than 0`);
+  if (count > rest.length) throw syntaxError();
+  return [rest.slice(0, count), rest.slice(count)];
 }
 
 /** Reads options in any order: `flags` have no value, `valued` are followed by one. */

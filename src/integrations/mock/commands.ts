@@ -1,4 +1,5 @@
 import type { Command } from './command.ts';
+import { bits } from './commands/bits.ts';
 import { connectionCommands } from './commands/connection.ts';
 import { hashes } from './commands/hashes.ts';
 import { keys } from './commands/keys.ts';
@@ -8,7 +9,16 @@ import { sortedSets } from './commands/sorted-sets.ts';
 import { strings } from './commands/strings.ts';
 
 const ALL: ReadonlyMap<string, Command> = new Map(
-  Object.entries({ ...connectionCommands, ...keys, ...strings, ...hashes, ...lists, ...sets, ...sortedSets }),
+  Object.entries({
+    ...connectionCommands,
+    ...keys,
+    ...strings,
+    ...bits,
+    ...hashes,
+    ...lists,
+    ...sets,
+    ...sortedSets,
+  }),
 );
 
 /** The command of this name, in lower case; `undefined` if the mock does not have it. */

@@ -13,7 +13,7 @@ export type Kind = keyof Kinds;
 interface Entry {
   readonly kind: Kind;
   readonly value: Kinds[Kind];
-  /** When it expires, on the mock's clock. Milliseconds; `Infinity`: never. */
+  /** When it expires. Milliseconds since 1970; `Infinity`: never. */
   expiresAt: number;
   /** Increases from key to key, so that SCAN can continue from a cursor. */
   readonly serial: number;
@@ -105,11 +105,21 @@ export class Keyspace {
     return entry && entry.expiresAt - this.#now();
   }
 
+  /** When `key` expires. Milliseconds since 1970; `Infinity`: never. */
+  expiry(key: string): number | undefined {
+    return this.#entry(key)?.expiresAt;
+  }
+
   /** Lets `key` expire `ms` milliseconds from now; `Infinity`: never. */
   expire(key: string, ms: number): void {
+    this.expireAt(key, this.#now() + ms);
+  }
+
+  /** Lets `key` expire at a date in milliseconds; `Infinity`: never. */
+  expireAt(key: string, date: number): void {
     const entry = this.#entry(key);
     if (entry === undefined) return;
-    entry.expiresAt = this.#now() + ms;
+    entry.expiresAt = date;
     this.changed(key);
     this.#entry(key);
   }

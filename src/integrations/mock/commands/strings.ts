@@ -111,7 +111,8 @@ export const strings: Readonly<Record<string, Command>> = {
     return value;
   }),
   getex: atLeast(1, (context, key, ...rest) => getEx(context, key, ...rest)),
-  getrange: exactly(3, (context, key, from, to) => part(context, key, from, to)),
+  getrange: exactly(3, part),
+  substr: exactly(3, part),
   mget: atLeast(1, ({ db }, ...keys) =>
     keys.map((key) => (db.kindOf(key) === 'string' ? (db.get('string', key) ?? null) : null)),
   ),
