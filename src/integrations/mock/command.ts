@@ -80,6 +80,19 @@ export function toFloat(text: string, message = 'ERR value is not a valid float'
   return value;
 }
 
+const MOST_MS = 2n ** 63n - 1n;
+
+/** The date in milliseconds that `text` names in `unit`s, from `since` on; throws if there is no such date. */
+export function toDate(command: string, text: string, unit: number, since: number): number {
+  const date = toBigInt(text) * BigInt(unit) + BigInt(since);
+  if (date > MOST_MS || date < -MOST_MS) throw expireError(command);
+  return Number(date);
+}
+
+export function expireError(command: string): Failure {
+  return new Failure(`ERR invalid expire time in '${command}' command`);
+}
+
 /** Groups arguments into pairs; throws if their number is odd. */
 export function inPairs(args: readonly string[], odd: () => Failure): [string, string][] {
   if (args.length % 2 === 1) throw odd();
@@ -111,12 +124,12 @@ export function arityError(name: string): Failure {
 /** The keys that follow their number, and what comes after them. */
 export function takeKeys(
   args: readonly string[],
-  { word = 'numkeys' } = {},
+  tooMany = 'ERR syntax error',
 ): [keys: string[], rest: string[]] {
   const [text = '', ...rest] = args;
   const count = /^[1-9]\d*$/.test(text) ? Number(text) : 0;
-  if (count < 1) throw new Failure(`ERR ${word} should be greater than 0`);
-  if (count > rest.length) throw syntaxError();
+  if (count < 1) throw new Failure('ERR numkeys should be greater than 0');
+  if (count > rest.length) throw new Failure(tooMany);
   return [rest.slice(0, count), rest.slice(count)];
 }
 

@@ -1,4 +1,5 @@
 import { Failure } from './reply.ts';
+import type { Stream } from './stream.ts';
 
 /** The kinds of values. */
 export interface Kinds {
@@ -7,6 +8,7 @@ export interface Kinds {
   list: string[];
   set: Set<string>;
   zset: Map<string, number>;
+  stream: Stream;
 }
 export type Kind = keyof Kinds;
 
@@ -90,7 +92,10 @@ export class Keyspace {
   changed(key: string): void {
     this.#changes.set(key, this.changes(key) + 1);
     const { kind, value } = this.#entries.get(key) ?? {};
-    const left = value === undefined || kind === 'string' ? 1 : sizeOf(value as Kinds['list' | 'set']);
+    const left =
+      value === undefined || kind === 'string' || kind === 'stream'
+        ? 1
+        : sizeOf(value as Kinds['list' | 'set']);
     if (left === 0) this.#entries.delete(key);
   }
 

@@ -1,0 +1,4 @@
+/** A stream. */
+export interface Stream {
+  entries: unknown[];
+}
