@@ -5,6 +5,8 @@ import { hashes } from './commands/hashes.ts';
 import { keys } from './commands/keys.ts';
 import { lists } from './commands/lists.ts';
 import { sets } from './commands/sets.ts';
+import { sortedSetCombining } from './commands/sorted-set-combining.ts';
+import { sortedSetRanges } from './commands/sorted-set-ranges.ts';
 import { sortedSets } from './commands/sorted-sets.ts';
 import { strings } from './commands/strings.ts';
 
@@ -18,6 +20,8 @@ const ALL: ReadonlyMap<string, Command> = new Map(
     ...lists,
     ...sets,
     ...sortedSets,
+    ...sortedSetRanges,
+    ...sortedSetCombining,
   }),
 );
 

@@ -54,7 +54,17 @@ export function textOf(bytes: string): string {
   return Buffer.from(bytes, 'latin1').toString();
 }
 
-/** A score in Redis' notation. */
+/** A score in the notation of Redis 7.0, which is that of C's `%.17g`. */
 export function scoreText(value: number): string {
-  return Number.isFinite(value) ? String(value) : value > 0 ? 'inf' : '-inf';
+  return Number.isFinite(value) ? digits(value, 17) : value > 0 ? 'inf' : '-inf';
+}
+
+/** A number with at most `most` significant digits, as C's `%g` writes it. */
+export function digits(value: number, most: number): string {
+  const [mantissa = '', power = '0'] = value.toExponential(most - 1).split('e');
+  const exponent = Number(power);
+  const plain = (text: string): string => (text.includes('.') ? text.replace(/\.?0+$/, '') : text);
+  if (exponent >= -4 && exponent < most) return plain(value.toFixed(Math.min(100, most - 1 - exponent)));
+  const size = String(Math.abs(exponent)).padStart(2, '0');
+  return `${plain(mantissa)}e${exponent < 0 ? '-' : '+'}${size}`;
 }

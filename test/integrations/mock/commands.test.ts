@@ -1,4 +1,5 @@
-import { test } from 'vitest';
+import { expect, test } from 'vitest';
+import { MockPool } from '../../../src/integrations/mock/index.ts';
 import { useServer } from '../../helpers/redis.ts';
 import { compare } from './compare.ts';
 
@@ -81,8 +82,53 @@ const TOPICS: Readonly<Record<string, string>> = {
     SRANDMEMBER none 2 | SADD one x | SRANDMEMBER one | SRANDMEMBER one 5 | SRANDMEMBER one -3 | SRANDMEMBER one x | SRANDMEMBER one 0
     SRANDMEMBER s | SRANDMEMBER one 1 2 | SPOP one 0 | SPOP one -1 | SPOP one x | SPOP one 5 | EXISTS one | SPOP none 3 | SPOP s 1
     SUNIONSTORE d | EXPIRE a 100 | SUNIONSTORE a a b | TTL a`,
+  'ranges of sorted sets': `
+    ZADD l 0 a 0 b 0 c 0 d 0 e | ZRANGEBYLEX l - + | ZRANGEBYLEX l [b (d | ZRANGEBYLEX l (b [d | ZRANGEBYLEX l - [c LIMIT 1 1
+    ZRANGEBYLEX l b d | ZRANGEBYLEX l + - | ZRANGEBYLEX l [ + | ZRANGEBYLEX none - + | ZREVRANGEBYLEX l + - | ZREVRANGEBYLEX l [d (b
+    ZREVRANGEBYLEX l [d - LIMIT 0 2 | ZRANGE l [b [d BYLEX | ZRANGE l [d [b BYLEX REV | ZRANGE l - + BYLEX LIMIT 1 2
+    ZRANGE l - + BYLEX WITHSCORES | ZRANGE l - + BYLEX BYSCORE | ZRANGE l 0 -1 REV | ZRANGE l 1 2 REV WITHSCORES | ZLEXCOUNT l - +
+    ZLEXCOUNT l [b (d | ZLEXCOUNT l b d | ZLEXCOUNT none - + | ZREMRANGEBYLEX l [a (c | ZRANGE l 0 -1 | ZREMRANGEBYLEX l x y
+    ZREMRANGEBYLEX none - + | ZADD z 1 a 2 b 3 c 4 d | ZRANGE z 1 3 BYSCORE | ZRANGE z (1 3 BYSCORE LIMIT 0 1 | ZRANGE z 3 1 BYSCORE REV
+    ZRANGE z +inf -inf BYSCORE REV LIMIT 1 2 WITHSCORES | ZRANGE z 0 1 LIMIT 0 | ZRANGE z 1 2 BYSCORE LIMIT x 1 | ZRANGE z 1 2 FOO
+    ZREVRANGE z 0 1 REV | ZRANGEBYSCORE z 1 2 REV | ZREVRANGE z 0 1 LIMIT 0 1 | ZRANGEBYLEX z - + WITHSCORES
+    ZRANGESTORE d z 1 2 | ZRANGE d 0 -1 WITHSCORES | ZRANGESTORE d z 3 1 BYSCORE REV LIMIT 0 2 | ZRANGE d 0 -1 | ZRANGESTORE d none 0 -1
+    EXISTS d | ZRANGESTORE d z 0 -1 WITHSCORES | ZRANGESTORE d z a b | ZRANGESTORE d l [c [d BYLEX | ZRANGE d 0 -1 | SET s v
+    ZRANGESTORE s z 0 0 | TYPE s | SET s v | ZRANGESTORE d s 0 1 | ZRANGEBYLEX s - + | ZLEXCOUNT s - + | ZREMRANGEBYLEX s - +
+    ZRANGE s x y | ZRANGE s 0 1 | ZCOUNT s x 1 | ZREMRANGEBYRANK s x 1 | ZREMRANGEBYRANK z 0 x | ZREMRANGEBYSCORE z x 1 | ZRANGEBYLEX l -
+    ZRANGESTORE d z 0 | ZRANGE z 5 1 | ZRANGE z -2 -1 | ZRANGE z -99 0`,
+  'members of sorted sets': `
+    ZADD z 1 a 2.5 b inf c | ZMSCORE z a none b c | ZMSCORE none a | ZMSCORE z | ZRANDMEMBER none | ZRANDMEMBER none 2 | ZADD one 1 x
+    ZRANDMEMBER one | ZRANDMEMBER one 4 | ZRANDMEMBER one -3 | ZRANDMEMBER one 1 WITHSCORES | ZRANDMEMBER one -2 WITHSCORES
+    ZRANDMEMBER one x | ZRANDMEMBER one 1 FOO | ZRANDMEMBER one 0 | ZRANDMEMBER one 1 WITHSCORES x | BZPOPMIN z 1 | BZPOPMAX none z 1
+    BZPOPMIN z x | BZPOPMIN z -1 | BZPOPMAX none 0.01 | BZPOPMIN none | MULTI | BZPOPMIN none 0 | EXEC | ZADD m 1 a 2 b 3 c 4 d
+    ZMPOP 2 none m MIN | ZMPOP 1 m MAX COUNT 2 | ZMPOP 1 none MIN | ZMPOP 0 m MIN | ZMPOP x m MIN | ZMPOP 1 m MID | ZMPOP 1 m MIN COUNT 0
+    ZMPOP 2 m MIN | ZMPOP 1 m MIN COUNT 1 COUNT 1 | BZMPOP 1 1 m MIN COUNT 9 | BZMPOP 0.01 1 m MIN | EXISTS m | SET s v | ZMSCORE s a
+    ZRANDMEMBER s | BZPOPMIN s 1 | ZMPOP 1 s MIN | ZPOPMIN z -1 | ZPOPMIN z x | ZPOPMIN z 1 2 | ZPOPMIN z 0 | ZADD i inf x
+    ZINCRBY i -inf x | ZADD i INCR -inf x | ZADD i nan y | ZSCORE i x | ZADD f 0.125 a 1e20 b 1e21 c 123456789.5 e 3.0 f -0 g
+    ZRANGE f 0 -1 WITHSCORES | ZINCRBY f 0.5 a`,
+  'sorted sets of sets': `
+    ZADD a 1 x 2 y 3 z | ZADD b 10 y 20 z 30 w | SADD s y q | ZUNION 2 a b | ZUNION 2 a b WITHSCORES | ZINTER 2 a b WITHSCORES | ZDIFF 2 a b WITHSCORES
+    ZUNION 2 a b WEIGHTS 2 0.5 WITHSCORES | ZUNION 2 a b AGGREGATE MIN WITHSCORES | ZUNION 2 a b AGGREGATE MAX WITHSCORES
+    ZINTER 2 a b WEIGHTS 2 3 AGGREGATE MAX WITHSCORES | ZUNION 2 a s WITHSCORES | ZINTER 3 a b s WITHSCORES | ZUNIONSTORE d 2 a b
+    ZRANGE d 0 -1 WITHSCORES | ZINTERSTORE d 2 a b WEIGHTS 1 2 | ZRANGE d 0 -1 WITHSCORES | ZDIFFSTORE d 2 a b | ZRANGE d 0 -1 WITHSCORES
+    ZINTERSTORE d 2 a none | EXISTS d | ZUNION 0 a | ZUNION x a | ZUNION 3 a b | ZUNIONSTORE d 0 a | ZINTERSTORE d -1 a | ZUNION 2 a b WEIGHTS 1
+    ZUNION 2 a b WEIGHTS 1 x | ZUNION 2 a b AGGREGATE FOO | ZUNION 2 a b FOO | ZUNIONSTORE d 1 a WITHSCORES | ZDIFF 2 a b WEIGHTS 1 1
+    ZDIFF 0 a | ZDIFFSTORE d 0 a | ZDIFFSTORE d 2 a b AGGREGATE SUM | ZINTERCARD 2 a b | ZINTERCARD 2 a b LIMIT 1 | ZINTERCARD 0 a
+    ZINTERCARD 3 a b | ZINTERCARD 2 a b LIMIT -1 | ZINTERCARD 1 a FOO | ZADD i inf x | ZADD j -inf x | ZUNION 2 i j WITHSCORES
+    ZUNION 1 i WEIGHTS 0 WITHSCORES | SET t v | ZUNION 2 a t | ZUNIONSTORE t 1 a | TYPE t | ZUNIONSTORE a 2 a a | ZRANGE a 0 -1 WITHSCORES
+    ZUNIONSTORE d | ZUNION 1 | ZDIFF 1 none | EXPIRE a 50 | ZUNIONSTORE a 1 a | TTL a`,
 };
 
 for (const [name, topic] of Object.entries(TOPICS)) {
   test(`${name}: the mock answers what Redis answers, errors included`, () => compare(server, topic));
 }
+
+test('a score is told with the digits of Redis 7.0', async () => {
+  const { redis } = new MockPool();
+  await redis.zadd('z', 0.1, 'a', 1e-7, 'b', 1e20, 'c');
+  expect(await redis.zmscore('z', 'a', 'b', 'c')).toEqual([
+    '0.10000000000000001',
+    '9.9999999999999995e-08',
+    '1e+20',
+  ]);
+});
