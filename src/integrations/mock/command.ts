@@ -26,6 +26,8 @@ export interface Context {
   readonly client: Client;
   readonly clients: Iterable<Client>;
   readonly scripts: Scripts;
+  /** Runs a command as a script calls it: at once, with replies of RESP2; throws if it fails. */
+  readonly call: (name: string, args: readonly string[]) => Reply;
   /** The date. Milliseconds since 1970, on the mock's clock. */
   date(): number;
   /**

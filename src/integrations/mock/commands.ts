@@ -4,6 +4,7 @@ import { connectionCommands } from './commands/connection.ts';
 import { hashes } from './commands/hashes.ts';
 import { keys } from './commands/keys.ts';
 import { lists } from './commands/lists.ts';
+import { scripting } from './commands/scripting.ts';
 import { sets } from './commands/sets.ts';
 import { sortedSetCombining } from './commands/sorted-set-combining.ts';
 import { sortedSetRanges } from './commands/sorted-set-ranges.ts';
@@ -13,6 +14,7 @@ import { strings } from './commands/strings.ts';
 const ALL: ReadonlyMap<string, Command> = new Map(
   Object.entries({
     ...connectionCommands,
+    ...scripting,
     ...keys,
     ...strings,
     ...bits,

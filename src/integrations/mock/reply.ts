@@ -59,12 +59,26 @@ export function scoreText(value: number): string {
   return Number.isFinite(value) ? digits(value, 17) : value > 0 ? 'inf' : '-inf';
 }
 
-/** A number with at most `most` significant digits, as C's `%g` writes it. */
+/** A number with at most `most` significant digits, as C's `%g` writes it: a half is rounded to the even digit. */
 export function digits(value: number, most: number): string {
-  const [mantissa = '', power = '0'] = value.toExponential(most - 1).split('e');
+  if (value === 0 || !Number.isFinite(value)) return value === 0 ? '0' : scoreText(value);
+  const size = Math.abs(value);
+  const sign = value < 0 ? '-' : '';
+  const whole = size.toExponential(100).replace('.', '').split('e');
+  const isHalf = /^50*$/.test(whole[0]?.slice(most) ?? '') && Number(whole[0]?.[most - 1]) % 2 === 0;
+  const [all = '', power] = isHalf
+    ? whole
+    : size
+        .toExponential(most - 1)
+        .replace('.', '')
+        .split('e');
+  const shown = all.slice(0, most).replace(/0+$/, '');
   const exponent = Number(power);
-  const plain = (text: string): string => (text.includes('.') ? text.replace(/\.?0+$/, '') : text);
-  if (exponent >= -4 && exponent < most) return plain(value.toFixed(Math.min(100, most - 1 - exponent)));
-  const size = String(Math.abs(exponent)).padStart(2, '0');
-  return `${plain(mantissa)}e${exponent < 0 ? '-' : '+'}${size}`;
+  const dotted = (from: string, at: number): string =>
+    from.length > at ? `${from.slice(0, at)}.${from.slice(at)}` : from.padEnd(at, '0');
+  if (exponent < -4 || exponent >= most) {
+    const width = String(Math.abs(exponent)).padStart(2, '0');
+    return `${sign}${dotted(shown, 1)}e${exponent < 0 ? '-' : '+'}${width}`;
+  }
+  return sign + (exponent < 0 ? `0.${'0'.repeat(-exponent - 1)}${shown}` : dotted(shown, exponent + 1));
 }

@@ -90,6 +90,7 @@ export class MockServer {
       client: session,
       clients: this.sessions.values(),
       scripts: this.#scripts,
+      call: (name, args) => session.call(name, args),
       date: () => Math.floor(this.date()),
       block: (ms, retry) => this.#block(session, ms, retry),
     };

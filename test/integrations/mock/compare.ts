@@ -13,7 +13,9 @@ const UNORDERED = /^(keys|smembers|sunion|sinter|sdiff|hkeys|hvals)$/i;
 
 /** The words of a command; those with spaces are in double quotes. */
 const wordsOf = (command: string): string[] =>
-  [...command.matchAll(/"([^"]*)"|\S+/g)].map(([word, quoted]) => quoted ?? word);
+  [...command.matchAll(/"((?:[^"\\]|\\.)*)"|\S+/g)].map(
+    ([word, quoted]) => quoted?.replace(/\\(.)/g, '$1') ?? word,
+  );
 
 async function answerOf(lease: Lease, command: string): Promise<unknown> {
   const [name = '', ...args] = wordsOf(command);

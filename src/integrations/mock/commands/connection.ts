@@ -1,4 +1,4 @@
-import { atLeast, type Command, type Context, exactly, syntaxError, toInt } from '../command.ts';
+import { atLeast, type Command, type Context, exactly, toInt } from '../command.ts';
 import { glob } from '../glob.ts';
 import { Failure, OK, Pairs, Push, type Reply, Status } from '../reply.ts';
 
@@ -50,20 +50,6 @@ function select({ client, dbs }: Context, index: string): Reply {
   return OK;
 }
 
-function script({ scripts }: Context, what: string, ...rest: string[]): Reply {
-  switch (what.toLowerCase()) {
-    case 'load':
-      return scripts.load(rest[0] ?? '');
-    case 'exists':
-      return rest.map((sha) => Number(scripts.get(sha) !== undefined));
-    case 'flush':
-      scripts.clear();
-      return OK;
-    default:
-      throw syntaxError();
-  }
-}
-
 /** SUBSCRIBE and the like send one message for each channel, and no reply. */
 function subscription(which: 'channels' | 'patterns', how: 'add' | 'delete'): Command {
   const kind = `${which === 'patterns' ? 'p' : ''}${how === 'delete' ? 'un' : ''}subscribe`;
@@ -105,15 +91,9 @@ export const connectionCommands: Readonly<Record<string, Command>> = {
     client.quit();
     return OK;
   }),
-  script: atLeast(1, (context, what, ...rest) => script(context, what, ...rest)),
   subscribe: subscription('channels', 'add'),
   unsubscribe: subscription('channels', 'delete'),
   psubscribe: subscription('patterns', 'add'),
   punsubscribe: subscription('patterns', 'delete'),
-  eval: atLeast(2, () => {
-    throw new Failure(
-      "ERR the mock runs no Lua: answer it with mock.reply('eval', (script, numKeys, ...keysAndArgs) => …)",
-    );
-  }),
   publish: exactly(2, (context, channel, message) => publish(context, channel, message)),
 };

@@ -1,6 +1,6 @@
 import { atLeast, type Command, type Context, readOptions, syntaxError, toFloat, toInt } from '../command.ts';
 import { Failure, type Reply } from '../reply.ts';
-import { inOrder, type Member, readScores, storeMembers, told } from './zset.ts';
+import { inOrder, type Member, membersTold, readScores, storeMembers } from './zset.ts';
 
 type Scores = ReadonlyMap<string, number>;
 type Aggregate = (a: number, b: number) => number;
@@ -91,7 +91,7 @@ function both(name: string, combine: Combine, weighted: boolean): Record<string,
   return {
     [name]: atLeast(2, (context, ...args) => {
       const inputs = readInputs({ name, weighted, stored: false }, args);
-      return told(combined(context, combine, inputs), inputs.withScores, context);
+      return membersTold(combined(context, combine, inputs), inputs.withScores, context);
     }),
     [stored]: atLeast(3, (context, target, ...args) => {
       const inputs = readInputs({ name: stored, weighted, stored: true }, args);

@@ -6,10 +6,10 @@ import {
   betweenNames,
   type Fits,
   type Member,
+  membersTold,
   removeMembers,
   sorted,
   storeMembers,
-  told,
 } from './zset.ts';
 
 const FLAGS = ['rev', 'byscore', 'bylex', 'withscores'] as const;
@@ -62,7 +62,7 @@ function find(
 function ranged(fixed: readonly Flag[], free: readonly Flag[]): Command {
   return atLeast(3, (context, ...args) => {
     const { members, withScores } = find(context, fixed, free, args);
-    return told(members, withScores, context);
+    return membersTold(members, withScores, context);
   });
 }
 

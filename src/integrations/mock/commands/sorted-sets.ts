@@ -14,7 +14,7 @@ import { Failure, type Reply, Score, scoreText } from '../reply.ts';
 import { pick } from './hashes.ts';
 import { toCount, toTimeout } from './lists.ts';
 import { scanAll } from './scan-all.ts';
-import { type Member, readScores, removeMembers, sorted, told } from './zset.ts';
+import { type Member, membersTold, readScores, removeMembers, sorted } from './zset.ts';
 
 const ADD_FLAGS = ['nx', 'xx', 'gt', 'lt', 'ch', 'incr'] as const;
 
@@ -122,7 +122,7 @@ function some(context: Context, key: string, count?: string, withScores?: string
   if (rest.length > 0 || (withScores !== undefined && withScores.toLowerCase() !== 'withscores')) {
     throw syntaxError();
   }
-  return told(pick(all, most), withScores !== undefined, context);
+  return membersTold(pick(all, most), withScores !== undefined, context);
 }
 
 export const sortedSets: Readonly<Record<string, Command>> = {

@@ -45,7 +45,7 @@ export function betweenNames(min: string, max: string): Fits {
   return (member) => above(member) && below(member);
 }
 
-export function told(members: readonly Member[], withScores: boolean, { client }: Context): Reply {
+export function membersTold(members: readonly Member[], withScores: boolean, { client }: Context): Reply {
   if (!withScores) return members.map(([name]) => name);
   const pairs = members.map(([name, score]): [Reply, Reply] => [name, new Score(score)]);
   return client.protocol === 3 ? pairs : pairs.flat();
