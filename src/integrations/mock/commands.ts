@@ -9,6 +9,8 @@ import { sets } from './commands/sets.ts';
 import { sortedSetCombining } from './commands/sorted-set-combining.ts';
 import { sortedSetRanges } from './commands/sorted-set-ranges.ts';
 import { sortedSets } from './commands/sorted-sets.ts';
+import { streamGroups } from './commands/stream-groups.ts';
+import { streams } from './commands/streams.ts';
 import { strings } from './commands/strings.ts';
 
 const ALL: ReadonlyMap<string, Command> = new Map(
@@ -24,6 +26,8 @@ const ALL: ReadonlyMap<string, Command> = new Map(
     ...sortedSets,
     ...sortedSetRanges,
     ...sortedSetCombining,
+    ...streams,
+    ...streamGroups,
   }),
 );
 
