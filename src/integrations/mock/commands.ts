@@ -1,10 +1,13 @@
 import type { Command } from './command.ts';
 import { bits } from './commands/bits.ts';
 import { connectionCommands } from './commands/connection.ts';
+import { geo } from './commands/geo.ts';
 import { hashes } from './commands/hashes.ts';
+import { hyperLogLogs } from './commands/hyperloglog.ts';
 import { keys } from './commands/keys.ts';
 import { lists } from './commands/lists.ts';
 import { scripting } from './commands/scripting.ts';
+import { serverCommands } from './commands/server.ts';
 import { sets } from './commands/sets.ts';
 import { sortedSetCombining } from './commands/sorted-set-combining.ts';
 import { sortedSetRanges } from './commands/sorted-set-ranges.ts';
@@ -28,6 +31,9 @@ const ALL: ReadonlyMap<string, Command> = new Map(
     ...sortedSetCombining,
     ...streams,
     ...streamGroups,
+    ...hyperLogLogs,
+    ...geo,
+    ...serverCommands,
   }),
 );
 

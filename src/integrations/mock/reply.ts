@@ -10,7 +10,10 @@ export class Failure extends Error {
 
 /** The score of a member, a double in RESP3. */
 export class Score {
-  constructor(readonly value: number) {}
+  constructor(
+    readonly value: number,
+    readonly text = scoreText(value),
+  ) {}
 }
 
 /** Fields and their values. */

@@ -23,7 +23,16 @@ function hello({ client }: Context, version?: string, ...rest: string[]): Reply 
   ]);
 }
 
-function client({ client }: Context, what: string, ...rest: string[]): Reply {
+/** A line of CLIENT LIST. */
+function describeClient(client: Context['client']): string {
+  const { id, name, dbIndex, channels, patterns, protocol } = client;
+  return (
+    `id=${id} addr=memory:${id} laddr=memory:0 fd=${id} name=${name} age=0 idle=0 flags=N db=${dbIndex} ` +
+    `sub=${channels.size} psub=${patterns.size} ssub=0 multi=-1 events=r cmd=client user=default redir=-1 resp=${protocol}\n`
+  );
+}
+
+function client({ client, clients }: Context, what: string, ...rest: string[]): Reply {
   switch (what.toLowerCase()) {
     case 'setname':
       client.name = rest[0] ?? '';
@@ -32,6 +41,11 @@ function client({ client }: Context, what: string, ...rest: string[]): Reply {
       return client.name === '' ? null : client.name;
     case 'id':
       return client.id;
+    case 'list':
+      if (rest.length > 0) throw new Failure("ERR the mock's CLIENT LIST takes no options");
+      return [...clients].map(describeClient).join('');
+    case 'info':
+      return describeClient(client);
     case 'setinfo':
     case 'no-evict':
     case 'no-touch':

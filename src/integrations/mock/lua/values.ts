@@ -1,4 +1,4 @@
-import { Failure, Members, Pairs, Push, type Reply, Score, Status, scoreText } from '../reply.ts';
+import { Failure, Members, Pairs, Push, type Reply, Score, Status } from '../reply.ts';
 import type { Fengari, State } from './fengari.ts';
 
 /** A table of Lua. */
@@ -65,7 +65,7 @@ export function fromReply(reply: Reply): LuaValue {
   if (typeof reply === 'number' || typeof reply === 'bigint') return Number(reply);
   if (reply instanceof Status) return new Map([['ok', reply.text]]);
   if (reply instanceof Failure) return new Map([['err', reply.message]]);
-  if (reply instanceof Score) return scoreText(reply.value);
+  if (reply instanceof Score) return reply.text;
   if (reply instanceof Pairs) return listOf(reply.entries.flat().map(fromReply));
   if (reply instanceof Members || reply instanceof Push) return listOf(reply.items.map(fromReply));
   return listOf(reply.map(fromReply));
