@@ -53,7 +53,8 @@ const SETTINGS = 'LUA_COMPAT_FLOATSTRING';
 
 /** Loads fengari; throws how to install it if it is not there. */
 export function loadFengari(): Fengari {
-  const require = createRequire(import.meta.url);
+  // In CommonJS, what bundlers put in the place of import.meta.url is wrong where a test has a `document`.
+  const require = createRequire(typeof __filename === 'string' ? __filename : import.meta.url);
   const settings = process.env['FENGARICONF'];
   process.env['FENGARICONF'] = JSON.stringify({ ...JSON.parse(settings ?? '{}'), [SETTINGS]: true });
   try {
