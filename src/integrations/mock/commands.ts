@@ -41,3 +41,8 @@ const ALL: ReadonlyMap<string, Command> = new Map(
 export function commandOf(name: string): Command | undefined {
   return ALL.get(name);
 }
+
+/** The names of all commands but those of transactions. */
+export function commandNames(): string[] {
+  return [...ALL.keys()];
+}
