@@ -239,6 +239,17 @@ test('values of scripts are bytes, whatever they are', async () => {
   expect(await redis.getBuffer('k')).toEqual(Buffer.concat([bytes, bytes]));
 });
 
+test('values may be deep, and many', async () => {
+  const { redis } = new MockPool();
+  const deep = `${'['.repeat(100)}1${']'.repeat(100)}`;
+  expect(await redis.eval('return cjson.encode(cjson.decode(ARGV[1]))', 0, deep)).toBe(deep);
+  const many = 'local t = {} for i = 1, 5000 do t[i] = i end';
+  expect(await redis.eval(`${many} return redis.call('RPUSH', 'l', unpack(t))`, 0)).toBe(5000);
+  const packed = 'cmsgpack.unpack(cmsgpack.pack(unpack(t)))';
+  expect(await redis.eval(`${many} return select('#', ${packed})`, 0)).toBe(5000);
+  await expect(redis.eval('local t = {} t[1] = t return t', 0)).rejects.toThrow('reached lua stack limit');
+});
+
 test('a script wakes who waits for what it brings', async () => {
   const mock = new MockPool();
   const waiting = mock.use((lease) => lease.blpop('jobs', 5));

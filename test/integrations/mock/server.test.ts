@@ -33,8 +33,7 @@ const TOPICS: Readonly<Record<string, string>> = {
     GEORADIUS_RO geo 15 37 200 km DESC | ZRANGE geo 0 -1 WITHSCORES | SET s v | GEOADD s 1 1 a | GEOPOS s a | GEOSEARCH s FROMLONLAT 1 1 BYRADIUS 1 m`,
   'the server': `
     CONFIG GET maxmemory | CONFIG GET nosuch | CONFIG GET databases | CONFIG GET MAXMEMORY-POLICY | CONFIG GET | PUBSUB CHANNELS
-    PUBSUB NUMSUB a b | PUBSUB NUMPAT | PUBSUB NUMSUB | PUBSUB | ROLE | ROLE x | TIME x | WAIT 0 0 | WAIT x
-    CONFIG GET maxclients timeout`,
+    PUBSUB NUMSUB a b | PUBSUB NUMPAT | PUBSUB NUMSUB | CONFIG GET maxclients | PUBSUB | ROLE | ROLE x | TIME x | WAIT 0 0 | WAIT x`,
 };
 
 for (const [name, topic] of Object.entries(TOPICS)) {

@@ -7,11 +7,11 @@ import {
   inPairs,
   syntaxError,
   toBigInt,
-  toFloat,
   toInt,
 } from '../command.ts';
 import { Failure, OK, Pairs, type Reply } from '../reply.ts';
 import { scanAll } from './scan-all.ts';
+import { increased } from './strings.ts';
 
 function read({ db }: Context, key: string): ReadonlyMap<string, string> {
   return db.get('hash', key) ?? new Map();
@@ -37,8 +37,7 @@ function increase(context: Context, key: string, field: string, by: string): Rep
 }
 
 function increaseFloat(context: Context, key: string, field: string, by: string): Reply {
-  const value = toFloat(read(context, key).get(field) ?? '0', 'ERR hash value is not a float');
-  const sum = String(value + toFloat(by));
+  const sum = increased(read(context, key).get(field) ?? '0', by, 'ERR hash value is not a float');
   write(context, 'hincrbyfloat', key, [field, sum]);
   return sum;
 }

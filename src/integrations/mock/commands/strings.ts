@@ -13,6 +13,7 @@ import {
   toFloat,
   toInt,
 } from '../command.ts';
+import { addFloats } from '../long-double.ts';
 import { Failure, OK, type Reply } from '../reply.ts';
 
 const TTLS = { ex: 1000, px: 1, exat: 1000, pxat: 1 } as const;
@@ -76,8 +77,16 @@ function increase({ db }: Context, key: string, by: bigint): Reply {
   return sum;
 }
 
+/** The sum of two numbers; throws if one is none, or the sum is not finite. */
+export function increased(value: string, by: string, message?: string): string {
+  if (!Number.isFinite(toFloat(value, message) + toFloat(by))) {
+    throw new Failure('ERR increment would produce NaN or Infinity');
+  }
+  return addFloats(value, by);
+}
+
 function increaseFloat({ db }: Context, key: string, by: string): Reply {
-  const sum = String(toFloat(db.get('string', key) ?? '0') + toFloat(by));
+  const sum = increased(db.get('string', key) ?? '0', by);
   db.set('string', key, sum, { keepTtl: true });
   return sum;
 }

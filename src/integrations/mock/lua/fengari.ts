@@ -10,6 +10,7 @@ export interface Fengari {
   readonly lua: {
     readonly LUA_MULTRET: number;
     lua_Debug: new () => { readonly source: Uint8Array; readonly currentline: number };
+    lua_checkstack(L: State, places: number): boolean;
     lua_createtable(L: State, list: number, fields: number): void;
     lua_error(L: State): never;
     lua_getinfo(L: State, what: Uint8Array, into: object): number;

@@ -4,7 +4,17 @@ import { packValue, unpackValues } from './cmsgpack.ts';
 import { type Fengari, loadFengari, type State } from './fengari.ts';
 import { BIT, type Call, type Functions, redisApi } from './functions.ts';
 import { PRELUDE } from './prelude.ts';
-import { bytesFor, fromReply, type LuaValue, listOf, push, read, textOfBytes, toReply } from './values.ts';
+import {
+  bytesFor,
+  fromReply,
+  type LuaValue,
+  listOf,
+  makeRoom,
+  push,
+  read,
+  textOfBytes,
+  toReply,
+} from './values.ts';
 
 /** A Lua machine that runs scripts as Redis does. */
 export class LuaMachine {
@@ -145,6 +155,7 @@ export class LuaMachine {
       push(this.#fengari, L, `${where}${error instanceof Error ? error.message : error}`);
       return lua.lua_error(L);
     }
+    makeRoom(this.#fengari, L, results.length);
     for (const one of results) push(this.#fengari, L, one);
     return results.length;
   }

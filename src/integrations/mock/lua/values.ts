@@ -20,18 +20,25 @@ const DEEPEST = 1000;
 export const bytesFor = (text: string): Uint8Array => Buffer.from(text, 'latin1');
 export const textOfBytes = (from: Uint8Array): string => Buffer.from(from).toString('latin1');
 
+/** Makes sure that so many values can be pushed. */
+export function makeRoom({ lua }: Fengari, L: State, places: number): void {
+  if (!lua.lua_checkstack(L, places)) throw new Failure('ERR reached lua stack limit');
+}
+
 /** Pushes a value on the stack of Lua. All numbers are floats: fengari's integers have 32 bits, those of Redis 53. */
-export function push({ lua }: Fengari, L: State, value: LuaValue): void {
+export function push(fengari: Fengari, L: State, value: LuaValue): void {
+  const { lua } = fengari;
   if (value === undefined || value instanceof Other) lua.lua_pushnil(L);
   else if (value === null) lua.lua_pushlightuserdata(L, null);
   else if (typeof value === 'boolean') lua.lua_pushboolean(L, value);
   else if (typeof value === 'number') lua.lua_pushnumber(L, value);
   else if (typeof value === 'string') lua.lua_pushstring(L, bytesFor(value));
   else {
+    makeRoom(fengari, L, 3);
     lua.lua_createtable(L, 0, value.size);
     for (const [key, one] of value) {
-      push({ lua } as Fengari, L, key);
-      push({ lua } as Fengari, L, one);
+      push(fengari, L, key);
+      push(fengari, L, one);
       lua.lua_rawset(L, -3);
     }
   }
@@ -49,6 +56,7 @@ export function read(fengari: Fengari, L: State, place: number, depth = 0): LuaV
   if (type === 'userdata') return null;
   if (type !== 'table') return new Other(type);
   if (depth > DEEPEST) throw new Failure('ERR reached lua stack limit');
+  makeRoom(fengari, L, 3);
   const table: Table = new Map();
   lua.lua_pushnil(L);
   while (lua.lua_next(L, at) !== 0) {
