@@ -73,7 +73,10 @@ interface Lock {
 type Redlock = new (
   clients: Redis[],
   settings: object,
-) => { acquire(resources: string[], ttl: number): Promise<Lock>; on(event: string, listener: () => void): void };
+) => {
+  acquire(resources: string[], ttl: number): Promise<Lock>;
+  on(event: string, listener: () => void): void;
+};
 
 const majors: [name: string, Redlock: Redlock][] = [
   ['redlock 4.2.0', require('redlock')],

@@ -26,7 +26,6 @@ export class MockConnection implements Client, Peer {
   readonly socket = new MemorySocket(this);
   name = '';
   dbIndex = 0;
-  protocol: Protocol = 2;
   readonly channels = new Set<string>();
   readonly patterns = new Set<string>();
   /** The pool has made it available. Earlier commands belong to its connect. */
@@ -42,6 +41,7 @@ export class MockConnection implements Client, Peer {
   readonly #waiting: string[][] = [];
   readonly #transaction = new Transaction();
   #busy = false;
+  #protocol: Protocol = 2;
   /** A script is running. */
   #scripting = false;
   #working = false;
@@ -59,6 +59,15 @@ export class MockConnection implements Client, Peer {
     return this.#transaction.running || this.#scripting;
   }
 
+  /** The one in which its commands are answered: to scripts always the second. */
+  get protocol(): Protocol {
+    return this.#scripting ? 2 : this.#protocol;
+  }
+
+  set protocol(protocol: Protocol) {
+    this.#protocol = protocol;
+  }
+
   /** Runs a command that a script calls. */
   call(name: string, args: readonly string[]): Reply {
     if (NOT_IN_SCRIPTS.has(name)) throw new Failure('ERR This Redis command is not allowed from script');
@@ -69,15 +78,12 @@ export class MockConnection implements Client, Peer {
     if (args.length < command.least || args.length > command.most) {
       throw new Failure('ERR Wrong number of args calling Redis command from script');
     }
-    const { protocol } = this;
-    this.protocol = 2;
     this.#scripting = true;
     try {
       const reply = command.run(this.#server.contextOf(this), ...args);
       if (reply === undefined || reply instanceof Promise) throw new Error(`bug: ${name} in a script`);
       return reply;
     } finally {
-      this.protocol = protocol;
       this.#scripting = false;
     }
   }
@@ -96,7 +102,7 @@ export class MockConnection implements Client, Peer {
   }
 
   tell(reply: Reply): void {
-    const bytes = encode(reply, this.protocol);
+    const bytes = encode(reply, this.#protocol);
     if (this.#holds) this.#held += bytes;
     else this.socket.deliver(bytes);
   }
