@@ -1,4 +1,4 @@
-import { atLeast, type Command, type Context, exactly, syntaxError, toInt } from '../command.ts';
+import { atLeast, type Command, type Context, exactly, syntaxError, toBigInt, toInt } from '../command.ts';
 import { Failure, type Reply } from '../reply.ts';
 
 /** Redis' limit for the length of a string. Bytes. */
@@ -118,6 +118,103 @@ function setRange(context: Context, key: string, offset: string, part: string): 
   return bytes.length;
 }
 
+interface Field {
+  readonly signed: boolean;
+  readonly width: number;
+  readonly at: number;
+}
+
+type Overflow = 'wrap' | 'sat' | 'fail';
+
+function toField(type: string, offset: string): Field {
+  const [, sign, digits] = /^([iu])([1-9]\d?)$/i.exec(type) ?? [];
+  const signed = sign?.toLowerCase() === 'i';
+  const width = Number(digits);
+  if (sign === undefined || width > (signed ? 64 : 63)) {
+    throw new Failure(
+      'ERR Invalid bitfield type. Use something like i16 u8. Note that u64 is not supported but i64 is.',
+    );
+  }
+  const at = offset.startsWith('#') ? toOffset(offset.slice(1)) * width : toOffset(offset);
+  if (at + width > MOST_BYTES * 8) throw new Failure('ERR bit offset is not an integer or out of range');
+  return { signed, width, at };
+}
+
+const wrapped = ({ signed, width }: Field, value: bigint): bigint =>
+  signed ? BigInt.asIntN(width, value) : BigInt.asUintN(width, value);
+
+function fieldOf(bytes: Buffer, field: Field): bigint {
+  let value = 0n;
+  for (let i = 0; i < field.width; i++) value = (value << 1n) | BigInt(bitAt(bytes, field.at + i));
+  return wrapped(field, value);
+}
+
+/** The value as the field can have it; `null` if it is not to be set. */
+function fitted(field: Field, value: bigint, overflow: Overflow): bigint | null {
+  const inside = wrapped(field, value);
+  if (inside === value || overflow === 'wrap') return inside;
+  if (overflow === 'fail') return null;
+  const most = 2n ** BigInt(field.signed ? field.width - 1 : field.width) - 1n;
+  return value > most ? most : field.signed ? -most - 1n : 0n;
+}
+
+function putField(bytes: Buffer, { width, at }: Field, value: bigint): void {
+  for (let i = 0; i < width; i++) {
+    const [place, mask] = [(at + i) >> 3, 128 >> ((at + i) & 7)];
+    const isSet = ((value >> BigInt(width - 1 - i)) & 1n) === 1n;
+    bytes[place] = isSet ? (bytes[place] ?? 0) | mask : (bytes[place] ?? 0) & ~mask;
+  }
+}
+
+type Step = (bytes: Buffer) => Reply;
+
+/** Reads the steps of BITFIELD, and to what length the last change needs the value. */
+function readSteps(args: readonly string[]): { steps: readonly Step[]; length: number } {
+  const words = [...args];
+  const steps: Step[] = [];
+  let overflow: Overflow = 'wrap';
+  let length = 0;
+  while (words.length > 0) {
+    const word = words.shift()?.toLowerCase();
+    if (word === 'overflow') {
+      const how = words.shift()?.toLowerCase();
+      if (how !== 'wrap' && how !== 'sat' && how !== 'fail')
+        throw new Failure('ERR Invalid OVERFLOW type specified');
+      overflow = how;
+      continue;
+    }
+    const [type, offset] = words.splice(0, 2);
+    if (offset === undefined || type === undefined) throw syntaxError();
+    if (word !== 'get' && word !== 'set' && word !== 'incrby') throw syntaxError();
+    const text = word === 'get' ? '' : words.shift();
+    if (text === undefined) throw syntaxError();
+    const field = toField(type, offset);
+    if (word === 'get') {
+      steps.push((bytes) => fieldOf(bytes, field));
+      continue;
+    }
+    const given = toBigInt(text);
+    const now = overflow;
+    length = Math.max(length, (field.at + field.width + 7) >> 3);
+    steps.push((bytes) => {
+      const before = fieldOf(bytes, field);
+      const wanted = word === 'incrby' ? before + given : field.signed ? given : BigInt.asUintN(64, given);
+      const value = fitted(field, wanted, now);
+      if (value !== null) putField(bytes, field, value);
+      return value === null || word === 'incrby' ? value : before;
+    });
+  }
+  return { steps, length };
+}
+
+function bitField(context: Context, key: string, ...args: string[]): Reply {
+  const { steps, length } = readSteps(args);
+  const bytes = grown(context, key, length);
+  const replies = steps.map((step) => step(bytes));
+  if (length > 0) write(context, key, bytes);
+  return replies;
+}
+
 export const bits: Readonly<Record<string, Command>> = {
   setbit: exactly(3, setBit),
   getbit: exactly(2, (context, key, offset) => {
@@ -131,4 +228,10 @@ export const bits: Readonly<Record<string, Command>> = {
   bitpos: atLeast(2, position),
   bitop: atLeast(3, combine),
   setrange: exactly(3, setRange),
+  bitfield: atLeast(1, bitField),
+  bitfield_ro: atLeast(1, (context, key, ...args) => {
+    const { steps, length } = readSteps(args);
+    if (length > 0) throw new Failure('ERR BITFIELD_RO only supports the GET subcommand');
+    return steps.map((step) => step(read(context, key)));
+  }),
 };
