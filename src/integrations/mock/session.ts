@@ -195,7 +195,10 @@ export class MockConnection implements Client, Peer {
     const context = this.#server.contextOf(this);
     if (name === 'eval' && this.#server.answers.has(name)) context.scripts.load(args[0] ?? '');
     const { answers } = this.#server;
-    if (name === 'evalsha' && !answers.has(name)) return this.#perform('eval', withText(context, args), ours);
+    if (name === 'evalsha' && !answers.has(name)) {
+      if (args.length < 2) throw arityError(name);
+      return this.#perform('eval', withText(context, args), ours);
+    }
     const { dbIndex } = this;
     const own = (): Outcome => {
       try {

@@ -84,6 +84,7 @@ const TOPICS: Readonly<Record<string, string>> = {
     EVAL "return 1" x
     EVAL "return 1" -1
     EVAL "return 1" 2 a
+    EVALSHA abc
     EVALSHA abc 0
     EVALSHA ffffffffffffffffffffffffffffffffffffffff 0
     SCRIPT LOAD "return 7"
