@@ -201,9 +201,9 @@ test('nobody imports the mock but the mock', () => {
 
 test('the mock knows nothing of sockets, files or test frameworks', () => {
   const packages = importing(({ own, typeOnly }, { path }) => isMock(path) && !own && !typeOnly);
-  expect(packages.map((one) => one.split(' -> ')[1]).sort()).toEqual([
-    ...['node:async_hooks', 'node:crypto', 'node:events'],
-  ]);
+  // By node:module it loads fengari, if it is there.
+  const names = new Set(packages.map((one) => one.split(' -> ')[1]));
+  expect([...names].sort()).toEqual(['node:async_hooks', 'node:crypto', 'node:events', 'node:module']);
 });
 
 test('no field of a class is named as something exported', () => {

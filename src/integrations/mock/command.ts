@@ -26,6 +26,10 @@ export interface Context {
   readonly client: Client;
   readonly clients: Iterable<Client>;
   readonly scripts: Scripts;
+  /** Runs a command as a script calls it: at once, with replies of RESP2; throws if it fails. */
+  readonly call: (name: string, args: readonly string[]) => Reply;
+  /** The date. Milliseconds since 1970, on the mock's clock. */
+  date(): number;
   /**
    * The first reply that `retry` makes, now or after a later command of anyone; `null` if there is none within `ms`.
    */
@@ -78,6 +82,19 @@ export function toFloat(text: string, message = 'ERR value is not a valid float'
   return value;
 }
 
+const MOST_MS = 2n ** 63n - 1n;
+
+/** The date in milliseconds that `text` names in `unit`s, from `since` on; throws if there is no such date. */
+export function toDate(command: string, text: string, unit: number, since: number): number {
+  const date = toBigInt(text) * BigInt(unit) + BigInt(since);
+  if (date > MOST_MS || date < -MOST_MS) throw expireError(command);
+  return Number(date);
+}
+
+export function expireError(command: string): Failure {
+  return new Failure(`ERR invalid expire time in '${command}' command`);
+}
+
 /** Groups arguments into pairs; throws if their number is odd. */
 export function inPairs(args: readonly string[], odd: () => Failure): [string, string][] {
   if (args.length % 2 === 1) throw odd();
@@ -86,9 +103,36 @@ export function inPairs(args: readonly string[], odd: () => Failure): [string, s
   return pairs;
 }
 
+/** A command with subcommands, such as OBJECT. */
+export function container(name: string, parts: Readonly<Record<string, Command>>): Command {
+  return atLeast(1, (context, word, ...args) => {
+    const part = Object.hasOwn(parts, word.toLowerCase()) ? parts[word.toLowerCase()] : undefined;
+    if (part === undefined) {
+      throw new Failure(
+        `ERR the mock does not know ${name.toUpperCase()} ${word.toUpperCase()}: answer it with mock.reply('${name}', …)`,
+      );
+    }
+    if (args.length < part.least || args.length > part.most)
+      throw arityError(`${name}|${word.toLowerCase()}`);
+    return part.run(context, ...args);
+  });
+}
+
 /** The error for a wrong number of arguments. */
 export function arityError(name: string): Failure {
   return new Failure(`ERR wrong number of arguments for '${name}' command`);
+}
+
+/** The keys that follow their number, and what comes after them. */
+export function takeKeys(
+  args: readonly string[],
+  tooMany = 'ERR syntax error',
+): [keys: string[], rest: string[]] {
+  const [text = '', ...rest] = args;
+  const count = /^[1-9]\d*$/.test(text) ? Number(text) : 0;
+  if (count < 1) throw new Failure('ERR numkeys should be greater than 0');
+  if (count > rest.length) throw new Failure(tooMany);
+  return [rest.slice(0, count), rest.slice(count)];
 }
 
 /** Reads options in any order: `flags` have no value, `valued` are followed by one. */

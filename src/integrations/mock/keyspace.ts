@@ -1,4 +1,5 @@
 import { Failure } from './reply.ts';
+import type { Stream } from './stream.ts';
 
 /** The kinds of values. */
 export interface Kinds {
@@ -7,13 +8,14 @@ export interface Kinds {
   list: string[];
   set: Set<string>;
   zset: Map<string, number>;
+  stream: Stream;
 }
 export type Kind = keyof Kinds;
 
 interface Entry {
   readonly kind: Kind;
   readonly value: Kinds[Kind];
-  /** When it expires, on the mock's clock. Milliseconds; `Infinity`: never. */
+  /** When it expires. Milliseconds since 1970; `Infinity`: never. */
   expiresAt: number;
   /** Increases from key to key, so that SCAN can continue from a cursor. */
   readonly serial: number;
@@ -90,7 +92,10 @@ export class Keyspace {
   changed(key: string): void {
     this.#changes.set(key, this.changes(key) + 1);
     const { kind, value } = this.#entries.get(key) ?? {};
-    const left = value === undefined || kind === 'string' ? 1 : sizeOf(value as Kinds['list' | 'set']);
+    const left =
+      value === undefined || kind === 'string' || kind === 'stream'
+        ? 1
+        : sizeOf(value as Kinds['list' | 'set']);
     if (left === 0) this.#entries.delete(key);
   }
 
@@ -105,11 +110,21 @@ export class Keyspace {
     return entry && entry.expiresAt - this.#now();
   }
 
+  /** When `key` expires. Milliseconds since 1970; `Infinity`: never. */
+  expiry(key: string): number | undefined {
+    return this.#entry(key)?.expiresAt;
+  }
+
   /** Lets `key` expire `ms` milliseconds from now; `Infinity`: never. */
   expire(key: string, ms: number): void {
+    this.expireAt(key, this.#now() + ms);
+  }
+
+  /** Lets `key` expire at a date in milliseconds; `Infinity`: never. */
+  expireAt(key: string, date: number): void {
     const entry = this.#entry(key);
     if (entry === undefined) return;
-    entry.expiresAt = this.#now() + ms;
+    entry.expiresAt = date;
     this.changed(key);
     this.#entry(key);
   }

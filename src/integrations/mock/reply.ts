@@ -10,7 +10,10 @@ export class Failure extends Error {
 
 /** The score of a member, a double in RESP3. */
 export class Score {
-  constructor(readonly value: number) {}
+  constructor(
+    readonly value: number,
+    readonly text = scoreText(value),
+  ) {}
 }
 
 /** Fields and their values. */
@@ -54,7 +57,31 @@ export function textOf(bytes: string): string {
   return Buffer.from(bytes, 'latin1').toString();
 }
 
-/** A score in Redis' notation. */
+/** A score in the notation of Redis 7.0, which is that of C's `%.17g`. */
 export function scoreText(value: number): string {
-  return Number.isFinite(value) ? String(value) : value > 0 ? 'inf' : '-inf';
+  return Number.isFinite(value) ? digits(value, 17) : value > 0 ? 'inf' : '-inf';
+}
+
+/** A number with at most `most` significant digits, as C's `%g` writes it: a half is rounded to the even digit. */
+export function digits(value: number, most: number): string {
+  if (value === 0 || !Number.isFinite(value)) return value === 0 ? '0' : scoreText(value);
+  const size = Math.abs(value);
+  const sign = value < 0 ? '-' : '';
+  const whole = size.toExponential(100).replace('.', '').split('e');
+  const isHalf = /^50*$/.test(whole[0]?.slice(most) ?? '') && Number(whole[0]?.[most - 1]) % 2 === 0;
+  const [all = '', power] = isHalf
+    ? whole
+    : size
+        .toExponential(most - 1)
+        .replace('.', '')
+        .split('e');
+  const shown = all.slice(0, most).replace(/0+$/, '');
+  const exponent = Number(power);
+  const dotted = (from: string, at: number): string =>
+    from.length > at ? `${from.slice(0, at)}.${from.slice(at)}` : from.padEnd(at, '0');
+  if (exponent < -4 || exponent >= most) {
+    const width = String(Math.abs(exponent)).padStart(2, '0');
+    return `${sign}${dotted(shown, 1)}e${exponent < 0 ? '-' : '+'}${width}`;
+  }
+  return sign + (exponent < 0 ? `0.${'0'.repeat(-exponent - 1)}${shown}` : dotted(shown, exponent + 1));
 }

@@ -1,4 +1,4 @@
-import { bytesOf, Failure, Members, Pairs, Push, type Reply, Score, Status, scoreText } from './reply.ts';
+import { bytesOf, Failure, Members, Pairs, Push, type Reply, Score, Status } from './reply.ts';
 
 /** The version of RESP that a connection uses. */
 export type Protocol = 2 | 3;
@@ -14,8 +14,7 @@ export function encode(reply: Reply, protocol: Protocol): string {
   if (reply instanceof Failure) return `-${line(reply.message)}`;
   const resp3 = protocol === 3;
   if (reply instanceof Score) {
-    const text = scoreText(reply.value);
-    return resp3 ? `,${text}\r\n` : encode(text, protocol);
+    return resp3 ? `,${reply.text}\r\n` : encode(reply.text, protocol);
   }
   if (reply instanceof Members) return list(resp3 ? '~' : '*', reply.items);
   if (reply instanceof Push) return list(resp3 ? '>' : '*', reply.items);

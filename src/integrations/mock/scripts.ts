@@ -1,14 +1,30 @@
 import { createHash } from 'node:crypto';
+import type { Call } from './lua/functions.ts';
+import { LuaMachine } from './lua/machine.ts';
+import type { Reply } from './reply.ts';
 
-/** The texts of Lua scripts, by their SHA-1. They are stored, and never run. */
+/** The Lua scripts of a server, by their SHA-1. */
 export class Scripts {
   readonly #texts = new Map<string, string>();
+  /** Made for the first script that runs: without it, nobody needs fengari. */
+  #machine: LuaMachine | undefined;
 
-  /** Remembers a script, and returns its SHA-1. */
+  /** Remembers a script, and returns its SHA-1; does not look at what is in it. */
   load(text: string): string {
-    const sha = createHash('sha1').update(text, 'latin1').digest('hex');
+    const sha = shaOf(text);
     this.#texts.set(sha, text);
     return sha;
+  }
+
+  /** As `load`, but throws if it is no Lua, where there is a machine that knows. */
+  loadChecked(text: string): string {
+    try {
+      this.#machine ??= new LuaMachine();
+    } catch {
+      return this.load(text);
+    }
+    this.#machine.compile(shaOf(text), text);
+    return this.load(text);
   }
 
   get(sha: string): string | undefined {
@@ -18,4 +34,15 @@ export class Scripts {
   clear(): void {
     this.#texts.clear();
   }
+
+  /** Runs a script to its end. Its effects stay if it fails halfway, as in Redis. */
+  run(text: string, keys: readonly string[], args: readonly string[], call: Call): Reply {
+    this.#machine ??= new LuaMachine();
+    this.#machine.compile(shaOf(text), text);
+    return this.#machine.run(this.load(text), keys, args, call);
+  }
+}
+
+function shaOf(text: string): string {
+  return createHash('sha1').update(text, 'latin1').digest('hex');
 }

@@ -1,4 +1,4 @@
-import type { Clock } from '../../util/clock.ts';
+import { type Clock, dateIn } from '../../util/clock.ts';
 import { Answers } from './answers.ts';
 import type { Context } from './command.ts';
 import { DialScript } from './dials.ts';
@@ -40,6 +40,8 @@ export class MockServer {
   holding = false;
   /** Whether the pool itself is sending a command, to validate or reset a connection. */
   checking = false;
+  /** The date at which the clock was at 0: that of the system when the mock was made, from where the clock goes on. */
+  readonly #epoch: number;
   readonly #dbs: readonly Keyspace[];
   readonly #scripts = new Scripts();
   #blocked: Blocked[] = [];
@@ -47,7 +49,13 @@ export class MockServer {
   constructor(clock: Clock) {
     this.clock = clock;
     this.dials = new DialScript(clock);
-    this.#dbs = Array.from({ length: DBS }, () => new Keyspace(() => clock.now()));
+    this.#epoch = Number(dateIn(0)) - clock.now();
+    this.#dbs = Array.from({ length: DBS }, () => new Keyspace(() => this.date()));
+  }
+
+  /** The date, as the mock's clock has it. Milliseconds since 1970. */
+  date(): number {
+    return this.#epoch + this.clock.now();
   }
 
   /** All keys of all dbs. */
@@ -82,6 +90,8 @@ export class MockServer {
       client: session,
       clients: this.sessions.values(),
       scripts: this.#scripts,
+      call: (name, args) => session.call(name, args),
+      date: () => Math.floor(this.date()),
       block: (ms, retry) => this.#block(session, ms, retry),
     };
   }

@@ -11,6 +11,13 @@ import { TRANSACTION, Transaction } from './transaction.ts';
 /** What the pool itself sends over a connection that nobody holds, to reset it after a lease. */
 const UNDOING: ReadonlySet<string> = new Set(['discard', 'unwatch', 'select']);
 
+/** What scripts may not call. */
+const NOT_IN_SCRIPTS = new Set([
+  ...['auth', 'client', 'eval', 'evalsha', 'hello', 'quit', 'script', ...TRANSACTION],
+  ...['subscribe', 'unsubscribe', 'psubscribe', 'punsubscribe', 'config', 'role'],
+  ...['blpop', 'brpop', 'blmove', 'brpoplpush', 'blmpop', 'bzpopmin', 'bzpopmax', 'bzmpop'],
+]);
+
 /** The outcome of a command: its reply, now or later; nothing if the command has sent its replies itself. */
 type Outcome = Reply | undefined | Promise<Reply | undefined>;
 
@@ -19,7 +26,6 @@ export class MockConnection implements Client, Peer {
   readonly socket = new MemorySocket(this);
   name = '';
   dbIndex = 0;
-  protocol: Protocol = 2;
   readonly channels = new Set<string>();
   readonly patterns = new Set<string>();
   /** The pool has made it available. Earlier commands belong to its connect. */
@@ -35,6 +41,9 @@ export class MockConnection implements Client, Peer {
   readonly #waiting: string[][] = [];
   readonly #transaction = new Transaction();
   #busy = false;
+  #protocol: Protocol = 2;
+  /** A script is running. */
+  #scripting = false;
   #working = false;
   /** The replies that are being held back. */
   #held = '';
@@ -47,7 +56,36 @@ export class MockConnection implements Client, Peer {
   }
 
   get inTransaction(): boolean {
-    return this.#transaction.running;
+    return this.#transaction.running || this.#scripting;
+  }
+
+  /** The one in which its commands are answered: to scripts always the second. */
+  get protocol(): Protocol {
+    return this.#scripting ? 2 : this.#protocol;
+  }
+
+  set protocol(protocol: Protocol) {
+    this.#protocol = protocol;
+  }
+
+  /** Runs a command that a script calls. */
+  call(name: string, args: readonly string[]): Reply {
+    if (NOT_IN_SCRIPTS.has(name)) throw new Failure('ERR This Redis command is not allowed from script');
+    const command = commandOf(name);
+    if (command === undefined) {
+      throw new Failure(`ERR Unknown Redis command called from script: the mock does not have '${name}'`);
+    }
+    if (args.length < command.least || args.length > command.most) {
+      throw new Failure('ERR Wrong number of args calling Redis command from script');
+    }
+    this.#scripting = true;
+    try {
+      const reply = command.run(this.#server.contextOf(this), ...args);
+      if (reply === undefined || reply instanceof Promise) throw new Error(`bug: ${name} in a script`);
+      return reply;
+    } finally {
+      this.#scripting = false;
+    }
   }
 
   receive(data: string | Uint8Array): void {
@@ -64,7 +102,7 @@ export class MockConnection implements Client, Peer {
   }
 
   tell(reply: Reply): void {
-    const bytes = encode(reply, this.protocol);
+    const bytes = encode(reply, this.#protocol);
     if (this.#holds) this.#held += bytes;
     else this.socket.deliver(bytes);
   }
@@ -155,10 +193,20 @@ export class MockConnection implements Client, Peer {
   /** Replies with the test's answer, or else with the store's. */
   #perform(name: string, args: readonly string[], ours: boolean): Outcome {
     const context = this.#server.contextOf(this);
-    if (name === 'eval') context.scripts.load(args[0] ?? '');
+    if (name === 'eval' && this.#server.answers.has(name)) context.scripts.load(args[0] ?? '');
     const { answers } = this.#server;
-    if (name === 'evalsha' && !answers.has(name)) return this.#perform('eval', withText(context, args), ours);
-    const own = (): Outcome => this.#find(name, args)(context, ...args);
+    if (name === 'evalsha' && !answers.has(name)) {
+      if (args.length < 2) throw arityError(name);
+      return this.#perform('eval', withText(context, args), ours);
+    }
+    const { dbIndex } = this;
+    const own = (): Outcome => {
+      try {
+        return this.#find(name, args)(context, ...args);
+      } finally {
+        if (name === 'eval') this.dbIndex = dbIndex; // a SELECT in a script ends with it
+      }
+    };
     if (ours || !answers.has(name)) return own();
     const handling = new Handling(name);
     this.handling = handling;

@@ -97,14 +97,6 @@ test('replyOnce() answers one command each, before what reply() answers', async 
 });
 
 describe('Lua', () => {
-  test('is refused, with how to answer it', async () => {
-    const mock = new MockPool();
-    await expect(mock.redis.eval('return 1', 0)).rejects.toThrow(
-      /runs no Lua: answer it with mock\.reply\('eval'/,
-    );
-    await expect(mock.redis.evalsha('0'.repeat(40), 0)).rejects.toThrow(/^NOSCRIPT/);
-  });
-
   test('is answered as eval, whether sent as its text, its SHA-1 or a defined command', async () => {
     const mock = new MockPool();
     const seen: string[][] = [];

@@ -1,3 +1,5 @@
+import type { Options } from 'express-rate-limit';
+import { type RedisReply, RedisStore } from 'rate-limit-redis';
 import { RateLimiterRedis, RateLimiterRedisNonAtomic, type RateLimiterRes } from 'rate-limiter-flexible';
 import { describe, expect, test } from 'vitest';
 import { MockPool } from '../../../src/integrations/mock/index.ts';
@@ -5,34 +7,17 @@ import { errorOf } from '../../helpers/outcomes.ts';
 
 const options = { points: 3, duration: 10, keyPrefix: 'limit' };
 
-/** What the script of RateLimiterRedis does, in the words of the mock. */
-function answerScript(mock: MockPool): MockPool {
-  return mock.reply('eval', (_script, _numKeys, key = '', points = '', seconds = '') =>
-    // On a connection of its own: that of the script waits for it.
-    mock.use(async (redis) => {
-      await redis.set(key, 0, 'EX', Number(seconds), 'NX');
-      return [await redis.incrby(key, points), await redis.pttl(key)];
-    }),
-  );
-}
-
 type Limiter = RateLimiterRedis | RateLimiterRedisNonAtomic;
 
+const storeOptions = (mock: MockPool) => ({
+  ...options,
+  storeClient: mock.redis,
+  rejectIfRedisNotReady: true,
+});
+
 describe.each<[string, (mock: MockPool) => Limiter]>([
-  [
-    'RateLimiterRedisNonAtomic, as it is',
-    (mock) =>
-      new RateLimiterRedisNonAtomic({ ...options, storeClient: mock.redis, rejectIfRedisNotReady: true }),
-  ],
-  [
-    'RateLimiterRedis, with an answer for its script',
-    (mock) =>
-      new RateLimiterRedis({
-        ...options,
-        storeClient: answerScript(mock).redis,
-        rejectIfRedisNotReady: true,
-      }),
-  ],
+  ['RateLimiterRedisNonAtomic', (mock) => new RateLimiterRedisNonAtomic(storeOptions(mock))],
+  ['RateLimiterRedis', (mock) => new RateLimiterRedis(storeOptions(mock))],
 ])('rate-limiter-flexible on MockPool: %s', (_, make) => {
   test('counts points, and refuses one too many until the time is over', async () => {
     const mock = new MockPool();
@@ -66,4 +51,21 @@ describe.each<[string, (mock: MockPool) => Limiter]>([
     const mock = new MockPool().failConnects(new Error('down'));
     expect(await errorOf(make(mock).consume('alice'))).toMatchObject({ code: 'POOL_CONNECT_FAILED' });
   });
+});
+
+test('rate-limit-redis on MockPool counts hits of a window, takes one back, and begins anew', async () => {
+  const mock = new MockPool();
+  const store = new RedisStore({
+    sendCommand: (name, ...args) => mock.redis.call(name, ...args) as Promise<RedisReply>,
+  });
+  await store.init({ windowMs: 10_000 } as Options);
+  const hits = async (key: string) => (await store.increment(key)).totalHits;
+  expect([await hits('alice'), await hits('alice'), await hits('bob')]).toEqual([1, 2, 1]);
+  await store.decrement('alice');
+  expect((await store.get('alice'))?.totalHits).toBe(1);
+  await store.resetKey('bob');
+  expect(await hits('bob')).toBe(1);
+  await mock.advance(10_000);
+  expect(await hits('alice')).toBe(1);
+  mock.assertClean();
 });

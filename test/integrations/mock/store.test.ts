@@ -1,8 +1,7 @@
 import { expect, test } from 'vitest';
-import type { Lease } from '../../../src/api/lease.ts';
-import type { RedisPool } from '../../../src/api/redis-pool.ts';
 import { MockPool } from '../../../src/integrations/mock/index.ts';
 import { useServer } from '../../helpers/redis.ts';
+import { compare } from './compare.ts';
 
 const server = useServer();
 
@@ -74,45 +73,8 @@ const TOPICS: Readonly<Record<string, string>> = {
     SCRIPT LOAD x=1 | PUBLISH nobody hi | ECHO | PING a b`.replace('SCRIPT LOAD return', 'SCRIPT LOAD x=1'),
 };
 
-/** Replies whose order Redis leaves open. */
-const UNORDERED = /^(keys|smembers|sunion|sinter|sdiff|hkeys|hvals)$/i;
-
-async function answerOf(lease: Lease, command: string): Promise<unknown> {
-  const [name = '', ...args] = command.split(' ');
-  const reply = await lease.call(name, ...args).catch((error: unknown) => String(error));
-  if (name === 'SCAN' && Array.isArray(reply)) return [reply[0], (reply[1] as string[]).sort()];
-  return UNORDERED.test(name) && Array.isArray(reply) ? reply.sort() : reply;
-}
-
-/** What a pool answers to the commands of a topic, one after the other. */
-function answersOf(pool: RedisPool, topic: string): Promise<[command: string, answer: unknown][]> {
-  return pool.use(async (lease) => {
-    await lease.flushall();
-    const answers: [string, unknown][] = [];
-    for (const command of topic.trim().split(/\s*[|\n]\s*/)) {
-      answers.push([command, await answerOf(lease, command)]);
-    }
-    lease.destroy();
-    return answers;
-  });
-}
-
-/** Without what a server says of an error beyond its code. */
-function withoutWords(answer: unknown): unknown {
-  if (Array.isArray(answer)) return answer.map(withoutWords);
-  return /^ReplyError: ([A-Z]+) /.exec(String(answer))?.[1] ?? answer;
-}
-
 for (const [name, topic] of Object.entries(TOPICS)) {
-  test(`${name}: the mock answers what Redis answers, errors included`, async () => {
-    const real = await answersOf(server.pool(), topic);
-    const mock = await answersOf(new MockPool(), topic);
-    expect(real.length).toBeGreaterThan(15);
-    expect(withoutWords(mock)).toEqual(withoutWords(real));
-    // The mock speaks the words of Redis 7; others say the same in words of their own.
-    const info = await server.observer.info('server');
-    if (/^redis_version:7\./m.test(info) && !info.includes('valkey_version')) expect(mock).toEqual(real);
-  });
+  test(`${name}: the mock answers what Redis answers, errors included`, () => compare(server, topic));
 }
 
 test('values are bytes, whatever they are', async () => {

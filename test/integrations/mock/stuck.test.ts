@@ -43,6 +43,24 @@ test('close() waits for leases that come back by themselves, as after some I/O',
   expect(mock.stats()).toMatchObject({ total: 0, closed: { poolClosed: 1 } });
 });
 
+test('close() says which leases it did not get back, once; not who asked for no grace, nor if all came back', async () => {
+  const told = warnings();
+  const leaking = new MockPool();
+  const forgetful = () => leaking.acquire();
+  await forgetful();
+  await Promise.all([leaking.close(), leaking.close()]);
+  const asked = new MockPool();
+  await asked.acquire();
+  await asked.close({ graceMs: 0 });
+  const clean = new MockPool();
+  (await clean.acquire()).release();
+  await clean.close();
+  expect(told()).toHaveLength(1);
+  expect(told()[0]).toMatch(
+    /close\(\) did not get back all leases.*1 not released\nlease of connection 1, acquired\n.*forgetful/s,
+  );
+});
+
 test.each<[string, (mock: MockPool) => unknown]>([
   ['a blocking command', (mock) => mock.redis.brpop('empty', 0.1)],
   ['one who waits for a connection', (mock) => mock.exhaust().then(() => mock.acquire({ timeoutMs: 100 }))],

@@ -1,4 +1,4 @@
-import { atLeast, type Command, type Context, exactly, syntaxError, toInt } from '../command.ts';
+import { atLeast, type Command, type Context, exactly, toInt } from '../command.ts';
 import { glob } from '../glob.ts';
 import { Failure, OK, Pairs, Push, type Reply, Status } from '../reply.ts';
 
@@ -23,7 +23,16 @@ function hello({ client }: Context, version?: string, ...rest: string[]): Reply 
   ]);
 }
 
-function client({ client }: Context, what: string, ...rest: string[]): Reply {
+/** A line of CLIENT LIST. */
+function describeClient(client: Context['client']): string {
+  const { id, name, dbIndex, channels, patterns, protocol } = client;
+  return (
+    `id=${id} addr=memory:${id} laddr=memory:0 fd=${id} name=${name} age=0 idle=0 flags=N db=${dbIndex} ` +
+    `sub=${channels.size} psub=${patterns.size} ssub=0 multi=-1 events=r cmd=client user=default redir=-1 resp=${protocol}\n`
+  );
+}
+
+function client({ client, clients }: Context, what: string, ...rest: string[]): Reply {
   switch (what.toLowerCase()) {
     case 'setname':
       client.name = rest[0] ?? '';
@@ -32,6 +41,11 @@ function client({ client }: Context, what: string, ...rest: string[]): Reply {
       return client.name === '' ? null : client.name;
     case 'id':
       return client.id;
+    case 'list':
+      if (rest.length > 0) throw new Failure("ERR the mock's CLIENT LIST takes no options");
+      return [...clients].map(describeClient).join('');
+    case 'info':
+      return describeClient(client);
     case 'setinfo':
     case 'no-evict':
     case 'no-touch':
@@ -48,20 +62,6 @@ function select({ client, dbs }: Context, index: string): Reply {
   if (dbs[wanted] === undefined) throw new Failure('ERR DB index is out of range');
   client.dbIndex = wanted;
   return OK;
-}
-
-function script({ scripts }: Context, what: string, ...rest: string[]): Reply {
-  switch (what.toLowerCase()) {
-    case 'load':
-      return scripts.load(rest[0] ?? '');
-    case 'exists':
-      return rest.map((sha) => Number(scripts.get(sha) !== undefined));
-    case 'flush':
-      scripts.clear();
-      return OK;
-    default:
-      throw syntaxError();
-  }
 }
 
 /** SUBSCRIBE and the like send one message for each channel, and no reply. */
@@ -105,15 +105,9 @@ export const connectionCommands: Readonly<Record<string, Command>> = {
     client.quit();
     return OK;
   }),
-  script: atLeast(1, (context, what, ...rest) => script(context, what, ...rest)),
   subscribe: subscription('channels', 'add'),
   unsubscribe: subscription('channels', 'delete'),
   psubscribe: subscription('patterns', 'add'),
   punsubscribe: subscription('patterns', 'delete'),
-  eval: atLeast(2, () => {
-    throw new Failure(
-      "ERR the mock runs no Lua: answer it with mock.reply('eval', (script, numKeys, ...keysAndArgs) => …)",
-    );
-  }),
   publish: exactly(2, (context, channel, message) => publish(context, channel, message)),
 };

@@ -5,11 +5,13 @@ import {
   type Context,
   exactly,
   inPairs,
+  syntaxError,
   toBigInt,
-  toFloat,
+  toInt,
 } from '../command.ts';
 import { Failure, OK, Pairs, type Reply } from '../reply.ts';
 import { scanAll } from './scan-all.ts';
+import { increased } from './strings.ts';
 
 function read({ db }: Context, key: string): ReadonlyMap<string, string> {
   return db.get('hash', key) ?? new Map();
@@ -35,10 +37,25 @@ function increase(context: Context, key: string, field: string, by: string): Rep
 }
 
 function increaseFloat(context: Context, key: string, field: string, by: string): Reply {
-  const value = toFloat(read(context, key).get(field) ?? '0', 'ERR hash value is not a float');
-  const sum = String(value + toFloat(by));
+  const sum = increased(read(context, key).get(field) ?? '0', by, 'ERR hash value is not a float');
   write(context, 'hincrbyfloat', key, [field, sum]);
   return sum;
+}
+
+/** Fields as HRANDFIELD gives them, without chance: the first ones; if `count` is negative, they may repeat. */
+export function pick<T>(all: readonly T[], count: number): T[] {
+  if (count >= 0) return all.slice(0, count);
+  return all.length === 0 ? [] : Array.from({ length: -count }, (_, i) => all[i % all.length] as T);
+}
+
+function some(context: Context, key: string, count?: string, withValues?: string, ...rest: string[]): Reply {
+  if (count === undefined) return [...read(context, key).keys()][0] ?? null;
+  const most = toInt(count);
+  if (rest.length > 0 || (withValues !== undefined && withValues.toLowerCase() !== 'withvalues'))
+    throw syntaxError();
+  const picked = pick([...read(context, key)], most);
+  if (withValues === undefined) return picked.map(([field]) => field);
+  return context.client.protocol === 3 ? picked : picked.flat();
 }
 
 export const hashes: Readonly<Record<string, Command>> = {
@@ -69,5 +86,6 @@ export const hashes: Readonly<Record<string, Command>> = {
   }),
   hincrby: exactly(3, (context, key, field, by) => increase(context, key, field, by)),
   hincrbyfloat: exactly(3, (context, key, field, by) => increaseFloat(context, key, field, by)),
+  hrandfield: atLeast(1, some),
   hscan: atLeast(2, (context, key, cursor, ...rest) => scanAll([...read(context, key)], cursor, rest)),
 };

@@ -1,4 +1,14 @@
-import { atLeast, type Command, type Context, exactly, toFloat, toInt } from '../command.ts';
+import {
+  atLeast,
+  type Command,
+  type Context,
+  exactly,
+  readOptions,
+  syntaxError,
+  takeKeys,
+  toFloat,
+  toInt,
+} from '../command.ts';
 import { Failure, OK, type Reply } from '../reply.ts';
 
 type End = 'left' | 'right';
@@ -40,16 +50,122 @@ function pop(end: End): Command {
   );
 }
 
+/** The time that a blocking command waits at the most. Milliseconds; `Infinity`: for ever. */
+export function toTimeout(text: string): number {
+  const seconds = toFloat(text, 'ERR timeout is not a float or out of range');
+  if (seconds < 0) throw new Failure('ERR timeout is negative');
+  return seconds === 0 ? Number.POSITIVE_INFINITY : seconds * 1000;
+}
+
 function blockingPop(end: End): Command {
   return atLeast(2, (context, ...args) => {
     const keys = args.slice(0, -1);
-    const seconds = toFloat(args.at(-1) ?? '', 'ERR timeout is not a float or out of range');
-    if (seconds < 0) throw new Failure('ERR timeout is negative');
-    return context.block(seconds === 0 ? Number.POSITIVE_INFINITY : seconds * 1000, () => {
+    return context.block(toTimeout(args.at(-1) ?? ''), () => {
       const key = keys.find((one) => read(context, one).length > 0);
       return key === undefined ? undefined : [key, take(context, end, key) ?? ''];
     });
   });
+}
+
+function toEnd(text: string): End {
+  const end = text.toLowerCase();
+  if (end !== 'left' && end !== 'right') throw syntaxError();
+  return end;
+}
+
+/** Moves one value; `undefined` if there is none. */
+function move(context: Context, from: string, to: string, out: End, into: End): string | undefined {
+  if (read(context, from).length === 0) return undefined;
+  read(context, to); // throws before anything is taken
+  const value = take(context, out, from);
+  if (value === undefined) return undefined;
+  const list = context.db.edit('list', to, []);
+  into === 'left' ? list.unshift(value) : list.push(value);
+  context.db.changed(to);
+  return value;
+}
+
+const lmove = (context: Context, from: string, to: string, out: string, into: string): Reply =>
+  move(context, from, to, toEnd(out), toEnd(into)) ?? null;
+
+function blmove(
+  context: Context,
+  from: string,
+  to: string,
+  out: string,
+  into: string,
+  time: string,
+): Reply | Promise<Reply> {
+  const [take, put] = [toEnd(out), toEnd(into)];
+  return context.block(toTimeout(time), () => move(context, from, to, take, put));
+}
+
+/** LMPOP and BLMPOP without its timeout: what it takes from the first list that has anything. */
+function popOfMany(context: Context, args: readonly string[]): () => Reply | undefined {
+  const [keys, [side = '', ...rest]] = takeKeys(args);
+  const end = toEnd(side);
+  const { count } = readOptions(rest, [], ['count']);
+  if (rest.length > 2) throw syntaxError();
+  const most = count === undefined ? 1 : toCount(count);
+  return () => {
+    const key = keys.find((one) => read(context, one).length > 0);
+    if (key === undefined) return undefined;
+    const length = Math.min(most, read(context, key).length);
+    return [key, Array.from({ length }, () => take(context, end, key) ?? '')];
+  };
+}
+
+/** The COUNT of LMPOP and the like. */
+export function toCount(text: string): number {
+  const most = /^[1-9]\d*$/.test(text) ? toInt(text) : 0;
+  if (most < 1) throw new Failure('ERR count should be greater than 0');
+  return most;
+}
+
+function replace({ db }: Context, key: string, at: string, value: string): Reply {
+  const list = db.get('list', key);
+  if (list === undefined) throw new Failure('ERR no such key');
+  const place = toInt(at) < 0 ? list.length + toInt(at) : toInt(at);
+  if (list[place] === undefined) throw new Failure('ERR index out of range');
+  list[place] = value;
+  db.changed(key);
+  return OK;
+}
+
+function insert({ db }: Context, key: string, where: string, pivot: string, value: string): Reply {
+  const after = where.toLowerCase() === 'after';
+  if (!after && where.toLowerCase() !== 'before') throw syntaxError();
+  const list = db.get('list', key);
+  if (list === undefined) return 0;
+  const at = list.indexOf(pivot);
+  if (at < 0) return -1;
+  list.splice(at + Number(after), 0, value);
+  db.changed(key);
+  return list.length;
+}
+
+function position(context: Context, key: string, value: string, ...rest: string[]): Reply {
+  const options = readOptions(rest, [], ['rank', 'count', 'maxlen']);
+  const atLeastZero = (word: 'count' | 'maxlen'): number => {
+    const number = toInt(options[word] ?? '0');
+    if (number < 0) throw new Failure(`ERR ${word.toUpperCase()} can't be negative`);
+    return number;
+  };
+  const rank = toInt(options.rank ?? '1');
+  if (rank === 0) {
+    throw new Failure(
+      "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... or use negative to start from the end of the list",
+    );
+  }
+  const most = atLeastZero('count') || Number.POSITIVE_INFINITY;
+  const compared = atLeastZero('maxlen') || Number.POSITIVE_INFINITY;
+  const list = read(context, key);
+  const places = Array.from(list, (_, i) => (rank < 0 ? list.length - 1 - i : i));
+  const found = places
+    .slice(0, compared)
+    .filter((i) => list[i] === value)
+    .slice(Math.abs(rank) - 1);
+  return options.count === undefined ? (found[0] ?? null) : found.slice(0, most);
 }
 
 /** The part of a list between two indexes, both included; negative ones count from the end. */
@@ -84,6 +200,18 @@ export const lists: Readonly<Record<string, Command>> = {
   rpop: pop('right'),
   blpop: blockingPop('left'),
   brpop: blockingPop('right'),
+  lmpop: atLeast(3, (context, ...args) => popOfMany(context, args)() ?? null),
+  blmpop: atLeast(4, (context, time, ...args) => {
+    const wait = toTimeout(time);
+    return context.block(wait, popOfMany(context, args));
+  }),
+  lmove: exactly(4, lmove),
+  rpoplpush: exactly(2, (context, from, to) => lmove(context, from, to, 'right', 'left')),
+  blmove: exactly(5, blmove),
+  brpoplpush: exactly(3, (context, from, to, time) => blmove(context, from, to, 'right', 'left', time)),
+  lset: exactly(3, replace),
+  linsert: exactly(4, insert),
+  lpos: atLeast(2, position),
   llen: exactly(1, (context, key) => read(context, key).length),
   lindex: exactly(2, (context, key, at) => read(context, key).at(toInt(at)) ?? null),
   lrange: exactly(3, (context, key, from, to) => range(read(context, key), from, to)),

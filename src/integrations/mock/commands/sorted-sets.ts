@@ -6,79 +6,15 @@ import {
   inPairs,
   readOptions,
   syntaxError,
+  takeKeys,
   toFloat,
   toInt,
 } from '../command.ts';
-import { Failure, type Reply, Score } from '../reply.ts';
-import { range } from './lists.ts';
+import { Failure, type Reply, Score, scoreText } from '../reply.ts';
+import { pick } from './hashes.ts';
+import { toCount, toTimeout } from './lists.ts';
 import { scanAll } from './scan-all.ts';
-
-type Member = readonly [name: string, score: number];
-
-function read({ db }: Context, key: string): ReadonlyMap<string, number> {
-  return db.get('zset', key) ?? new Map();
-}
-
-/** The members by score, and by name where scores are equal. */
-function sorted(context: Context, key: string): Member[] {
-  return [...read(context, key)].sort(([a, x], [b, y]) => x - y || (a < b ? -1 : 1));
-}
-
-const NOT_A_RANGE = 'ERR min or max is not a float';
-
-/** Makes a predicate for scores from `min` to `max`; a `(` before one excludes it. */
-function between(min: string, max: string): (member: Member) => boolean {
-  const read = (text: string): [number, boolean] => [
-    toFloat(text.replace(/^\(/, ''), NOT_A_RANGE),
-    text.startsWith('('),
-  ];
-  const [least, above] = read(min);
-  const [most, below] = read(max);
-  return ([, score]) => (above ? score > least : score >= least) && (below ? score < most : score <= most);
-}
-
-function told(members: readonly Member[], withScores: boolean, { client }: Context): Reply {
-  if (!withScores) return members.map(([name]) => name);
-  const pairs = members.map(([name, score]): [Reply, Reply] => [name, new Score(score)]);
-  return client.protocol === 3 ? pairs : pairs.flat();
-}
-
-function limit(
-  members: readonly Member[],
-  text: string | undefined,
-  count: string | undefined,
-): readonly Member[] {
-  if (text === undefined || count === undefined) return members;
-  const from = toInt(text);
-  const most = toInt(count);
-  return from < 0 ? [] : members.slice(from, most < 0 ? undefined : from + most);
-}
-
-/** Removes `LIMIT offset count` from `args`, and returns it. */
-function takeLimit(args: string[]): [string | undefined, string | undefined] {
-  const at = args.findIndex((one) => one.toLowerCase() === 'limit');
-  if (at < 0) return [undefined, undefined];
-  const [, from, count] = args.splice(at, 3);
-  if (count === undefined) throw syntaxError();
-  return [from, count];
-}
-
-function zrange(context: Context, key: string, from: string, to: string, ...rest: string[]): Reply {
-  const [offset, count] = takeLimit(rest);
-  const options = readOptions(rest, ['rev', 'byscore', 'bylex', 'withscores'], []);
-  if (options.bylex)
-    throw new Failure('ERR the mock has no ZRANGE BYLEX: answer it with mock.reply("zrange", …)');
-  if (offset !== undefined && !options.byscore) {
-    throw new Failure(
-      'ERR syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX',
-    );
-  }
-  const all = options.rev ? sorted(context, key).reverse() : sorted(context, key);
-  const found = options.byscore
-    ? limit(all.filter(options.rev ? between(to, from) : between(from, to)), offset, count)
-    : range(all, from, to);
-  return told(found, options.withscores ?? false, context);
-}
+import { type Member, membersTold, readScores, removeMembers, sorted } from './zset.ts';
 
 const ADD_FLAGS = ['nx', 'xx', 'gt', 'lt', 'ch', 'incr'] as const;
 
@@ -106,6 +42,7 @@ function add({ db }: Context, key: string, ...args: string[]): Reply {
   for (const [name, given] of members) {
     const before = set.get(name);
     const score = incr ? (before ?? 0) + given : given;
+    if (Number.isNaN(score)) throw new Failure('ERR resulting score is not a number (NaN)');
     if (before === undefined ? xx : nx || (gt && score <= before) || (lt && score >= before)) continue;
     last = new Score(score);
     if (before === undefined) added++;
@@ -117,80 +54,108 @@ function add({ db }: Context, key: string, ...args: string[]): Reply {
   return ch ? added + changed : added;
 }
 
-/** Removes members from a set, and returns how many. */
-function remove({ db }: Context, key: string, names: readonly string[]): number {
-  const set = db.get('zset', key);
-  const gone = set ? names.filter((name) => set.delete(name)).length : 0;
-  if (gone > 0) db.changed(key);
-  return gone;
-}
+type Order = (members: Member[]) => Member[];
 
-function pop(order: (members: Member[]) => Member[]): Command {
-  return atLeast(
-    1,
-    (context, key, count) => {
-      const members = order(sorted(context, key)).slice(0, count === undefined ? 1 : toInt(count));
-      remove(
-        context,
-        key,
-        members.map(([name]) => name),
-      );
-      const pairs = members.map(([name, score]): Reply[] => [name, new Score(score)]);
-      return context.client.protocol === 3 && count !== undefined ? pairs : pairs.flat();
-    },
-    2,
+/** Takes up to `count` members from one end. */
+function take(context: Context, key: string, order: Order, count: number): Member[] {
+  const members = order(sorted(context, key)).slice(0, count);
+  removeMembers(
+    context,
+    key,
+    members.map(([name]) => name),
   );
+  return members;
 }
 
-function rank(order: (members: Member[]) => Member[]): Command {
+function pop(order: Order): Command {
+  return atLeast(1, (context, key, count, ...rest) => {
+    if (rest.length > 0) throw syntaxError();
+    if (count !== undefined && !/^\d{1,19}$/.test(count)) {
+      throw new Failure('ERR value is out of range, must be positive');
+    }
+    const members = take(context, key, order, toInt(count ?? '1'));
+    const pairs = members.map(([name, score]): Reply[] => [name, new Score(score)]);
+    return context.client.protocol === 3 && count !== undefined ? pairs : pairs.flat();
+  });
+}
+
+function blockingPop(order: Order): Command {
+  return atLeast(2, (context, ...args) => {
+    const keys = args.slice(0, -1);
+    return context.block(toTimeout(args.at(-1) ?? ''), () => {
+      const key = keys.find((one) => readScores(context, one).size > 0);
+      const [member] = key === undefined ? [] : take(context, key, order, 1);
+      return key === undefined || member === undefined ? undefined : [key, member[0], new Score(member[1])];
+    });
+  });
+}
+
+/** ZMPOP and BZMPOP without its timeout: what it takes from the first set that has anything. */
+function popOfMany(context: Context, args: readonly string[]): () => Reply | undefined {
+  const [keys, [side = '', ...rest]] = takeKeys(args);
+  const order = { min: up, max: down }[side.toLowerCase()];
+  if (order === undefined || rest.length > 2) throw syntaxError();
+  const { count } = readOptions(rest, [], ['count']);
+  const most = count === undefined ? 1 : toCount(count);
+  return () => {
+    const key = keys.find((one) => readScores(context, one).size > 0);
+    if (key === undefined) return undefined;
+    return [key, take(context, key, order, most).map(([name, score]) => [name, new Score(score)])];
+  };
+}
+
+function rank(order: Order): Command {
   return exactly(2, (context, key, name) => {
     const at = order(sorted(context, key)).findIndex(([one]) => one === name);
     return at < 0 ? null : at;
   });
 }
 
-const up = (members: Member[]): Member[] => members;
-const down = (members: Member[]): Member[] => members.reverse();
+const up: Order = (members) => members;
+const down: Order = (members) => members.reverse();
+
+/** Without chance: the first members. */
+function some(context: Context, key: string, count?: string, withScores?: string, ...rest: string[]): Reply {
+  const all = sorted(context, key);
+  if (count === undefined) return all[0]?.[0] ?? null;
+  const most = toInt(count);
+  if (rest.length > 0 || (withScores !== undefined && withScores.toLowerCase() !== 'withscores')) {
+    throw syntaxError();
+  }
+  return membersTold(pick(all, most), withScores !== undefined, context);
+}
 
 export const sortedSets: Readonly<Record<string, Command>> = {
   zadd: atLeast(3, (context, key, ...args) => add(context, key, ...args)),
   zincrby: exactly(3, (context, key, by, name) => add(context, key, 'incr', by, name)),
-  zrem: atLeast(2, (context, key, ...names) => remove(context, key, names)),
+  zrem: atLeast(2, (context, key, ...names) => removeMembers(context, key, names)),
   zscore: exactly(2, (context, key, name) => {
-    const score = read(context, key).get(name);
+    const score = readScores(context, key).get(name);
     return score === undefined ? null : new Score(score);
   }),
-  zcard: exactly(1, (context, key) => read(context, key).size),
-  zcount: exactly(3, (context, key, min, max) => [...read(context, key)].filter(between(min, max)).length),
+  zcard: exactly(1, (context, key) => readScores(context, key).size),
   zrank: rank(up),
   zrevrank: rank(down),
-  zrange: atLeast(3, (context, key, from, to, ...rest) => zrange(context, key, from, to, ...rest)),
-  zrevrange: atLeast(3, (context, key, from, to, ...rest) => zrange(context, key, from, to, 'rev', ...rest)),
-  zrangebyscore: atLeast(3, (context, key, from, to, ...rest) =>
-    zrange(context, key, from, to, 'byscore', ...rest),
-  ),
-  zrevrangebyscore: atLeast(3, (context, key, from, to, ...rest) =>
-    zrange(context, key, from, to, 'byscore', 'rev', ...rest),
-  ),
-  zremrangebyscore: exactly(3, (context, key, min, max) =>
-    remove(
-      context,
-      key,
-      [...read(context, key)].filter(between(min, max)).map(([name]) => name),
-    ),
-  ),
-  zremrangebyrank: exactly(3, (context, key, from, to) =>
-    remove(
-      context,
-      key,
-      range(sorted(context, key), from, to).map(([name]) => name),
-    ),
-  ),
+  zmscore: atLeast(2, (context, key, ...names) => {
+    const scores = readScores(context, key);
+    return names.map((name) => {
+      const score = scores.get(name);
+      return score === undefined ? null : new Score(score);
+    });
+  }),
+  zrandmember: atLeast(1, some),
   zpopmin: pop(up),
   zpopmax: pop(down),
+  bzpopmin: blockingPop(up),
+  bzpopmax: blockingPop(down),
+  zmpop: atLeast(3, (context, ...args) => popOfMany(context, args)() ?? null),
+  bzmpop: atLeast(4, (context, time, ...args) => {
+    const wait = toTimeout(time);
+    return context.block(wait, popOfMany(context, args));
+  }),
   zscan: atLeast(2, (context, key, cursor, ...rest) =>
     scanAll(
-      sorted(context, key).map(([name, score]) => [name, String(score)]),
+      sorted(context, key).map(([name, score]) => [name, scoreText(score)]),
       cursor,
       rest,
     ),

@@ -4,67 +4,69 @@ import {
   type Command,
   type Context,
   exactly,
+  expireError,
   inPairs,
   readOptions,
   syntaxError,
   toBigInt,
+  toDate,
   toFloat,
   toInt,
 } from '../command.ts';
+import { addFloats } from '../long-double.ts';
 import { Failure, OK, type Reply } from '../reply.ts';
 
-const TTLS = { ex: 1000, px: 1, exat: 0, pxat: 0 } as const;
+const TTLS = { ex: 1000, px: 1, exat: 1000, pxat: 1 } as const;
 const TTL_WORDS = Object.keys(TTLS) as (keyof typeof TTLS)[];
 
-/** The expiry that the options set; `undefined` if they set none. Milliseconds. */
-function readTtl(command: string, options: Partial<Record<keyof typeof TTLS, string>>): number | undefined {
+/** The date that the options set, in milliseconds; `undefined` if they set none. */
+function readTtl(
+  context: Context,
+  command: string,
+  options: Partial<Record<keyof typeof TTLS, string>>,
+): number | undefined {
   const given = TTL_WORDS.filter((word) => options[word] !== undefined);
   const [word] = given;
   if (word === undefined) return undefined;
   if (given.length > 1) throw syntaxError();
-  if (TTLS[word] === 0) {
-    throw new Failure(
-      `ERR the mock knows no date: use ${word === 'exat' ? 'EX' : 'PX'} for ${word.toUpperCase()}`,
-    );
-  }
-  return lifetime(command, options[word] ?? '', TTLS[word]);
+  return until(command, options[word] ?? '', TTLS[word], word.endsWith('at') ? 0 : context.date());
 }
 
-function lifetime(command: string, text: string, unit: number): number {
-  const ms = toInt(text) * unit;
-  if (ms > 0) return ms;
-  throw new Failure(`ERR invalid expire time in '${command}' command`);
+function until(command: string, text: string, unit: number, since: number): number {
+  if (toInt(text) <= 0) throw expireError(command);
+  return toDate(command, text, unit, since);
 }
 
-function store({ db }: Context, key: string, value: string, ms: number | undefined, keepTtl = false): void {
+function store({ db }: Context, key: string, value: string, date?: number, keepTtl = false): void {
   db.set('string', key, value, { keepTtl });
-  if (ms !== undefined) db.expire(key, ms);
+  if (date !== undefined) db.expireAt(key, date);
 }
 
 function set(context: Context, key: string, value: string, ...rest: string[]): Reply {
   const { db } = context;
   const options = readOptions(rest, ['nx', 'xx', 'keepttl', 'get'], TTL_WORDS);
-  const ms = readTtl('set', options);
-  if ((options.nx && options.xx) || (options.keepttl && ms !== undefined)) throw syntaxError();
+  const date = readTtl(context, 'set', options);
+  if ((options.nx && options.xx) || (options.keepttl && date !== undefined)) throw syntaxError();
   const before = options.get ? (db.get('string', key) ?? null) : undefined;
   if (options.nx ? db.has(key) : options.xx && !db.has(key)) return before ?? null;
-  store(context, key, value, ms, options.keepttl);
+  store(context, key, value, date, options.keepttl);
   return before === undefined ? OK : before;
 }
 
 function setFor(command: string, unit: number): Command {
   return exactly(3, (context, key, time, value) => {
-    store(context, key ?? '', value ?? '', lifetime(command, time ?? '', unit));
+    store(context, key, value, until(command, time, unit, context.date()));
     return OK;
   });
 }
 
 function getEx(context: Context, key: string, ...rest: string[]): Reply {
   const options = readOptions(rest, ['persist'], TTL_WORDS);
-  const ms = readTtl('getex', options);
-  if (options.persist && ms !== undefined) throw syntaxError();
+  if (!context.db.has(key)) return null;
+  const date = readTtl(context, 'getex', options);
+  if (options.persist && date !== undefined) throw syntaxError();
   const value = context.db.get('string', key) ?? null;
-  if (options.persist || ms !== undefined) context.db.expire(key, ms ?? Number.POSITIVE_INFINITY);
+  if (options.persist || date !== undefined) context.db.expireAt(key, date ?? Number.POSITIVE_INFINITY);
   return value;
 }
 
@@ -75,8 +77,16 @@ function increase({ db }: Context, key: string, by: bigint): Reply {
   return sum;
 }
 
+/** The sum of two numbers; throws if one is none, or the sum is not finite. */
+export function increased(value: string, by: string, message?: string): string {
+  if (!Number.isFinite(toFloat(value, message) + toFloat(by))) {
+    throw new Failure('ERR increment would produce NaN or Infinity');
+  }
+  return addFloats(value, by);
+}
+
 function increaseFloat({ db }: Context, key: string, by: string): Reply {
-  const sum = String(toFloat(db.get('string', key) ?? '0') + toFloat(by));
+  const sum = increased(db.get('string', key) ?? '0', by);
   db.set('string', key, sum, { keepTtl: true });
   return sum;
 }
@@ -101,7 +111,7 @@ export const strings: Readonly<Record<string, Command>> = {
   psetex: setFor('psetex', 1),
   setnx: exactly(2, (context, key, value) => {
     if (context.db.has(key)) return 0;
-    store(context, key, value, undefined);
+    store(context, key, value);
     return 1;
   }),
   getset: exactly(2, (context, key, value) => set(context, key, value, 'get')),
@@ -111,7 +121,8 @@ export const strings: Readonly<Record<string, Command>> = {
     return value;
   }),
   getex: atLeast(1, (context, key, ...rest) => getEx(context, key, ...rest)),
-  getrange: exactly(3, (context, key, from, to) => part(context, key, from, to)),
+  getrange: exactly(3, part),
+  substr: exactly(3, part),
   mget: atLeast(1, ({ db }, ...keys) =>
     keys.map((key) => (db.kindOf(key) === 'string' ? (db.get('string', key) ?? null) : null)),
   ),
