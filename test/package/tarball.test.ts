@@ -60,7 +60,7 @@ test.each([
 ])('a stack of the %s build, mapped, leads to the line that was written', (_, type, load) => {
   const code = `${load} try { new Pool({ maxActive: 0 }); } catch (error) { console.log(error.stack); }`;
   const stack = run('--enable-source-maps', type, '-e', code);
-  const [, file = '', line] = /\((?:file:\/\/)?\S*\/(src\/api\/options\.ts):(\d+):\d+\)/.exec(stack) ?? [];
+  const [, file = '', line] = /\((?:file:\/\/)?\S*\/(src\/api\/validate\.ts):(\d+):\d+\)/.exec(stack) ?? [];
   const written = readFileSync(join(import.meta.dirname, '../..', file || 'package.json'), 'utf8').split(
     '\n',
   );
