@@ -54,7 +54,7 @@ export class SentinelLink {
     this.#gone = new Promise((resolve) => this.#socket.once('close', resolve));
     this.#socket.on('error', (error) => this.#fail(error));
     this.#socket.on('close', () => this.#fail(new Error('the sentinel closed the connection')));
-    this.#socket.on('data', (chunk) => this.#take(chunk as Buffer)); // text only after setEncoding()
+    this.#socket.on('data', (chunk: Buffer) => this.#take(chunk));
     const user = sentinelUsername ? [sentinelUsername] : [];
     const greeting = sentinelPassword ? [encode('auth', ...user, sentinelPassword)] : [];
     if (connectionName) greeting.push(encode('client', 'setname', connectionName));
