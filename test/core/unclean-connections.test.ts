@@ -89,6 +89,8 @@ describe('13. what a borrower leaves on the connection', () => {
     ['SELECT 5, Watch k', 'unwatch, select 2'],
     ['MULTI, select 5', 'discard, select 2'],
     ['multi, set k v, exec, watch k', 'unwatch'],
+    ['asking', 'ping'],
+    ['asking, get k', ''],
   ])('%s: is undone by %s', async (sent, undo) => {
     const redis = new FakeRedis();
     const pool = redis.pool({ redis: { db: 2 } });
@@ -107,17 +109,7 @@ describe('13. what a borrower leaves on the connection', () => {
   });
 
   test.each([
-    ...[
-      'subscribe c',
-      'ssubscribe c',
-      'monitor',
-      'auth u p',
-      'hello 3',
-      'reset',
-      'quit',
-      'readonly',
-      'asking',
-    ],
+    ...['subscribe c', 'ssubscribe c', 'monitor', 'auth u p', 'hello 3', 'reset', 'quit', 'readonly'],
     ...[
       'client reply off',
       'CLIENT REPLY skip',
