@@ -117,7 +117,7 @@ export class Backoff {
 
   /** How many dials may be in progress at once: `most`, or one that tests whether Redis is available again. */
   limit(most: number, now: number): number {
-    return this.#failures === 0 && !this.isDoubtful(now) && now >= this.#pacedUntil ? most : 1;
+    return this.#failures === 0 && !this.isDoubtful(now) ? most : 1;
   }
 
   /** Whether a new connection has to show first that it is useful. */
@@ -131,11 +131,15 @@ export class Backoff {
     return this.#refused && this.remaining(now) > 0;
   }
 
-  /** Milliseconds until the next dial may start; 0 or less: now. `awaited`: somebody waits for it, so it comes sooner. */
-  remaining(now: number, awaited?: 'awaited'): number {
+  /**
+   * Milliseconds until the next dial may start; 0 or less: now. `awaited`: somebody waits for it, so it comes sooner;
+   * `inProgress`: how many dials there are by now.
+   */
+  remaining(now: number, awaited?: 'awaited', inProgress = 0): number {
     const delay = awaited ? Math.min(this.#delay, AWAITED_MS) : this.#delay;
     const next = this.#delayedAt + delay * this.#share;
-    return (now < this.#pacedUntil ? Math.max(next, this.#startedAt + PACE_MS) : next) - now;
+    const paced = inProgress > 0 ? this.#pacedUntil : Math.min(this.#startedAt + PACE_MS, this.#pacedUntil);
+    return Math.max(next, paced) - now;
   }
 
   #fail(now: number, random: number): void {

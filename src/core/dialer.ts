@@ -71,7 +71,8 @@ export class Dialer {
 
   /** Milliseconds until the next dial may start; 0 or less: now. `awaited`: somebody waits for it, so it comes sooner. */
   delay(awaited: 'awaited' | undefined): number {
-    return this.#backoff.remaining(this.#context.deps.clock.now(), awaited);
+    const { deps, slots } = this.#context;
+    return this.#backoff.remaining(deps.clock.now(), awaited, slots.count.connecting);
   }
 
   /** Starts a round of dials, and cancels the timer of a later one. Returns how many may be in progress at once. */

@@ -95,12 +95,12 @@ test('for a second after an outage, dials are paced: one at a time, 100 ms apart
   backoff.started(1000);
   backoff.succeeded(1010);
   expect(backoff.remaining(1010)).toBe(90);
-  expect(backoff.limit(4, 1010)).toBe(1);
   backoff.started(1100);
   expect(backoff.remaining(1101, 'awaited')).toBe(99);
-  expect(backoff.limit(4, 2009)).toBe(1);
+  expect(backoff.remaining(1900, 'awaited', 1)).toBe(110); // a dial that hangs holds the next one up no longer
   backoff.started(2009);
-  expect(backoff.remaining(2010)).toBeLessThanOrEqual(0);
+  expect(backoff.remaining(2009)).toBe(1);
+  expect(backoff.remaining(2010, 'awaited', 3)).toBeLessThanOrEqual(0);
   expect(backoff.limit(4, 2010)).toBe(4);
 });
 
@@ -116,17 +116,17 @@ test('dials are paced while what replaces lost connections is lost within a seco
   const backoff = new Backoff();
   backoff.started(0);
   backoff.lost(0, 500); // nothing was lost before
-  expect(backoff.limit(4, 500)).toBe(4);
+  expect(backoff.remaining(500, 'awaited', 1)).toBeLessThanOrEqual(0);
   backoff.started(510);
   backoff.lost(0, 600); // open since before the loss
   backoff.lost(520, 1700); // for longer than a second
-  expect(backoff.limit(4, 1700)).toBe(4);
+  expect(backoff.remaining(1700, 'awaited', 1)).toBeLessThanOrEqual(0);
   backoff.started(1710);
   backoff.lost(1720, 1720 + 999);
-  expect(backoff.limit(4, 2719)).toBe(1);
   backoff.started(2719);
   expect(backoff.remaining(2719)).toBe(100);
-  expect(backoff.limit(4, 3719)).toBe(4);
+  expect(backoff.remaining(2719, 'awaited', 1)).toBe(1000);
+  expect(backoff.remaining(3719, 'awaited', 1)).toBeLessThanOrEqual(0);
 });
 
 const died = new Error('died');
