@@ -254,8 +254,8 @@ export class ConnectionPool {
   /** Adds `request` to the end of the queue; throws if it is refused. */
   #wait(request: AcquireRequest<PoolSlot>, { timeoutMs, signal, maxWaiting }: WaitLimits): Waiter<PoolSlot> {
     const { errors, events, options } = this.#context;
-    // The last connection may have been closed since a dial failed.
-    if (this.awaySince === undefined) this.#checkReachable();
+    // The last connection may have been closed since a dial failed; or a listener of `connectError` is calling.
+    if (this.unreachable !== this.#outage.cause) this.#checkReachable();
     const { excess, unreachable } = this;
     if (unreachable && !this.#waitsForReturn) throw errors.connectFailed(unreachable);
     if (excess >= (options.wait ? maxWaiting : 0)) {

@@ -9,6 +9,7 @@ export class Outage {
   #wasConnected = false;
   #lostAt = Number.NEGATIVE_INFINITY;
   #since: number | undefined;
+  #cause: Error | undefined;
   #transient = false;
 
   /** `waitMs`: for how long an outage is waited out, from its beginning. */
@@ -21,10 +22,16 @@ export class Outage {
     return this.#since;
   }
 
+  /** The error of the last dial that failed in it. */
+  get cause(): Error | undefined {
+    return this.#cause;
+  }
+
   /** A dial succeeded. */
   connected(): void {
     this.#wasConnected = true;
     this.#since = undefined;
+    this.#cause = undefined;
   }
 
   /** A connection was lost `now`. */
@@ -38,6 +45,7 @@ export class Outage {
    */
   failed(error: Error, startedAt: number): void {
     this.#since ??= Math.max(startedAt, this.#lostAt);
+    this.#cause = error;
     this.#transient = isTransient(error);
   }
 

@@ -94,6 +94,20 @@ describe('while Redis is away, and was there before', () => {
     expect(Math.abs(Date.now() - Date.parse(since))).toBeLessThan(60_000);
   });
 
+  test('who asks in a listener of connectError is judged by that error, not by the one before', async () => {
+    const { redis, pool } = await away({ minIdle: 1 });
+    redis.dialError = wrongPassword;
+    await redis.clock.advance(100);
+    redis.dialError = refused;
+    const asked: ReturnType<typeof follow>[] = [];
+    pool.once('connectError', () => asked.push(follow(pool.acquire())));
+    await redis.clock.advance(2000);
+    expect(asked.map((one) => one.is)).toEqual(['pending']);
+    redis.dial = 'succeeds';
+    await redis.clock.advance(500);
+    expect(asked.map((one) => one.is)).toEqual(['done']);
+  });
+
   test('maxWaiting holds, and an aborted caller leaves', async () => {
     const { redis, pool } = await away({ maxActive: 2, maxWaiting: 1 });
     const caller = new AbortController();
