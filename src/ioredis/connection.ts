@@ -309,7 +309,8 @@ class RedisConnection implements Connection {
     const ended = this.#ended(client);
     const connecting = client.status === 'connecting';
     try {
-      client.disconnect();
+      // ioredis would start a timer that the end of the socket stops, which has come already.
+      if (!client.stream?.closed) client.disconnect();
     } catch {
       client.stream?.destroy(); // a user's subclass threw; its socket has to be closed all the same
     }
