@@ -32,6 +32,7 @@ describe.concurrent('a process with a pool', () => {
     ['closed', ['done']],
     ['closed while leased', ['POOL_CONNECTION_LOST', 'done']],
     ['closed while dialling', ['POOL_CLOSED', 'done']],
+    ['closed after a loss', ['broken', 'done']],
   ])('a pool that is %s lets the process end at once', async ([scenario, moments], context) => {
     const { told, msAfter } = await run(context, scenario);
     expect(told).toEqual(moments);
