@@ -9,7 +9,7 @@ import { Outage } from './outage.ts';
 import { ReadyCalls } from './ready-calls.ts';
 import { Replacer } from './replacer.ts';
 import { Shutdown } from './shutdown.ts';
-import { type StaleReason, whyExpired } from './slot.ts';
+import { whyExpired } from './slot.ts';
 import { type LaneLoad, takeSnapshot } from './stats.ts';
 import { Validator, type Verdict } from './validator.ts';
 import { type AcquireRequest, type Waiter, type WaitLimits, WaitQueue } from './wait-queue.ts';
@@ -207,7 +207,7 @@ export class ConnectionPool {
     this.#idle.close(slot, reason);
   }
 
-  /** Marks all present connections as stale. */
+  /** Marks all present connections as stale: idle ones close now, others when they are released or have connected. */
   clear(): void {
     const { events } = this.#context;
     for (const slot of this.#context.slots.all) slot.stale ??= 'cleared';
@@ -218,12 +218,6 @@ export class ConnectionPool {
   /** Replaces connections that lead to a replica, if there are some and the delay since the last time is over. */
   renew(): void {
     this.#replacer?.renew();
-  }
-
-  /** Marks all present connections as stale: idle ones close now, others when they are released or have connected. */
-  makeStale(reason: StaleReason): void {
-    for (const slot of this.#context.slots.all) slot.stale ??= reason;
-    this.#idle.closeStale();
   }
 
   /** Refuses new requests, and closes all connections, after at most `graceMs`; resolves when nothing is left. */
@@ -327,6 +321,7 @@ export class ConnectionPool {
       void this.#validate(suspect).then((valid) => {
         this.#suspects--;
         if (valid) this.#acquitted(suspect, since - idleMs);
+        else this.#dialMore(); // it was counted as one that may become idle again
       });
     }
   }
@@ -417,7 +412,7 @@ export class ConnectionPool {
     const { slots, options } = this.#context;
     const idleWanted = (): number => Math.min(options.minIdle, slots.maxActive - slots.count.inUse);
     this.#readyCalls ??= new ReadyCalls(this.#context, {
-      isReady: () => slots.openCount > 0 && this.#idle.length >= idleWanted(),
+      isReady: () => this.#dialer.hasOpen && this.#idle.length >= idleWanted(),
       hasIdle: () => this.#idle.length > 0,
       lastConnectError: () => this.lastConnectError,
       ended: () => {
@@ -475,7 +470,7 @@ export class ConnectionPool {
   #wantedIdle(): number {
     const one =
       this.#readyCalls?.anyForIdle ||
-      (this.#readyCalls && this.#context.slots.openCount === 0) ||
+      (this.#readyCalls && !this.#dialer.hasOpen) ||
       (this.#watched && this.#dialer.isFailing);
     return Math.max(this.#context.options.minIdle, one ? 1 : 0);
   }

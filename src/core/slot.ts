@@ -2,7 +2,7 @@ import type { CloseReason } from '../api/stats.ts';
 import type { List, Listed } from '../util/list.ts';
 
 /** Why connections that work are replaced. */
-export type StaleReason = Extract<CloseReason, 'cleared' | 'stale'>;
+type StaleReason = Extract<CloseReason, 'cleared' | 'stale'>;
 
 /** The states of a slot, and so of its connection. */
 export type SlotState = 'connecting' | 'inUse' | 'idle' | 'closing' | 'gone';

@@ -78,6 +78,21 @@ describe('minIdle', () => {
 });
 
 describe('ready()', () => {
+  test('does not count a connection that was lost, and is still held', async () => {
+    const redis = new FakeRedis();
+    const pool = redis.pool();
+    const lease = await pool.acquire();
+    behind(redis, lease).die();
+    redis.dial = 'fails';
+    const ready = follow(pool.ready({ timeoutMs: 5000 }));
+    await redis.clock.advance(1000);
+    expect(ready.is).toBe('pending');
+    redis.dial = 'succeeds';
+    await redis.clock.advance(2000);
+    expect(ready.is).toBe('done');
+    expect(pool.stats()).toMatchObject({ inUse: 1, idle: 1 });
+  });
+
   test('dials one connection at least, and leaves it at rest', async () => {
     const redis = new FakeRedis();
     redis.dialMs = 10;

@@ -85,6 +85,18 @@ describe('when one stayed silent, all that were idle for as long are suspect', (
     expect(pool.stats().closed.broken).toBe(3);
   });
 
+  test('one that goes is replaced, if that leaves fewer than minIdle', async () => {
+    const redis = new FakeRedis();
+    const pool = redis.pool({ minIdle: 2, maxActive: 3 });
+    await pool.ready();
+    await redis.clock.advance(5000);
+    for (const connection of redis.dials) connection.pingMs = Infinity;
+    const lease = follow(pool.acquire());
+    await redis.clock.advance(3000);
+    expect(lease.is).toBe('done');
+    expect(pool.stats()).toMatchObject({ inUse: 1, idle: 2, closed: { broken: 2 } });
+  });
+
   test('those that came to rest later are not, and the acquire takes one of them', async () => {
     const { redis, pool, pings } = await rested(2);
     const [, silent] = redis.dials;
