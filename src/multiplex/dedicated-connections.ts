@@ -91,7 +91,7 @@ export class DedicatedConnections {
     this.#errands.add(errand);
     const { deps, options } = this.#context;
     const { maxWaiting, wait } = options;
-    const timeoutMs = Math.max(0, options.acquireTimeoutMs - (deps.clock.now() - since));
+    const timeoutMs = Math.max(0, Math.ceil(options.acquireTimeoutMs - (deps.clock.now() - since)));
     if (!mayBlock || this.#busy < this.#most) {
       this.#begin(errand, timeoutMs);
     } else if (this.#line.length >= (wait ? maxWaiting : 0)) {
@@ -99,7 +99,7 @@ export class DedicatedConnections {
       this.#end(errand, this.#context.errors.exhausted(why));
     } else {
       const served = (_: undefined, waitedMs: number): void =>
-        this.#begin(errand, Math.max(0, timeoutMs - waitedMs));
+        this.#begin(errand, Math.max(0, Math.ceil(timeoutMs - waitedMs)));
       const failed = (error: unknown): void => this.#end(errand, error);
       this.#line.enqueue(this.#line.add({ served, failed }, timeoutMs, undefined), true);
       const { events } = this.#context;

@@ -107,3 +107,11 @@ test('with one connection, and no waiting, it is had as soon as the lane has don
     expect(await Promise.all(replies)).toEqual(['OK', i, 'v'.repeat(i)]);
   }
 });
+
+test('an error for one that got no connection names a time-out in whole milliseconds', async () => {
+  const pool = server.pool({ maxActive: 2, acquireTimeoutMs: 30 });
+  await pool.acquire();
+  await pool.acquire();
+  const { message } = await poolErrorOf((pool.redis as Redis).blpop('none', 0), 'POOL_ACQUIRE_TIMEOUT');
+  expect(message).toMatch(/^no connection within (29|30) ms /);
+});
