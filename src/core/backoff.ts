@@ -133,7 +133,7 @@ export class Backoff {
 
   /**
    * Milliseconds until the next dial may start; 0 or less: now. `awaited`: somebody waits for it, so it comes sooner;
-   * `inProgress`: how many dials there are by now.
+   * `inProgress`: how many dials are in progress.
    */
   remaining(now: number, awaited?: 'awaited', inProgress = 0): number {
     const delay = awaited ? Math.min(this.#delay, AWAITED_MS) : this.#delay;

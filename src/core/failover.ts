@@ -3,17 +3,17 @@ import type { FailoverWatch, Whereabouts } from './dependencies.ts';
 import type { Dialer } from './dialer.ts';
 import type { IdleConnections } from './idle-connections.ts';
 
-/** For so long it looks out though the pool has no connection, and has not tried to have one. */
+/** For so long sentinels are watched although the pool has no connection, and does not dial. Milliseconds. */
 const UNWANTED_MS = 10_000;
 
-/** Lets go of the connections to a server that Redis has moved away from, and of who waits for a reply from there. */
+/** Closes connections to a server that is no longer the master; commands that wait for its replies are rejected. */
 export class Failover {
   readonly #context: PoolContext;
   readonly #dialer: Dialer;
   readonly #idle: IdleConnections;
   readonly #dialMore: () => void;
   readonly #watch: FailoverWatch | undefined;
-  /** How many dials there had been when it was asked last, and when there was a use for looking out. */
+  /** How many dials there had been at the last look, and when the pool last had a connection or dialled. */
   #dials = 0;
   #wantedAt = 0;
 
@@ -39,7 +39,7 @@ export class Failover {
     return this.#watch?.sockets ?? 0;
   }
 
-  /** A connection has come. */
+  /** A dial has succeeded: from now on sentinels are watched. */
   begin(): void {
     this.#watch?.start();
   }

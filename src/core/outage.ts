@@ -22,7 +22,7 @@ export class Outage {
     return this.#since;
   }
 
-  /** The error of the last dial that failed in it. */
+  /** The error of the last dial that failed in this outage. */
   get cause(): Error | undefined {
     return this.#cause;
   }
