@@ -118,8 +118,10 @@ function proberHolds(world: World): void {
 
 /** Whoever is in want has a dial under way, unless something forbids it. */
 function dialsHold({ asking, checks, readies, pool, draw, now, pacedUntil, lastDialAt }: World): void {
-  const { maxActive, maxConnecting, minIdle } = draw.options;
+  const { maxActive, maxConnecting, minIdle, connectTimeoutMs = 0 } = draw.options;
   const { total, connecting, idle, closing } = pool.stats();
+  // The fake's dials hang for ever; a real one is over by now, and the next one starts.
+  if (connecting > 0 && now - lastDialAt > connectTimeoutMs) return;
   // What is kept ready is seen to when nobody waits, and when what is under way is over.
   const busy = asking.length + readies.size + checks + closing + connecting > 0;
   const wanted = Math.max(asking.length - checks, busy ? 0 : minIdle - idle);
