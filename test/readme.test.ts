@@ -139,6 +139,7 @@ function pathsIn(text: string): string[] {
 test.each([
   ['CONTRIBUTING.md', ['.']],
   ['docs/architecture.md', ['.', 'docs', 'src']],
+  ['docs/architecture-fleet.md', ['.', 'docs', 'src']],
 ])('every file and folder that %s names is there', (document, bases) => {
   const named = pathsIn(readFileSync(join(root, document), 'utf8'));
   expect(named.length).toBeGreaterThan(10);
