@@ -1,5 +1,9 @@
-/** CPU time of GET and SET over a cluster: ClusterPool beside the cluster clients of ioredis and node-redis. */
+/**
+ * CPU time of GET and SET over a cluster: ClusterPool beside the cluster clients of ioredis, node-redis and valkey-glide.
+ * (Of valkey-glide it includes the threads of its core, which do what the others do in JavaScript.)
+ */
 import { fork } from 'node:child_process';
+import { GlideClusterClient } from '@valkey/valkey-glide';
 import { Cluster } from 'ioredis';
 import { createCluster } from 'redis';
 import { ClusterPool } from '../../dist/cluster.js';
@@ -27,6 +31,7 @@ const CONTENDERS = {
     const rootNodes = nodes.map(({ host, port }) => ({ url: `redis://${host}:${port}` }));
     return createCluster({ rootNodes }).connect();
   },
+  'valkey-glide cluster': (nodes) => GlideClusterClient.createClient({ addresses: nodes }),
   ClusterPool: (nodes) => viaIoredis(new ClusterPool({ nodes }).redis),
 };
 
