@@ -1,0 +1,140 @@
+// What a failover of a cluster costs, and loses: three masters with a replica each on loopback; ClusterPool, ioredis and
+// node-redis write to one master at the same time. Prints a table for docs/fleet.md.
+// Usage: npx tsup --silent && node bench/studies/cluster-failover.js
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Cluster, Redis } from 'ioredis';
+import { createCluster } from 'redis';
+import { ClusterPool } from '../../dist/cluster.js';
+import { startBenchCluster } from '../lib/cluster.js';
+import { row } from '../lib/measure.js';
+
+const RUNS = Number(process.env.RUNS ?? 3);
+const CALLERS = 10;
+const PAUSE_MS = 5;
+const AFTERWARDS_MS = 9000;
+const FROZEN_MS = 4000;
+const BEHIND_MS = 500;
+
+const EVENTS = {
+  '`CLUSTER FAILOVER`': (_, replica) => command(replica, 'cluster', 'FAILOVER'),
+  'SIGKILL of the master': (master) => void process.kill(master.pid, 'SIGKILL'),
+  'SIGKILL, the replica 0.5 s behind': async (master) => {
+    for (const until = performance.now() + BEHIND_MS; performance.now() < until; await sleep(20)) {
+      await command(master, 'client', 'KILL', 'TYPE', 'replica'); // it comes back within a second
+    }
+    process.kill(master.pid, 'SIGKILL');
+  },
+  'SIGSTOP, SIGCONT 4 s later': async (master) => {
+    process.kill(master.pid, 'SIGSTOP');
+    await sleep(FROZEN_MS);
+    process.kill(master.pid, 'SIGCONT');
+  },
+};
+
+async function command({ port }, ...words) {
+  const client = new Redis(port, '127.0.0.1');
+  try {
+    return await client.call(...words);
+  } finally {
+    client.disconnect();
+  }
+}
+
+/** Callers who append a number each time, whatever comes. */
+function write(append) {
+  const client = { acknowledged: new Set(), errors: 0, longestGapMs: 0 };
+  let over = false;
+  let next = 0;
+  let last = performance.now();
+  const call = async () => {
+    while (!over) {
+      const number = next++;
+      try {
+        await append(String(number));
+        client.acknowledged.add(number);
+        const now = performance.now();
+        client.longestGapMs = Math.max(client.longestGapMs, now - last);
+        last = now;
+      } catch {
+        client.errors++;
+      }
+      await sleep(PAUSE_MS);
+    }
+  };
+  const callers = Array.from({ length: CALLERS }, call);
+  client.stop = () => {
+    over = true;
+    return Promise.race([Promise.all(callers), sleep(2000)]);
+  };
+  return client;
+}
+
+async function run(fault) {
+  const cluster = await startBenchCluster({ replicas: true });
+  const [master, , , replica] = cluster.servers;
+  const tag = await tagAt(master);
+  const list = (name) => `{${tag}}:${name}`;
+  const pool = new ClusterPool({ nodes: cluster.nodes });
+  const bare = new Cluster(cluster.nodes).on('error', () => {});
+  const rootNodes = cluster.nodes.map(({ host, port }) => ({ url: `redis://${host}:${port}` }));
+  const node = createCluster({ rootNodes }).on('error', () => {});
+  node.on('node-error', () => {});
+  await node.connect();
+  const clients = {
+    'cluster.redis': write((n) => pool.redis.rpush(list('cluster.redis'), n)),
+    'cluster.use()': write((n) =>
+      pool.use((lease) => lease.rpush(list('cluster.use()'), n), { key: list('cluster.use()') }),
+    ),
+    'ioredis Cluster': write((n) => bare.rpush(list('ioredis Cluster'), n)),
+    'node-redis cluster': write((n) => node.rPush(list('node-redis cluster'), n)),
+  };
+  await sleep(1000);
+  await Promise.all([fault(master, replica), sleep(AFTERWARDS_MS)]);
+  await Promise.all(Object.values(clients).map((client) => client.stop()));
+  const results = {};
+  for (const [name, { acknowledged, errors, longestGapMs }] of Object.entries(clients)) {
+    const found = (await command(replica, 'lrange', list(name), 0, -1)).map(Number);
+    const distinct = new Set(found);
+    const lost = [...acknowledged].filter((one) => !distinct.has(one)).length;
+    const twice = found.length - distinct.size;
+    results[name] = { acknowledged: acknowledged.size, lost, twice, errors, longestGapMs };
+  }
+  await pool.close({ graceMs: 0 });
+  bare.disconnect();
+  node.destroy();
+  await cluster.stop();
+  return results;
+}
+
+/** A hash tag whose slot `master` has. */
+async function tagAt(master) {
+  for (let i = 0; ; i++) {
+    if ((await command(master, 'cluster', 'KEYSLOT', `{${i}}`)) < 5000) return String(i);
+  }
+}
+
+console.log(row('event', 'client', 'acknowledged', 'of these lost', 'run twice', 'errors', 'longest gap'));
+console.log(row('---', '---', '---', '---', '---', '---', '---'));
+for (const [event, fault] of Object.entries(EVENTS)) {
+  const runs = [];
+  while (runs.length < RUNS) runs.push(await run(fault));
+  for (const client of Object.keys(runs[0])) {
+    const each = (field) => runs.map((one) => one[client][field]);
+    const sum = (field) => each(field).reduce((a, b) => a + b);
+    const gaps = each('longestGapMs')
+      .sort((a, b) => a - b)
+      .map((ms) => (ms / 1000).toFixed(1));
+    console.log(
+      row(
+        event,
+        client,
+        sum('acknowledged'),
+        sum('lost'),
+        sum('twice'),
+        sum('errors'),
+        `${gaps.join(', ')} s`,
+      ),
+    );
+  }
+}
+process.exit(); // what hangs in others' clients does not matter any more
