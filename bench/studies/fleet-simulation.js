@@ -268,13 +268,11 @@ if (process.argv[1] === import.meta.filename) {
     caption:
       'Red: the node is away. Simulated with the real deciders on an injected clock; in steps of 100 ms.',
     unit: 'dials a second',
-    most:
-      Math.ceil(Math.max(...seen.flatMap(({ perSecond }) => perSecond.map(({ rate }) => rate))) / 1000) *
-      1000,
+    ticks: [10, 100, 1000, 10_000],
     panels: seen.map(({ name, awayMs, perSecond }) => ({
       title: name,
       awayFor: awayMs / 1000,
-      points: perSecond,
+      points: perSecond.filter(({ at }) => at >= -0.5),
     })),
   });
   writeFileSync(new URL('../../docs/fleet-dials.svg', import.meta.url), chart);
