@@ -1,11 +1,12 @@
 /**
  * Has something become grossly slower? Ratios between contenders in one process, held against those that the full
  * runs have recorded: less than half of what was is a failure. Compared is the CPU time that so many operations take,
- * which other work on the machine leaves alone. Under a minute.
+ * which other work on the machine leaves alone. Then the bytes that operations allocate. Under a minute.
  */
 import { closedLoop } from '../lib/loops.js';
 import { interleave, median, row } from '../lib/measure.js';
 import { startBenchServer } from '../lib/server.js';
+import { checkAllocations } from './allocations.js';
 import { CONTENDERS } from './contenders.js';
 import { OPERATIONS, seed } from './operations.js';
 import { ratios } from './results.js';
@@ -45,6 +46,7 @@ for (const compared of COMPARED) {
   console.log(row(id, ours, theirs, recorded.toFixed(2), now.toFixed(2), verdict));
 }
 await Promise.all(Object.values(open).map((contender) => contender.close()));
+if (!(await checkAllocations(target))) process.exitCode = 1;
 await server.stop();
 
 /** How many times as much ours does with its CPU time: interleaved rounds, the first of which warms up. */
