@@ -12,7 +12,7 @@ import { Shutdown } from './shutdown.ts';
 import { whyExpired } from './slot.ts';
 import { type LaneLoad, takeSnapshot } from './stats.ts';
 import { Validator, type Verdict } from './validator.ts';
-import { type AcquireRequest, type Waiter, type WaitLimits, WaitQueue } from './wait-queue.ts';
+import { type AcquireRequest, UNLIMITED, type Waiter, type WaitLimits, WaitQueue } from './wait-queue.ts';
 
 /**
  * The state machine of the pool: who waits, what is idle, and how many dials that needs. First come, first served; idle
@@ -139,8 +139,7 @@ export class ConnectionPool {
    */
   acquireForLane(request: AcquireRequest<PoolSlot>): (() => void) | undefined {
     this.#refuseIfClosed();
-    const never = Number.POSITIVE_INFINITY;
-    const waiter = this.#enter(request, { timeoutMs: never, signal: undefined, maxWaiting: never });
+    const waiter = this.#enter(request, UNLIMITED);
     if (!waiter || waiter.settled) return undefined;
     return () => {
       this.#waiters.cancel(waiter);

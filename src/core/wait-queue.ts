@@ -18,6 +18,12 @@ export interface WaitLimits {
   readonly maxWaiting: number;
 }
 
+export const UNLIMITED: WaitLimits = {
+  timeoutMs: Number.POSITIVE_INFINITY,
+  signal: undefined,
+  maxWaiting: Number.POSITIVE_INFINITY,
+};
+
 /** A request that could not be served at once. */
 export class Waiter<S> implements Listed<Waiter<S>> {
   /** It is served, failed or cancelled. */

@@ -1,6 +1,6 @@
 import type { Command, Redis } from 'ioredis';
 import type { PoolSlot } from '../core/context.ts';
-import type { Connection } from '../core/dependencies.ts';
+import type { Connection, Intake } from '../core/dependencies.ts';
 import { hasPlainOptions, isWrapped, rejectSafely } from '../ioredis/internals.ts';
 import { handOver, isUntold, isWatched } from '../ioredis/watched-command.ts';
 import type { Clock } from '../util/clock.ts';
@@ -25,6 +25,8 @@ export interface LaneOwner {
   answered(lane: Lane): void;
   /** The reply to `item` is an error. Returns whether the owner settles the command. */
   refused(lane: Lane, item: InFlight, error: Error): boolean;
+  /** The lane's connection was lost. */
+  lost(lane: Lane, cause: Error | undefined): void;
 }
 
 /** A socket with more than this to write, because the other end does not read, gets no more commands. Bytes. */
@@ -46,6 +48,7 @@ export class Lane {
   heardAt = 0;
   readonly #client: Redis;
   readonly #large: LargeReplies;
+  readonly #owner: LaneOwner;
   readonly #answered: (lane: Lane) => void;
   readonly #refused: (item: object, error: Error) => boolean;
   /** Reads replies before ioredis' own decoder, if this version of ioredis allows that. */
@@ -66,6 +69,7 @@ export class Lane {
   constructor(connection: Connection, clock: Clock, large: LargeReplies, owner: LaneOwner) {
     const { client, intake } = connection;
     this.#large = large;
+    this.#owner = owner;
     this.#client = client;
     this.#buffer = new WriteBuffer(client);
     this.#clock = clock;
@@ -138,13 +142,24 @@ export class Lane {
   open(slot: PoolSlot): void {
     this.slot = slot;
     this.draining = false;
-    if (this.#intake) Object.assign(this.#intake, { listener: this.#take, refused: this.#refused });
+    this.#listen(this.#take, this.#refused);
   }
 
   close(): void {
     this.slot = undefined;
-    if (this.#intake) Object.assign(this.#intake, { listener: undefined, refused: undefined });
-    this.#writes = [];
+    this.#listen(undefined, undefined);
+    this.#writes.length = 0;
+  }
+
+  /** Its connection was lost. */
+  lost(cause: Error | undefined): void {
+    this.#owner.lost(this, cause);
+  }
+
+  #listen(listener: Intake['listener'], refused: Intake['refused']): void {
+    if (this.#intake === undefined) return;
+    this.#intake.listener = listener;
+    this.#intake.refused = refused;
   }
 
   /**

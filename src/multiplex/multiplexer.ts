@@ -21,6 +21,8 @@ import { RefusedCommands } from './refused-commands.ts';
 import { toResend } from './resend.ts';
 import { CommandTimeouts } from './timeouts.ts';
 
+const isQuiet = ({ inFlight }: Lane): boolean => inFlight === 0;
+
 /** For at least this long the dispatcher is used, after more than one lane was busy. Milliseconds. */
 const DISPATCH_MS = 50;
 
@@ -50,6 +52,19 @@ export class Multiplexer implements DispatchOwner, LaneOwner {
   #refusal: unknown;
   /** Cancels the pending request for another connection. */
   #withdraw: (() => void) | undefined;
+  /** The lane that was opened last. */
+  #granted: Lane | undefined;
+  /** Asks for a connection: the same each time, since a single caller needs one for each command. */
+  readonly #request = {
+    served: (slot: PoolSlot): void => {
+      this.#withdraw = undefined;
+      this.#granted = this.#opened(slot);
+    },
+    failed: (error: unknown): void => {
+      this.#withdraw = undefined;
+      this.#failed(error);
+    },
+  };
   readonly #timeouts: CommandTimeouts;
   /** Cancel the next look at what waits for a lane, and at the lanes that wait for replies: a timer each, for all. */
   #cancelQueueCheck: (() => void) | undefined;
@@ -214,7 +229,7 @@ export class Multiplexer implements DispatchOwner, LaneOwner {
     if (refusal !== undefined) this.#failed(refusal);
     this.#lookAtSockets();
     this.makeRoom(this.#connections.excess);
-    for (const lane of [...this.open]) if (lane.inFlight === 0) this.#release(lane);
+    for (const lane of this.open.filter(isQuiet)) if (isQuiet(lane)) this.#release(lane);
     this.#dispatch?.sendAlone();
     this.#watchTime(now);
     this.#quiet?.notify();
@@ -293,21 +308,14 @@ export class Multiplexer implements DispatchOwner, LaneOwner {
   /** Asks for one more connection, unless one is under way. It comes at once, or in its time, or not. */
   ask(): Lane | undefined {
     if (this.#refusal !== undefined || this.#withdraw) return undefined; // it was just asked for
-    let lane: Lane | undefined;
+    this.#granted = undefined;
     try {
-      this.#withdraw = this.#connections.acquireForLane({
-        served: (slot) => {
-          this.#withdraw = undefined;
-          lane = this.#opened(slot);
-        },
-        failed: (error) => {
-          this.#withdraw = undefined;
-          this.#failed(error);
-        },
-      });
+      this.#withdraw = this.#connections.acquireForLane(this.#request);
     } catch (error) {
       this.#failed(error);
     }
+    const lane = this.#granted;
+    this.#granted = undefined;
     return lane;
   }
 
@@ -315,10 +323,13 @@ export class Multiplexer implements DispatchOwner, LaneOwner {
     const { connection } = slot;
     const { clock } = this.#context.deps;
     if (!connection) throw new Error('bug: a slot without a connection was lent');
-    const lane = this.#known.get(connection) ?? new Lane(connection, clock, this.#large, this);
-    this.#known.set(connection, lane);
+    let lane = this.#known.get(connection);
+    if (lane === undefined) {
+      lane = new Lane(connection, clock, this.#large, this);
+      this.#known.set(connection, lane);
+    }
     slot.uses++;
-    slot.lane = { lost: (cause) => this.#lost(lane, cause) };
+    slot.lane = lane;
     lane.open(slot);
     this.open.push(lane);
     if (!this.#flushing) this.#flush();
@@ -387,8 +398,7 @@ export class Multiplexer implements DispatchOwner, LaneOwner {
     if (this.queue.batches.length > 0) this.#flushSoon();
   }
 
-  /** A lane's connection was lost. */
-  #lost(lane: Lane, cause: Error | undefined): void {
+  lost(lane: Lane, cause: Error | undefined): void {
     const again = toResend(lane.takeUnanswered(), () =>
       this.#connectionLost(cause ?? (lane.slot && whyLost(lane.slot))),
     );
