@@ -1,6 +1,6 @@
 import { Command, Redis } from 'ioredis';
 import { isAlwaysShared } from './command-kinds.ts';
-import { TELLS_BYTES, transformers, WITH_CONTEXT } from './internals.ts';
+import { TELLS_BYTES, type Transformer, transformers, WITH_CONTEXT } from './internals.ts';
 
 const argumentTransformers = transformers?.argument ?? {};
 const replyTransformers = transformers?.reply ?? {};
@@ -25,7 +25,7 @@ interface Internals {
  * else, since with thousands of callers the allocations of a command determine the speed. It does not support
  * callbacks, key prefixes and friendly error stacks; for those ioredis' own is used.
  */
-export abstract class BareCommand {
+export class LeanCommand {
   isResolved = false;
   isSettled = false;
   inTransaction = false;
@@ -33,17 +33,21 @@ export abstract class BareCommand {
   bufferMode = false;
   protocol = 2;
   replyMapping = 'legacy';
+  readonly promise: Promise<unknown>;
+  readonly #resolve: (value: unknown) => void;
+  readonly #reject: (error: unknown) => void;
 
   constructor(
     readonly name: string,
     public args: unknown[],
     readonly replyEncoding: 'utf8' | null,
-  ) {}
-
-  abstract reject(error: unknown): void;
-
-  /** Passes the value on to whoever waits for it. */
-  protected abstract tell(value: unknown): void;
+  ) {
+    this.promise = new Promise(executor);
+    this.#resolve = resolveLast;
+    this.#reject = rejectLast;
+    const transform = argumentTransformers[name];
+    if (transform !== undefined || !areStrings(args)) this.#convert(transform);
+  }
 
   /** Resolves with a reply from ioredis' decoder, in which strings are Buffers. */
   resolve(reply: unknown): void {
@@ -56,62 +60,16 @@ export abstract class BareCommand {
 
   /** Resolves with a reply in which strings have the wanted type already. */
   answer(reply: unknown): void {
-    if (replyTransformers[this.name] === undefined) {
+    const transform = replyTransformers[this.name];
+    if (transform === undefined) {
       this.#settle(reply);
       return;
     }
     try {
-      this.#settle(transformed(this, reply));
-    } catch (error) {
-      this.reject(error);
-    }
-  }
-
-  #settle(value: unknown): void {
-    this.isResolved = true;
-    this.isSettled = true;
-    this.tell(value);
-  }
-
-  /** Converts the arguments; throws if one has no text, or if the transformer throws. Returns whether it had to. */
-  protected prepare(): boolean {
-    const transform = argumentTransformers[this.name];
-    if (transform === undefined && areStrings(this.args)) return false;
-    this.args = flat(this.args);
-    if (transform !== undefined) this.args = transform(this.args) as unknown[];
-    (this as unknown as Internals).stringifyArguments();
-    return true;
-  }
-}
-
-Object.setPrototypeOf(BareCommand.prototype, Command.prototype);
-
-/** What a transformer is told of a command. */
-export type Transformed = Pick<BareCommand, 'name' | 'protocol' | 'replyMapping'>;
-
-/** The reply to a command, with its strings as they are wanted, after the transformer of its name. */
-export function transformed(
-  { name: commandName, protocol, replyMapping }: Transformed,
-  reply: unknown,
-): unknown {
-  const transform = replyTransformers[commandName];
-  if (transform === undefined) return reply;
-  return WITH_CONTEXT ? transform(reply, { commandName, protocol, replyMapping }) : transform(reply);
-}
-
-/** A command by itself. If its arguments cannot be converted, it is rejected already. */
-export class LeanCommand extends BareCommand {
-  readonly promise: Promise<unknown>;
-  readonly #resolve: (value: unknown) => void;
-  readonly #reject: (error: unknown) => void;
-
-  constructor(name: string, args: unknown[], replyEncoding: 'utf8' | null) {
-    super(name, args, replyEncoding);
-    this.promise = new Promise(executor);
-    this.#resolve = resolveLast;
-    this.#reject = rejectLast;
-    try {
-      if (this.prepare()) keepBytes(this);
+      const { name: commandName, protocol, replyMapping } = this;
+      this.#settle(
+        WITH_CONTEXT ? transform(reply, { commandName, protocol, replyMapping }) : transform(reply),
+      );
     } catch (error) {
       this.reject(error);
     }
@@ -122,10 +80,26 @@ export class LeanCommand extends BareCommand {
     this.#reject(error);
   }
 
-  protected tell(value: unknown): void {
+  #settle(value: unknown): void {
+    this.isResolved = true;
+    this.isSettled = true;
     this.#resolve(value);
   }
+
+  /** Converts the arguments; rejects the command if one has no text, or if the transformer throws. */
+  #convert(transform: Transformer | undefined): void {
+    try {
+      this.args = flat(this.args);
+      if (transform !== undefined) this.args = transform(this.args) as unknown[];
+      (this as unknown as Internals).stringifyArguments();
+      keepBytes(this);
+    } catch (error) {
+      this.reject(error);
+    }
+  }
 }
+
+Object.setPrototypeOf(LeanCommand.prototype, Command.prototype);
 
 /** A method of a client that sends one command, which leaves nothing behind and can be a {@link LeanCommand}. */
 export interface CommandMethod {
@@ -154,7 +128,7 @@ export function commandMethods(): CommandMethod[] {
  * replace them.
  */
 export function unbind(command: object): void {
-  if (!(command instanceof BareCommand) || Object.hasOwn(command, 'resolve')) return;
+  if (!(command instanceof LeanCommand) || Object.hasOwn(command, 'resolve')) return;
   for (const method of ['resolve', 'reject'] as const) {
     const shared = command[method];
     command[method] = (outcome) => {
