@@ -33,6 +33,12 @@ export interface ClusterPoolOptions extends Omit<PoolOptions, 'redis'> {
    * of its own. Default: `never`.
    */
   readonly replicas?: 'never' | 'prefer' | 'only' | undefined;
+  /**
+   * The most connections to all nodes together, those that are connecting or closing included. What is idle at one node
+   * is closed for who waits for another. With fewer than there are masters, nodes take connections from each other all
+   * the time. Default: none but the number of nodes times `maxActive`.
+   */
+  readonly maxTotal?: number | undefined;
 }
 
 /** The options of a cluster's pool, checked and completed. */
@@ -43,11 +49,12 @@ export interface ResolvedClusterOptions {
   readonly seeds: readonly Address[];
   readonly natMap: NatMap | undefined;
   readonly replicas: 'never' | 'prefer' | 'only';
+  readonly maxTotal: number | undefined;
   /** The options of the pool of the node at `address`. */
   of(address: Address): PoolOptions;
 }
 
-const OWN = ['nodes', 'natMap', 'replicas'] as const;
+const OWN = ['nodes', 'natMap', 'replicas', 'maxTotal'] as const;
 /** What says where to connect. */
 const WHERE = ['host', 'port', 'path', 'sentinels', 'name', 'Connector', 'role'] as const;
 
@@ -61,6 +68,7 @@ export function resolveClusterOptions(from: ClusterPoolOptions): ResolvedCluster
     nodes,
     natMap,
     replicas = 'never',
+    maxTotal,
     ...rest
   } = readAll(from, '', known) as unknown as ClusterPoolOptions;
   checkKeys('option', { ...rest, nodes }, known, inOurWords);
@@ -68,6 +76,8 @@ export function resolveClusterOptions(from: ClusterPoolOptions): ResolvedCluster
   if (!['never', 'prefer', 'only'].includes(replicas)) {
     throw invalidOption("option replicas must be 'never', 'prefer' or 'only'");
   }
+  const wrong = maxTotal === undefined ? undefined : countFrom(1)(maxTotal);
+  if (wrong) throw invalidOption(`option maxTotal must be ${wrong}, got ${String(maxTotal)}`);
   const { redis: common = {}, ...options } = rest;
   if (typeof common !== 'object' || common === null) {
     throw invalidOption('option redis of a ClusterPool must be ioredis options; URLs go into nodes');
@@ -83,7 +93,7 @@ export function resolveClusterOptions(from: ClusterPoolOptions): ResolvedCluster
   const given = pool.redis as ClientOptions;
   const servername = seeds.addresses.map(({ host }) => host).find((host) => isIP(host) === 0);
   return {
-    ...{ pool, client, natMap, replicas, seeds: seeds.addresses },
+    ...{ pool, client, natMap, replicas, maxTotal, seeds: seeds.addresses },
     of: ({ host, port }) => {
       // On a master it makes no difference, and a replica may become one.
       const readOnly = replicas !== 'never' && { readOnly: true };

@@ -15,6 +15,7 @@ import { readAcquireOptions } from '../core/acquire-options.ts';
 import type { Dependencies } from '../core/dependencies.ts';
 import { Events } from '../core/events.ts';
 import { describe } from '../core/stats.ts';
+import { Total } from '../core/total.ts';
 import { isTransient } from '../core/transient.ts';
 import { makePoolRedis } from '../multiplex/client.ts';
 import { Pool } from '../pool.ts';
@@ -47,6 +48,8 @@ export class ClusterPool implements RedisPool {
   readonly #options: ResolvedClusterOptions;
   readonly #clock: Clock;
   readonly #events: Events;
+  /** Bounds all nodes together, if that is wanted. */
+  readonly #total: Total | undefined;
   readonly #nodes: Nodes;
   readonly #watch: TopologyWatch;
   readonly #owner: ClusterOwner;
@@ -71,6 +74,7 @@ export class ClusterPool implements RedisPool {
     this.#options = options;
     this.#clock = clock;
     this.#events = new Events(options.pool, () => this.stats());
+    this.#total = options.maxTotal === undefined ? undefined : new Total(options.maxTotal, clock);
     this.#known = new Condition(clock, () => this.#nodes.topology !== undefined);
     const translated = (address: Address): Address => translate(address, options.natMap);
     this.#nodes = new Nodes(
@@ -299,6 +303,7 @@ export class ClusterPool implements RedisPool {
     const node = nameOf(address);
     const pool = new Pool(options, {
       ...deps,
+      ...(this.#total && { total: this.#total }),
       events: (_, stats) => new NodeEvents(this.#events, node, stats, () => this.#watch.refresh()),
     });
     for (const [name, definition] of this.#defined) pool.define(name, definition);

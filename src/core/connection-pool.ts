@@ -16,9 +16,8 @@ import { type AcquireRequest, UNLIMITED, type Waiter, type WaitLimits, WaitQueue
 
 /**
  * The state machine of the pool: who waits, what is idle, and how many dials that needs. First come, first served; idle
- * connections first, dials for the rest. All decisions to lend, keep or close are made here; dialer, validator, wait
- * queue and idle connections carry them out, and report. A listener may call any method of the pool, so state that was
- * read before an event is not used after it: it is read again.
+ * connections first, dials for the rest. All decisions to lend, keep or close are made here; others carry them out, and
+ * report. A listener may call any method, so state that was read before an event is read again after it.
  */
 export class ConnectionPool {
   readonly #context: PoolContext;
@@ -46,7 +45,7 @@ export class ConnectionPool {
   readonly #now: () => number;
 
   constructor(context: PoolContext, owner: ConnectionPoolOwner) {
-    const { options, deps } = context;
+    const { options, deps, slots } = context;
     this.#context = context;
     this.#owner = owner;
     this.#now = () => deps.clock.now();
@@ -65,6 +64,7 @@ export class ConnectionPool {
     this.#validator = new Validator(context);
     this.#outage = new Outage(options.wait ? options.outageWaitMs : 0);
     this.#failover = Failover.of(context, this.#dialer, this.#idle, () => this.#dialMore());
+    slots.share = deps.total?.join({ slots, owner, idle: this.#idle, dialMore: () => this.#dialMore() });
     this.#waiters = new WaitQueue(deps.clock, (waiter, why) => {
       // After the last waiter, dials are needed for minIdle only, and the timer of the next one is a background timer.
       if (this.#waiters.length === 0) this.#dialMore();
@@ -111,8 +111,7 @@ export class ConnectionPool {
 
   /** Whether there is a connection, or capacity to dial one, that nobody waits for. */
   get hasSpare(): boolean {
-    const { total, maxActive } = this.#context.slots;
-    return this.#waiters.length === 0 && (this.#idle.length > 0 || total < maxActive);
+    return this.#waiters.length === 0 && (this.#idle.length > 0 || this.#context.slots.hasRoom);
   }
 
   /** The one that became idle last. */
@@ -155,7 +154,8 @@ export class ConnectionPool {
     if (slot.state === 'closing' || slot.state === 'gone') return; // closed together with the pool
     if (slot.state !== 'idle') this.#context.slots.move(slot, 'idle', this.#now());
     if (!slot.judged && slot.connection?.alive) this.#dialer.cameBack(slot);
-    const why = reason ?? this.#whyUnfit(slot) ?? whyExpired(slot, slot.since);
+    const { share } = this.#context.slots;
+    const why = reason ?? this.#whyUnfit(slot) ?? whyExpired(slot, slot.since) ?? share?.whyGive;
     if (why) {
       if (heldMs !== undefined) this.emitRelease(slot, heldMs);
       this.#dialer.close(slot, why);
@@ -208,8 +208,8 @@ export class ConnectionPool {
 
   /** Marks all present connections as stale: idle ones close now, others when they are released or have connected. */
   clear(): void {
-    const { events } = this.#context;
-    for (const slot of this.#context.slots.all) slot.stale ??= 'cleared';
+    const { events, slots } = this.#context;
+    for (const slot of slots.all) slot.stale ??= 'cleared';
     if (events.count('clear')) events.emit('clear', {});
     this.#idle.closeStale();
   }
@@ -256,9 +256,8 @@ export class ConnectionPool {
       throw errors.exhausted(`no connection is free, and ${why}`);
     }
     const waiter = this.#waiters.add(request, timeoutMs, signal);
-    const queued = excess >= 0;
-    this.#waiters.enqueue(waiter, queued);
-    if (queued) {
+    this.#waiters.enqueue(waiter, excess >= 0);
+    if (excess >= 0) {
       if (events.count('wait')) events.emit('wait', { waiting: excess + 1 });
       this.#owner.waiting(excess + 1);
     }
@@ -436,15 +435,17 @@ export class ConnectionPool {
   #dialMore(): void {
     const { slots, options } = this.#context;
     const most = this.#dialer.begin();
+    const urgent = this.#waiters.length > 0 || this.#readyCalls !== undefined;
     while (slots.count.connecting < Math.min(this.#wantedDials(), most) && slots.total < options.maxActive) {
       const delay = this.#dialer.delay(this.#awaited ? 'awaited' : undefined);
       if (delay > 0) {
-        const urgent = this.#waiters.length > 0 || this.#readyCalls !== undefined;
         this.#dialer.retryAfter(delay, () => this.#dialMore(), urgent ? undefined : 'background');
-        return;
+        break;
       }
+      if (slots.share?.isFull(urgent)) return;
       this.#dialer.dial();
     }
+    slots.share?.drop();
   }
 
   /** Whether somebody keeps waiting even if the next dial fails. */
@@ -476,7 +477,6 @@ export class ConnectionPool {
 
   #shutDown(): Shutdown {
     const { slots, errors } = this.#context;
-    const closed = (): Error => errors.closed();
     this.#dialer.stop();
     this.#idle.stop();
     this.#replacer?.stop();
@@ -485,7 +485,7 @@ export class ConnectionPool {
     this.#validator.stop();
     this.#cancelPatience();
     this.#readyCalls?.closed();
-    this.#waiters.failAll(closed, 'everyone');
+    this.#waiters.failAll(() => errors.closed(), 'everyone');
     this.#idle.closeAll('poolClosed');
     for (const slot of slots.all) if (slot.state === 'connecting') this.#dialer.close(slot, 'poolClosed');
     shutdown.check();

@@ -9,6 +9,7 @@ const HANDS: ReadonlySet<string> = new Set<keyof Dependencies>([
   'clock',
   'random',
   'permits',
+  'total',
   'connect',
   'ping',
   'watchFailovers',

@@ -4,6 +4,7 @@ import type { PoolStats } from '../api/stats.ts';
 import type { Clock } from '../util/clock.ts';
 import type { Events } from './events.ts';
 import type { Permits } from './permits.ts';
+import type { Total } from './total.ts';
 
 /** The incoming bytes of a connection, for lanes and dedicated connections, which observe them. */
 export interface Intake {
@@ -103,6 +104,8 @@ export interface Dependencies {
   random(): number;
   /** Makes the permits, which count connections a second time. */
   permits(maxActive: number): Permits;
+  /** Bounds the connections of several pools together, if this is one of several. */
+  readonly total?: Total | undefined;
   /** Starts a dial. */
   connect(owner: ConnectionOwner): Connection;
   /** Sends PING over an idle connection; rejects if there is no reply within `timeoutMs`. */

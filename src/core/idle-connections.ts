@@ -77,6 +77,14 @@ export class IdleConnections {
     if (this.#stack.remove(slot)) this.#close(slot, reason);
   }
 
+  /** Closes the one that has been idle for longest, if it has been since `moment`. Returns whether it has. */
+  closeOldest(moment: number): boolean {
+    const [oldest] = this.#stack.members();
+    if (oldest === undefined || oldest.since > moment) return false;
+    this.close(oldest, 'excess');
+    return true;
+  }
+
   closeStale(): void {
     for (const slot of this.#stack.members()) if (slot.stale) this.close(slot, slot.stale);
   }

@@ -16,6 +16,7 @@ export class Shutdown {
   constructor(context: PoolContext, connections: Dialer) {
     this.#context = context;
     this.#connections = connections;
+    context.slots.share?.drop();
     const gone = new Promise<void>((resolve) => {
       this.#finish = resolve;
     });
@@ -50,6 +51,7 @@ export class Shutdown {
 
   async #end(): Promise<void> {
     const { events } = this.#context;
+    this.#context.slots.share?.leave();
     await this.#connections.end();
     if (events.count('drain')) events.emit('drain', {});
     events.removeAll();

@@ -1,5 +1,6 @@
 import type { CloseReason } from '../api/stats.ts';
 import type { List, Listed } from '../util/list.ts';
+import type { Share } from './total.ts';
 
 /** Why connections that work are replaced. */
 type StaleReason = Extract<CloseReason, 'cleared' | 'stale'>;
@@ -84,6 +85,8 @@ export class Slots<C> {
     destroyed: 0,
     poolClosed: 0,
   });
+  /** Its part in a bound that it has together with others, if there is one. */
+  share: Share | undefined;
   #lastId = 0;
 
   constructor(readonly maxActive: number) {}
@@ -103,7 +106,13 @@ export class Slots<C> {
    * sockets that are closing, which become free soon.
    */
   get freeCapacity(): number {
-    return this.maxActive - this.openCount;
+    const own = this.maxActive - this.openCount;
+    return this.share ? Math.min(own, this.share.capacity) : own;
+  }
+
+  /** Whether there may be one more. */
+  get hasRoom(): boolean {
+    return this.total < this.maxActive && (this.share === undefined || this.share.room > 0);
   }
 
   /** Counts a connection that is closed. */
@@ -117,6 +126,7 @@ export class Slots<C> {
     const slot = new Slot<C>(++this.#lastId, now);
     this.all.add(slot);
     this.count.connecting++;
+    this.share?.opened();
     return slot;
   }
 
@@ -129,6 +139,7 @@ export class Slots<C> {
     else this.count[to]++;
     slot.state = to;
     slot.since = now;
+    if (to === 'gone') this.share?.freed();
   }
 }
 
