@@ -14,6 +14,8 @@ interface Sent {
   readonly command: Command;
   readonly since: number;
   tainted: boolean;
+  /** It is between MULTI and EXEC, or one of these: it does nothing by itself. */
+  framed: boolean;
   fail(error: unknown): void;
 }
 
@@ -31,6 +33,9 @@ export class LeaseRoute implements LeaseRouter {
   readonly #pending = new Set<Sent>();
   /** The node has done something. */
   #done = false;
+  /** All that was sent, as long as nothing is done: a transaction goes elsewhere as a whole. */
+  #sent: Sent[] = [];
+  #inTransaction = false;
   /** What is at another node, in order. */
   #refused: { readonly sent: Sent; readonly error: unknown; readonly to: Node }[] = [];
   /** It is changing its node, and this is what is sent then. */
@@ -46,11 +51,15 @@ export class LeaseRoute implements LeaseRouter {
   sending(command: Command, tainted: boolean): boolean {
     const sent = this.#sentOf(command);
     sent.tainted = tainted;
+    const name = command.name.toLowerCase();
+    sent.framed = this.#inTransaction || name === 'multi';
+    this.#inTransaction = name === 'multi' || (this.#inTransaction && name !== 'exec' && name !== 'discard');
     if (this.#moving) {
       this.#moving.push(sent);
       return true;
     }
     this.#pending.add(sent);
+    if (!this.#done) this.#sent.push(sent);
     return false;
   }
 
@@ -59,18 +68,20 @@ export class LeaseRoute implements LeaseRouter {
     if (noted[SENT]) return noted[SENT];
     const { resolve, reject } = command;
     const sent: Sent = {
-      ...{ command, since: this.#owner.clock.now(), tainted: false },
+      ...{ command, since: this.#owner.clock.now(), tainted: false, framed: false },
       fail: (error) => reject.call(command, error as Error),
     };
     noted[SENT] = sent;
     command.resolve = (reply) => {
-      this.#done = true;
+      // MULTI, and what it queues, does nothing.
+      const queued = sent.framed && (command.name === 'multi' || String(reply) === 'QUEUED');
+      if (!queued) this.#isDone();
       resolve.call(command, reply);
       this.#settled(sent);
     };
     command.reject = (error) => {
       if (!this.#takes(sent, error)) {
-        this.#done = true;
+        this.#isDone();
         sent.fail(error);
       }
       this.#settled(sent);
@@ -81,6 +92,11 @@ export class LeaseRoute implements LeaseRouter {
   /** Whether it sees to it that a command is done that was refused. */
   #takes(sent: Sent, error: unknown): boolean {
     const { clock, options } = this.#owner;
+    const [moved] = this.#refused;
+    if (moved && !this.#done && sent.framed && (error as Error).message.startsWith('EXECABORT')) {
+      this.#refused.push({ sent, error, to: moved.to });
+      return true;
+    }
     const verdict = judge(this.#owner, error, this.#node, false);
     if (verdict === undefined || clock.now() - sent.since >= options.acquireTimeoutMs) return false;
     if (verdict !== 'later' && !verdict.asking && verdict.to) {
@@ -100,12 +116,25 @@ export class LeaseRoute implements LeaseRouter {
     this.#pending.delete(sent);
     if (this.#refused.length === 0 || this.#pending.size > 0) return;
     const refused = this.#refused.splice(0);
-    if (this.#done) for (const { sent: one, error } of refused) one.fail(error);
-    else
-      void this.#move(
-        refused.map((one) => one.sent),
-        (refused[0] as (typeof refused)[0]).to,
-      );
+    if (this.#done) {
+      for (const { sent: one, error } of refused) one.fail(error);
+      return;
+    }
+    const again = new Set(refused.map((one) => one.sent));
+    const all = this.#sent.splice(0).map((one) => (again.has(one) ? one : this.#copyOf(one)));
+    void this.#move(all, (refused[0] as (typeof refused)[0]).to);
+  }
+
+  #isDone(): void {
+    this.#done = true;
+    this.#sent = [];
+  }
+
+  /** What was answered already, as MULTI, once more; nobody waits for it. */
+  #copyOf({ command: { name, args } }: Sent): Sent {
+    const command = new Command(name, args as string[]);
+    ignore(command.promise);
+    return this.#sentOf(command);
   }
 
   async #move(refused: Sent[], to: Node): Promise<void> {
@@ -119,6 +148,7 @@ export class LeaseRoute implements LeaseRouter {
     }
     const all = this.#moving;
     this.#moving = undefined;
+    this.#inTransaction = false;
     for (const sent of all) {
       if (failure) sent.fail(failure.error);
       else this.#send(sent);

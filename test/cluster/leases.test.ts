@@ -30,6 +30,41 @@ test('a lease that has done nothing yet goes on at the node that its key has mov
   await cluster.healthy();
 });
 
+test('a transaction that is the first thing on a lease goes whole to where its keys have moved', async () => {
+  for (const how of ['at once', 'one after the other', 'with bytes']) {
+    const pool = cluster.pool();
+    const key = `{whole}${how}`;
+    await pool.redis.set(key, '1');
+    const { from, to, slot } = await slotFor(key);
+    await cluster.moveSlot(slot, from, to);
+    await pool.use(
+      async (lease) => {
+        if (how === 'one after the other') {
+          await lease.multi({ pipeline: false });
+          expect(await lease.ping()).toBe('QUEUED');
+          expect(await lease.incr(key)).toBe('QUEUED');
+          expect(await lease.exec()).toEqual([
+            [null, 'PONG'],
+            [null, 2],
+          ]);
+        } else {
+          const bytes = how === 'with bytes' ? Buffer.from(key) : key;
+          expect(await lease.multi().ping().incr(bytes).incr(bytes).exec()).toEqual([
+            [null, 'PONG'],
+            [null, 2],
+            [null, 3],
+          ]);
+        }
+        expect(await lease.get(key)).toBe(how === 'one after the other' ? '2' : '3');
+      },
+      { key },
+    );
+    await until('all has come back', () => pool.stats().inUse === pool.stats().lanes);
+    expect(await to.observer.get(key)).toBe(how === 'one after the other' ? '2' : '3');
+    await cluster.healthy();
+  }
+});
+
 test('a lease that has done something stays where it is, and hears of MOVED', async () => {
   const pool = cluster.pool();
   await pool.redis.set('{stays}n', '1');

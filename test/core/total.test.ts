@@ -11,7 +11,10 @@ class Numbers implements Sharer {
   wanted = 0;
   readonly share;
 
-  constructor(readonly total: Total) {
+  constructor(
+    readonly total: Total,
+    readonly clock: FakeClock,
+  ) {
     this.share = total.join(this);
   }
 
@@ -57,6 +60,7 @@ class Numbers implements Sharer {
   back(): void {
     this.count.inUse--;
     this.count.idle++;
+    this.idleSince = this.clock.now();
     if (!this.share.whyGive) return;
     this.count.idle--;
     this.count.closing++;
@@ -66,7 +70,7 @@ class Numbers implements Sharer {
 function world(max: number) {
   const clock = new FakeClock();
   const total = new Total(max, clock);
-  return { clock, one: new Numbers(total), other: new Numbers(total) };
+  return { clock, one: new Numbers(total, clock), other: new Numbers(total, clock) };
 }
 
 test('what is idle must rest before it is taken by one that has about as many', () => {
@@ -84,7 +88,7 @@ test('there are never more than the bound, and all that is free is given', () =>
   expect([one.share.room, one.share.capacity, other.share.capacity]).toEqual([-1, 0, 0]);
 });
 
-test('what is idle at one is closed for who waits at the other, and dialled only when it is closed', () => {
+test('what is idle at one is closed for who waits at the other, and dialled only when it is closed', async () => {
   const { one, other, clock } = world(3);
   one.want(3);
   for (let i = 0; i < 3; i++) one.back();
@@ -94,7 +98,7 @@ test('what is idle at one is closed for who waits at the other, and dialled only
   one.closed();
   expect(other.slots.total).toBe(1);
   for (let i = 0; i < 2; i++) {
-    clock.advance(RESTED_MS);
+    await clock.advance(RESTED_MS);
     one.closed();
   }
   expect([one.slots.total, other.slots.total]).toEqual([0, 3]);
@@ -110,11 +114,11 @@ test('one that has all it wants in use gives the next that comes back to one tha
   expect([one.slots.total, other.slots.total]).toEqual([1, 1]);
 });
 
-test('those who have about as many do not take from each other what is in use', () => {
+test('those who have about as many do not take from each other what is in use', async () => {
   const { one, other, clock } = world(3);
   one.want(2);
   other.want(2);
-  clock.advance(RESTED_MS);
+  await clock.advance(RESTED_MS);
   expect(one.drained).toBe(0);
   one.back();
   expect(one.count).toMatchObject({ idle: 1, closing: 0 });
@@ -132,7 +136,7 @@ test('room that one waits for is not taken by another that comes later', () => {
   expect([one.slots.total, other.slots.total]).toEqual([1, 1]);
 });
 
-test('who waits no longer, or has left, keeps nothing back', () => {
+test('who waits no longer, or has left, keeps nothing back', async () => {
   const { one, other, clock } = world(1);
   one.want(1);
   other.want(1);
@@ -142,6 +146,6 @@ test('who waits no longer, or has left, keeps nothing back', () => {
   expect(one.count).toMatchObject({ idle: 1, closing: 0 });
   other.want(1);
   other.share.leave();
-  clock.advance(RESTED_MS);
+  await clock.advance(RESTED_MS);
   expect(clock.timers()).toBe(0);
 });
