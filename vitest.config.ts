@@ -35,7 +35,10 @@ const WITHOUT_IOREDIS = [
 ];
 
 /** What takes long, and is about Redis and the network more than about the client. */
-const ONCE = ['test/faults/f*.test.ts', 'test/others/express-restarts.test.ts'];
+const ONCE = [
+  ...['test/faults/f*.test.ts', 'test/others/express-restarts.test.ts'],
+  ...['changes', 'max-total'].map((name) => `test/cluster/${name}.test.ts`),
+];
 
 // Where .ci/run wants the counts.
 const results = process.env['TEST_RESULTS'];
