@@ -38,10 +38,10 @@ export class Pool implements RedisPool {
   readonly #context: PoolContext;
   readonly #clientOptions: ClientOptions;
   readonly #connections: ConnectionPool;
-  readonly #lending: LeaseManager;
+  readonly #leases: LeaseManager;
   readonly #health: Health;
   /** Made when somebody reads `redis` for the first time. */
-  #lanes: Multiplexer | undefined;
+  #multiplexer: Multiplexer | undefined;
   #backend: ClientBackend | undefined;
   #redis: Redis | undefined;
 
@@ -73,14 +73,14 @@ export class Pool implements RedisPool {
     const errors = new PoolErrors(context, () => this.#connections);
     this.#context = { ...context, errors };
     this.#connections = new ConnectionPool(this.#context, {
-      waiting: (callers) => this.#lanes?.makeRoom(callers),
-      leaseLost: (slot) => this.#lending.connectionLost(slot),
+      waiting: (callers) => this.#multiplexer?.makeRoom(callers),
+      leaseLost: (slot) => this.#leases.connectionLost(slot),
     });
-    this.#lending = new LeaseManager(this.#context, this.#connections, (commands) => {
-      this.#lanes ??= this.#makeLanes();
-      return this.#lanes.sendOnceMore(commands);
+    this.#leases = new LeaseManager(this.#context, this.#connections, (commands) => {
+      this.#multiplexer ??= this.#makeMultiplexer();
+      return this.#multiplexer.sendOnceMore(commands);
     });
-    this.#health = new Health(this.#context, this.#connections, () => this.#lanes ?? NO_LANES);
+    this.#health = new Health(this.#context, this.#connections, () => this.#multiplexer ?? NO_LANES);
   }
 
   get name(): string {
@@ -99,8 +99,8 @@ export class Pool implements RedisPool {
    */
   get backend(): ClientBackend {
     if (this.#backend) return this.#backend;
-    this.#lanes ??= this.#makeLanes();
-    const parts = { connections: this.#connections, lanes: this.#lanes, leases: this.#lending };
+    this.#multiplexer ??= this.#makeMultiplexer();
+    const parts = { connections: this.#connections, lanes: this.#multiplexer, leases: this.#leases };
     this.#backend = new ClientBackend(this.#context, parts, (graceMs) => this.close({ graceMs }));
     return this.#backend;
   }
@@ -111,7 +111,7 @@ export class Pool implements RedisPool {
    * @internal
    */
   define(name: string, definition: Parameters<LeaseManager['define']>[1]): void {
-    this.#lending.define(name, definition);
+    this.#leases.define(name, definition);
   }
 
   async use<T>(work: (redis: Lease) => T | PromiseLike<T>, options?: AcquireOptions): Promise<T> {
@@ -125,11 +125,11 @@ export class Pool implements RedisPool {
   }
 
   acquire(options?: AcquireOptions): Promise<Lease> {
-    const stack = this.#lending.leaks.stack(this.acquire);
+    const stack = this.#leases.leaks.stack(this.acquire);
     const waits = this.#context.events.contextWanted ? bindAsyncContext : undefined;
     return new Promise((resolve, failed) => {
       const served = (slot: PoolSlot, waitedMs: number): void =>
-        resolve(this.#lending.create(slot, waitedMs, stack));
+        resolve(this.#leases.create(slot, waitedMs, stack));
       this.#connections.acquire(options, { served, failed, waits });
     });
   }
@@ -143,7 +143,7 @@ export class Pool implements RedisPool {
   }
 
   stats(): PoolStats {
-    return this.#connections.stats(this.#lanes ?? NO_LANES);
+    return this.#connections.stats(this.#multiplexer ?? NO_LANES);
   }
 
   clear(): void {
@@ -165,12 +165,12 @@ export class Pool implements RedisPool {
     checkKeys('option', options, ['graceMs']);
     const { graceMs = GRACE_MS } = options;
     checkTime('graceMs', graceMs);
-    this.#lanes?.stop();
-    this.#lanes?.own.stop();
+    this.#multiplexer?.stop();
+    this.#multiplexer?.own.stop();
     await this.#connections.close(graceMs);
-    this.#lanes?.end();
-    this.#lending.leaks.stop();
-    this.#lending.timeouts.stop();
+    this.#multiplexer?.end();
+    this.#leases.leaks.stop();
+    this.#leases.timeouts.stop();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -196,8 +196,8 @@ export class Pool implements RedisPool {
     return this.off(event, listener);
   }
 
-  #makeLanes(): Multiplexer {
-    const own = new DedicatedConnections(this.#context, this.#connections, this.#lending);
+  #makeMultiplexer(): Multiplexer {
+    const own = new DedicatedConnections(this.#context, this.#connections, this.#leases);
     const lanes = new Multiplexer(this.#context, this.#connections, own);
     if (this.#connections.status === 'end') {
       lanes.end();
