@@ -84,7 +84,7 @@ export class ClusterPool implements RedisPool {
       () => this.#changed(),
     );
     this.#watch = new TopologyWatch({
-      ...{ clock, translated, nodes: this.#nodes, seeds: options.seeds },
+      ...{ clock, random: deps.random ?? Math.random, translated, nodes: this.#nodes, seeds: options.seeds },
       ask: (address) =>
         this.#poolOf(address, { ...options.of(address), maxActive: 1, maxIdle: 1, minIdle: 0 }, deps),
       failed: (error) => this.#lost(error),

@@ -5,11 +5,16 @@ import type { Pool } from '../pool.ts';
 import { type Clock, within } from '../util/clock.ts';
 import { type Address, nameOf } from './address.ts';
 import type { Nodes } from './nodes.ts';
+import { RefreshPace } from './refresh-pace.ts';
 import { SLOTS } from './slot.ts';
 import { isBetter, readTopology, type Topology } from './topology-reply.ts';
 
-/** How soon after one another nodes are asked, at most. Milliseconds. */
-const APART_MS = 200;
+/**
+ * The longest pause while nothing better is learned: between questions over connections that are there, or are dialled
+ * as their pools' back-off permits; and between those that each cost a dial. Milliseconds.
+ */
+const LONGEST_MS = 500;
+const LONGEST_OF_DIALS_MS = 2000;
 /** How long one may take to answer, its dial included. */
 const ANSWER_MS = 500;
 /** How often they are asked though nothing has happened; and how often it is looked whether something has. */
@@ -18,6 +23,7 @@ const LOOK_MS = 1000;
 
 export interface TopologyWatchOptions {
   readonly clock: Clock;
+  readonly random: () => number;
   readonly nodes: Nodes;
   readonly seeds: readonly Address[];
   /** Makes a pool for one question. */
@@ -30,6 +36,8 @@ export interface TopologyWatchOptions {
 /** Finds out which nodes there are, over the connections of their pools, whenever there is a reason to. */
 export class TopologyWatch {
   readonly #options: TopologyWatchOptions;
+  readonly #pace = new RefreshPace(LONGEST_MS);
+  readonly #dialPace = new RefreshPace(LONGEST_OF_DIALS_MS);
   #asking = false;
   #askedAt = Number.NEGATIVE_INFINITY;
   #cancelAsk: (() => void) | undefined;
@@ -46,12 +54,23 @@ export class TopologyWatch {
     this.#options = options;
   }
 
-  /** Asks now, or as soon as it may; once for all who want it meanwhile. `first` is asked first. */
+  /**
+   * Asks now, or as soon as it may; once for all who want it meanwhile. `first` is asked first: it has become known that
+   * it serves something, so that this need not wait for as long.
+   */
   refresh(first?: Address): void {
     this.#first = first ?? this.#first;
-    if (this.#stopped || this.#asking || this.#cancelAsk) return;
-    const { clock } = this.#options;
-    const wait = this.#askedAt + APART_MS - clock.now();
+    this.#plan(first && 'news');
+  }
+
+  #plan(news?: 'news'): void {
+    if (this.#stopped || this.#asking || (this.#cancelAsk && !news)) return;
+    this.#cancelAsk?.();
+    this.#cancelAsk = undefined;
+    const { clock, nodes } = this.#options;
+    // As long as no master is known, each question is a dial.
+    const pace = nodes.masters.length > 0 ? this.#pace : this.#dialPace;
+    const wait = pace.remaining(clock.now(), news);
     if (wait <= 0) {
       outside(() => void this.#ask());
       return;
@@ -76,12 +95,16 @@ export class TopologyWatch {
   }
 
   async #ask(): Promise<void> {
-    const { clock, nodes, failed } = this.#options;
+    const { clock, nodes, random, failed } = this.#options;
     this.#asking = true;
-    this.#askedAt = clock.now();
+    const mayDial = this.#dialPace.remaining(clock.now()) <= 0;
+    let dialled = false;
     let best: Topology | undefined;
     let error: unknown;
-    for (const address of this.#candidates()) {
+    for (const [address, isNews] of this.#candidates()) {
+      const isDial = nodes.named(nameOf(address)) === undefined;
+      if (isDial && !mayDial && !isNews) continue;
+      dialled ||= isDial;
       try {
         const found = await this.#topologyOf(address);
         if (this.#stopped) return;
@@ -94,13 +117,17 @@ export class TopologyWatch {
     }
     this.#asking = false;
     this.#askedAt = clock.now();
+    const better = best !== undefined && best.covered > 0 && isBetter(best, nodes.topology);
+    for (const pace of dialled || better ? [this.#pace, this.#dialPace] : [this.#pace]) {
+      pace.asked(better, this.#askedAt, random());
+    }
     if (!best || best.covered === 0) failed(error ?? new Error('no node knows of any that serves a slot'));
-    else if (nodes.apply(best)) this.refresh();
+    else if (nodes.apply(best)) this.#plan('news');
     this.#lookLater();
   }
 
-  /** Masters in turn, those first that can be reached; then replicas; then the seeds. */
-  #candidates(): Address[] {
+  /** What is news; masters in turn, those first that can be reached; then replicas; then the seeds. */
+  #candidates(): [address: Address, isNews: boolean][] {
     const { nodes, seeds } = this.#options;
     const { masters } = nodes;
     this.#turn++;
@@ -113,7 +140,8 @@ export class TopologyWatch {
     const first = this.#first ? [this.#first] : [];
     this.#first = undefined;
     const all = [...first, ...inTurn.map(({ address }) => address), ...replicas, ...seeds];
-    return [...new Map(all.map((address) => [nameOf(address), address])).values()];
+    const each = new Map(all.map((address) => [nameOf(address), address]));
+    return [...each.values()].map((address, i) => [address, i < first.length]);
   }
 
   async #topologyOf(address: Address): Promise<Topology> {

@@ -179,6 +179,41 @@ test('with most masters gone nobody waits for longer than for a connection', asy
   );
 });
 
+test('while slots have no master, those are seldom asked whom each question costs a dial', async () => {
+  const pool = cluster.pool({ acquireTimeoutMs: 1000 });
+  await pool.ready();
+  const dials = new Map<string, number>();
+  pool.on('connecting', ({ node = '' }) => dials.set(node, (dials.get(node) ?? 0) + 1));
+  const lost = await cluster.ownerOf('lost');
+  const replica = await cluster.replicaOf(lost);
+  const masters = (await cluster.masters()).filter((one) => one !== lost);
+  const others = await Promise.all(masters.map((one) => cluster.replicaOf(one)));
+  await Promise.all([lost.kill(), replica.kill()]);
+  const since = performance.now();
+  let over = false;
+  const caller = (async () => {
+    while (!over) {
+      await pool.redis.set('lost', 'x').catch(({ code }) => {
+        over ||= code === 'POOL_CLOSED'; // the test has failed
+      });
+    }
+  })();
+  // The masters that are left are asked over connections that are there.
+  const [first] = masters as [ClusterNode];
+  const asked = async (): Promise<number> =>
+    Number(/cmdstat_cluster\|slots:calls=(\d+)/.exec(await first.observer.info('commandstats'))?.[1] ?? 0);
+  const before = await asked();
+  await until('a master was asked many times', async () => (await asked()) - before >= 20);
+  const most = 5 + (performance.now() - since) / 1000;
+  for (const { address } of others) {
+    expect(dials.get(address) ?? 0).toBeGreaterThan(0); // they may know better
+    expect(dials.get(address) ?? 0).toBeLessThanOrEqual(most);
+  }
+  over = true;
+  await caller;
+  await cluster.heal();
+});
+
 test('a first node that has left the others is not believed', async () => {
   const stray = new TestCluster();
   const node = await stray.startNode();

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { nameOf, readAddress, translate } from '../../src/cluster/address.ts';
 import { joinParts, joinReplies, partsOf, routeOf } from '../../src/cluster/command-route.ts';
 import { readRefusal } from '../../src/cluster/redirection.ts';
+import { RefreshPace } from '../../src/cluster/refresh-pace.ts';
 import { SLOTS, slotOf } from '../../src/cluster/slot.ts';
 import { isBetter, readTopology } from '../../src/cluster/topology-reply.ts';
 
@@ -235,5 +236,41 @@ describe('where a command goes', () => {
       ]),
     ).toEqual([1, 0]);
     expect(joinReplies('one', ['OK', 'OK'])).toBe('OK');
+  });
+});
+
+describe('when nodes may be asked again', () => {
+  /** The pauses after as many answers in a row that bring nothing better. */
+  const pausesOf = (pace: RefreshPace, random: number, from = 0): number[] => {
+    let now = from;
+    return Array.from({ length: 6 }, () => {
+      pace.asked(false, now, random);
+      const pause = pace.remaining(now);
+      now += pause;
+      return pause;
+    });
+  };
+
+  test('is at once for the first time, and later and later while they know nothing better', () => {
+    const pace = new RefreshPace(2000);
+    expect(pace.remaining(0)).toBeLessThanOrEqual(0);
+    expect(pausesOf(pace, 0)).toEqual([200, 400, 800, 1600, 2000, 2000]);
+  });
+
+  test('is partly random, but never within 200 ms', () => {
+    expect(pausesOf(new RefreshPace(2000), 1)).toEqual([200, 200, 400, 800, 1000, 1000]);
+    expect(pausesOf(new RefreshPace(500), 0.5)).toEqual([200, 300, 375, 375, 375, 375]);
+  });
+
+  test('is soon again when they know better, when there is news, and after a time without questions', () => {
+    const pace = new RefreshPace(2000);
+    pausesOf(pace, 0);
+    pace.asked(false, 9000, 0);
+    expect(pace.remaining(9000)).toBe(2000);
+    expect(pace.remaining(9000, 'news')).toBe(200);
+    pace.asked(true, 9100, 0);
+    expect(pace.remaining(9100)).toBe(200);
+    pausesOf(pace, 0, 9300);
+    expect(pausesOf(pace, 0, 30_000)).toEqual([200, 400, 800, 1600, 2000, 2000]);
   });
 });
