@@ -183,13 +183,16 @@ export class TopologyWatch {
       LOOK_MS,
       () => {
         const now = clock.now();
-        const silent = [...nodes.all].some(
-          ({ opened }) => opened && now - opened.backend.lanes.silentSince >= LOOK_MS,
-        );
+        const silent = [...nodes.all].some(({ opened }) => opened && now - silentSince(opened) >= LOOK_MS);
         if (silent || nodes.isOneOverdue(now) || now - this.#askedAt >= PERIOD_MS) this.refresh();
         this.#lookLater();
       },
       'background',
     );
   }
+}
+
+/** Since when nothing has come of what waits: a command for its reply, or a caller for a connection. */
+function silentSince({ backend }: Pool): number {
+  return Math.min(backend.lanes.silentSince, backend.waitingSince ?? Number.POSITIVE_INFINITY);
 }

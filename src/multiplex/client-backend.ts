@@ -68,6 +68,11 @@ export class ClientBackend implements Heard {
     return this.#connections.unreachable !== undefined;
   }
 
+  /** Since when the first caller in the wait queue has waited, if one does. */
+  get waitingSince(): number | undefined {
+    return this.#connections.waitingSince;
+  }
+
   get status(): 'ready' | 'connecting' | 'end' {
     return this.#connections.status;
   }

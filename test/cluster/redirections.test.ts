@@ -156,6 +156,29 @@ test('a master that freezes is noticed though its connections stay', async () =>
   await cluster.heal();
 });
 
+test('a master that freezes is noticed while leases have all its connections', async () => {
+  const pool = cluster.pool({ maxActive: 2 });
+  await pool.redis.set('lent', '1');
+  const master = await cluster.ownerOf('lent');
+  const held = await Promise.all([pool.acquire({ key: 'lent' }), pool.acquire({ key: 'lent' })]);
+  master.freeze();
+  const stuck = Promise.allSettled(held.map((lease) => lease.get('lent')));
+  let served = false;
+  const waiting = pool
+    .use((lease) => lease.set('lent', '2'), { key: 'lent', timeoutMs: 9000 })
+    .then(
+      () => {
+        served = true;
+      },
+      () => {},
+    );
+  // Nodes are asked every ten seconds though nothing has happened: it has to be sooner than that.
+  await until('the next caller has a connection to the new master', () => served, 8500);
+  await waiting;
+  await stuck;
+  await cluster.heal();
+});
+
 test('close() ends everything while a node is frozen and commands wait', async () => {
   const pool = cluster.pool();
   await pool.ready();
