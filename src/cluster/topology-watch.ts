@@ -68,9 +68,8 @@ export class TopologyWatch {
     this.#cancelAsk?.();
     this.#cancelAsk = undefined;
     const { clock, nodes } = this.#options;
-    // As long as no master is known, each question is a dial.
-    const pace = nodes.masters.length > 0 ? this.#pace : this.#dialPace;
-    const wait = pace.remaining(clock.now(), news);
+    // Who has never heard of any node is told the real cause, soon.
+    const wait = this.#pace.remaining(clock.now(), nodes.topology === undefined ? 'news' : news);
     if (wait <= 0) {
       outside(() => void this.#ask());
       return;
@@ -97,7 +96,7 @@ export class TopologyWatch {
   async #ask(): Promise<void> {
     const { clock, nodes, random, failed } = this.#options;
     this.#asking = true;
-    const mayDial = this.#dialPace.remaining(clock.now()) <= 0;
+    const mayDial = nodes.topology === undefined || this.#dialPace.remaining(clock.now()) <= 0;
     let dialled = false;
     let best: Topology | undefined;
     let error: unknown;
