@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 // Everything that meets ioredis runs on both majors that the library supports.
@@ -47,6 +48,8 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/helpers/find-server.ts'],
+    // Many tests wait for servers to fail over or to come back; one worker alone would wait with them.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     // Only to end what hangs: no test depends on how fast the machine is.
     testTimeout: 60_000,
     hookTimeout: 60_000,
