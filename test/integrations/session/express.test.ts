@@ -105,7 +105,7 @@ describe('what goes wrong is answered, and the app lives on', () => {
 
   test('Redis goes, and comes back, between two requests', async () => {
     const own = await startServer();
-    const pool = testPool({ redis: own.url });
+    const pool = testPool({ redis: own.url, outageWaitMs: 300 });
     const visitor = new Visitor(await serveOn(pool));
     expect(await visitor.ask('/visit')).toBe('200 1');
     await own.stop();
