@@ -152,12 +152,7 @@ export class Dialer {
             this.#owner.lost(slot, cause);
           },
           unwanted: (why) => this.#owner.unwanted(slot, why),
-          lostError: () =>
-            this.#context.errors.make(
-              'POOL_CONNECTION_LOST',
-              'connection lost: the command may have run',
-              whyLost(slot),
-            ),
+          lostError: () => this.#context.errors.lost(whyLost(slot)),
         });
         return slot.connection.ready;
       })

@@ -20,6 +20,8 @@ interface Trouble {
   readonly awaySince: number | undefined;
 }
 
+const MAY_HAVE_RUN = 'the command may have run';
+
 /** Makes the errors of one pool. Where there is an event for it, that is counted and emitted first. */
 export class PoolErrors {
   readonly #context: Omit<PoolContext, 'errors'>;
@@ -40,6 +42,11 @@ export class PoolErrors {
       stats: events.stats(),
       cause,
     });
+  }
+
+  /** A connection is lost; `consequence` is what that means for the command, and `advice` what to do. */
+  lost(cause: unknown, consequence = MAY_HAVE_RUN, advice?: string): PoolError {
+    return this.make('POOL_CONNECTION_LOST', `connection lost: ${consequence}`, cause, advice);
   }
 
   /** Something would exceed its limit; `why` says what. */
@@ -79,7 +86,7 @@ export class PoolErrors {
   unanswered(option: 'replyTimeoutMs' | 'leaseReplyTimeoutMs'): PoolError {
     const silence = `no reply within ${this.#context.options[option]} ms (${option})`;
     const cause = Object.assign(new Error(silence), { code: 'ETIMEDOUT' });
-    return this.make('POOL_CONNECTION_LOST', `connection lost: ${silence}; the command may have run`, cause);
+    return this.lost(cause, `${silence}; ${MAY_HAVE_RUN}`);
   }
 
   closed(): PoolError {

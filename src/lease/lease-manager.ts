@@ -116,12 +116,7 @@ export class LeaseManager implements LeaseOwner {
   }
 
   lost(slot: PoolSlot, consequence: string): Error {
-    return this.#context.errors.make(
-      'POOL_CONNECTION_LOST',
-      `connection lost: ${consequence}`,
-      whyLost(slot),
-      'acquire another lease',
-    );
+    return this.errors.lost(whyLost(slot), consequence, 'acquire another lease');
   }
 
   /** The slow path of a release, for a connection that has to be reset. */

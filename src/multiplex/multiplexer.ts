@@ -374,7 +374,7 @@ export class Multiplexer implements DispatchOwner, LaneOwner {
     if (this.#stopped) return false;
     const items = commands.map((command) => ({ command, stream: undefined }));
     this.sendAgain(
-      toResend(items, () => this.#connectionLost(undefined)),
+      toResend(items, () => this.#context.errors.lost(undefined)),
       this.#context.deps.clock.now(),
     );
     return true;
@@ -400,18 +400,10 @@ export class Multiplexer implements DispatchOwner, LaneOwner {
 
   lost(lane: Lane, cause: Error | undefined): void {
     const again = toResend(lane.takeUnanswered(), () =>
-      this.#connectionLost(cause ?? (lane.slot && whyLost(lane.slot))),
+      this.#context.errors.lost(cause ?? (lane.slot && whyLost(lane.slot))),
     );
     this.queue.putFirst(again, this.#context.deps.clock.now());
     this.#release(lane, 'broken');
-  }
-
-  #connectionLost(cause: Error | undefined): Error {
-    return this.#context.errors.make(
-      'POOL_CONNECTION_LOST',
-      'connection lost: the command may have run',
-      cause,
-    );
   }
 
   #rejectAll(error: unknown): void {
