@@ -29,8 +29,8 @@ const WITHOUT_IOREDIS = [
     'test/util/**',
     'test/integrations/observe/dashboard.test.ts',
   ],
-  ...['backoff', 'expiry', 'permits', 'slot'].map((name) => `test/core/${name}.test.ts`),
-  ...['capacity', 'reply-reader', 'taint'].map((name) => `test/ioredis/${name}.test.ts`),
+  ...['backoff', 'permits', 'slot'].map((name) => `test/core/${name}.test.ts`),
+  ...['reply-reader', 'taint'].map((name) => `test/ioredis/${name}.test.ts`),
   'test/cluster/deciders.test.ts',
   'test/multiplex/lane-choice.test.ts',
 ];

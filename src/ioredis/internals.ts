@@ -41,7 +41,7 @@ const OUR_COMMAND = new Command('get', ['k'], { replyEncoding: 'utf8' });
 /** Whether a command with Buffers among its arguments has a flag for it. */
 export const TELLS_BYTES = Reflect.get(new Command('set', ['k', Buffer.of(0)]), 'bufferMode') === true;
 
-/** Methods of commands that a `SharedCommand` does not call. */
+/** Methods of commands that a `LeanCommand` does not call. */
 const passedBy = Command.prototype as unknown as Record<
   'initPromise' | 'transformReply' | '_convertValue',
   object | undefined
@@ -61,7 +61,7 @@ export function isCommandChanged(): boolean {
 const isMethod = (value: unknown): boolean =>
   value === undefined || (typeof value === 'function' && !Object.hasOwn(value, 'prototype'));
 
-/** Whether ioredis' commands are as a `SharedCommand` expects them. */
+/** Whether ioredis' commands are as a `LeanCommand` expects them. */
 export const KNOWN_COMMAND = ((): boolean => {
   const { toWritable, transformReply, stringifyArguments } = OUR_COMMAND as unknown as MadeCommand;
   return (
