@@ -147,45 +147,55 @@ export class Trio {
     });
   }
 
-  /** Waits until all are there again, and all sentinels agree. */
+  /** Waits until all are there again, and all sentinels agree: on a busy machine they may change their minds meanwhile. */
   async settle(): Promise<void> {
     for (const one of [...this.sentinels, ...this.nodes]) one.thaw();
-    await until('all sentinels agree', async () => {
-      const views = await Promise.all(this.sentinels.map((one) => one.master()));
-      this.#master = Number(views[0]?.['port']);
-      return views.every(
-        (view) => Number(view['port']) === this.#master && view['num-other-sentinels'] === '2',
-      );
+    let unrest: string | undefined;
+    const atRest = async (): Promise<boolean> => {
+      unrest = await this.#unrest();
+      return unrest === undefined;
+    };
+    await until('all are at rest', atRest, 90_000).catch((error) => {
+      throw new Error(unrest, { cause: error });
     });
-    for (const node of this.replicas) {
-      const [role] = (await node.observer.role()) as [string];
-      if (role === 'master') await node.observer.replicaof('127.0.0.1', this.#master);
+  }
+
+  /** What is not as it was at the start, if anything; a server that nobody tells whom to follow is told. */
+  async #unrest(): Promise<string | undefined> {
+    const views = await Promise.all(
+      this.sentinels.map(async (one) => ({ master: await one.master(), replicas: await one.replicas() })),
+    );
+    this.#master = Number(views[0]?.master['port']);
+    const agreed = views.every(
+      ({ master }) =>
+        Number(master['port']) === this.#master &&
+        master['flags'] === 'master' &&
+        master['num-other-sentinels'] === '2',
+    );
+    if (!agreed) return 'the sentinels do not agree on a master';
+    for (const { observer, port } of this.replicas) {
+      const info = await observer.info('replication');
+      if (!info.includes(`master_port:${this.#master}\r`)) {
+        await observer.replicaof('127.0.0.1', this.#master);
+        return `${port} followed another`;
+      }
+      if (!info.includes('master_link_status:up')) return `${port} is not in step`;
     }
-    await until('both replicas are in step', async () => {
-      const linked = await Promise.all(this.replicas.map((one) => one.observer.info('replication')));
-      return linked.every((info) => info.includes('master_link_status:up'));
-    });
-    await until('no sentinel mistrusts its clock, as one does that was frozen', async () => {
-      const infos = await Promise.all(this.sentinels.map((one) => one.asker.info('sentinel')));
-      return infos.every((info) => info.includes('sentinel_tilt:0'));
-    });
-    await until('all sentinels know it', async () => {
-      const views = await Promise.all(
-        this.sentinels.map(async (one) => [await one.master(), ...(await one.replicas())]),
-      );
-      return views.every(
-        ([master, ...replicas]) =>
-          master?.['flags'] === 'master' &&
-          replicas.length === 2 &&
-          replicas.every(
-            (one) =>
-              one['flags'] === 'slave' &&
-              one['role-reported'] === 'slave' &&
-              one['master-port'] === String(this.#master) &&
-              one['master-link-status'] === 'ok',
-          ),
-      );
-    });
+    // One that was frozen mistrusts its clock for a while.
+    const infos = await Promise.all(this.sentinels.map((one) => one.asker.info('sentinel')));
+    if (!infos.every((info) => info.includes('sentinel_tilt:0'))) return 'a sentinel mistrusts its clock';
+    const known = views.every(
+      ({ replicas }) =>
+        replicas.length === 2 &&
+        replicas.every(
+          (one) =>
+            one['flags'] === 'slave' &&
+            one['role-reported'] === 'slave' &&
+            one['master-port'] === String(this.#master) &&
+            one['master-link-status'] === 'ok',
+        ),
+    );
+    return known ? undefined : 'a sentinel does not know the replicas';
   }
 }
 

@@ -86,7 +86,7 @@ test('SIGKILL of the master: both doors are back in a moment after the word of t
   await old.kill();
   onTestFinished(() => old.start());
   const { at } = await trio.untilSwitched(since);
-  expect((await callers.back(at)) - at).toBeLessThan(500);
+  expect((await callers.back(at)) - at).toBeLessThan(5000);
 });
 
 test('a master that is frozen: who waits there is let go as soon as there is another, at both doors', async () => {
@@ -105,7 +105,7 @@ test('a master that is frozen: who waits there is let go as soon as there is ano
   const { at } = await trio.untilSwitched(since);
   const lost = await losing;
   expect(String(lost.cause)).toMatch(/Redis has moved: a sentinel names 127\.0\.0\.1:\d+ as the master/);
-  expect((await callers.back(at)) - at).toBeLessThan(2000);
+  expect((await callers.back(at)) - at).toBeLessThan(5000);
   expect(await read).toBeNull(); // it only reads, and was sent once more
   await until('all is new', () => pool.stats().closed.stale > 0 && pool.stats().closing === 0);
 });
