@@ -42,7 +42,7 @@ export class Backoff {
   #refused = false;
   /** While in doubt, the number of the last dial that was started before. */
   #doubtedUpTo: number | undefined;
-  #doubtedAt = 0;
+  #doubtedAt = Number.POSITIVE_INFINITY;
   /** When the last dial started, and when a connection was last lost. */
   #startedAt = Number.NEGATIVE_INFINITY;
   #lostAt = Number.POSITIVE_INFINITY;
@@ -117,12 +117,13 @@ export class Backoff {
 
   /** How many dials may be in progress at once: `most`, or one that tests whether Redis is available again. */
   limit(most: number, now: number): number {
-    return this.#failures === 0 && !this.isDoubtful(now) ? most : 1;
+    return !this.isDoubtful(now) && this.#failures === 0 ? most : 1;
   }
 
   /** Whether a new connection has to show first that it is useful. */
   isDoubtful(now: number): boolean {
-    if (this.#doubtedUpTo !== undefined && now - this.#doubtedAt >= DOUBT_MS) this.proved(now);
+    const endsAt = this.#doubtedAt + DOUBT_MS;
+    if (this.#doubtedUpTo !== undefined && now >= endsAt) this.proved(endsAt);
     return this.#doubtedUpTo !== undefined;
   }
 
@@ -137,7 +138,9 @@ export class Backoff {
    */
   remaining(now: number, awaited?: 'awaited', inProgress = 0): number {
     const delay = awaited ? Math.min(this.#delay, AWAITED_MS) : this.#delay;
-    const next = this.#delayedAt + delay * this.#share;
+    // With the doubt ends the delay that is due to it.
+    const doubtEndsAt = this.#refused ? Number.POSITIVE_INFINITY : this.#doubtedAt + DOUBT_MS;
+    const next = Math.min(this.#delayedAt + delay * this.#share, doubtEndsAt);
     const paced = inProgress > 0 ? this.#pacedUntil : Math.min(this.#startedAt + PACE_MS, this.#pacedUntil);
     return Math.max(next, paced) - now;
   }

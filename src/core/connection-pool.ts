@@ -278,18 +278,14 @@ export class ConnectionPool {
     this.#dialMore();
   }
 
-  /** Lends the connection after validation. If it is invalid, the waiter returns to the front of the queue. */
+  /** Validates `slot` for the waiter, who keeps its turn: of those who wait by then, the first is served. */
   async #validateFor(waiter: Waiter<PoolSlot>, slot: PoolSlot): Promise<void> {
     this.#waiters.holdBack(waiter);
+    const idleSince = slot.since - slot.idleMs;
     const valid = await this.#validate(slot);
-    slot.since = this.#now(); // it is held from now on, not since the validation
-    if (valid && !waiter.settled && !this.#whyUnfit(slot)) {
-      this.#waiters.serve(waiter, slot);
-    } else {
-      if (!waiter.settled) this.#waiters.requeue(waiter);
-      if (valid) this.release(slot);
-      this.#processWaitQueue();
-    }
+    if (!waiter.settled) this.#waiters.requeue(waiter);
+    if (valid) this.#validated(slot, idleSince);
+    else this.#processWaitQueue();
   }
 
   /** Whether `slot`, just taken from the idle ones, must be validated before it is lent. A new one needs none. */
@@ -318,25 +314,25 @@ export class ConnectionPool {
       this.#suspects++;
       void this.#validate(suspect).then((valid) => {
         this.#suspects--;
-        if (valid) this.#acquitted(suspect, since - idleMs);
+        if (valid) this.#validated(suspect, since - idleMs);
         else this.#dialMore(); // it was counted as one that may become idle again
       });
     }
   }
 
-  /** A suspect is valid: it is lent to the first in the queue, or becomes idle again. */
-  #acquitted(slot: PoolSlot, idleSince: number): void {
+  /** A connection is valid: it is lent to the first in the queue, or becomes idle again. */
+  #validated(slot: PoolSlot, idleSince: number): void {
     const waiter = this.#waiters.first;
     if (this.#whyUnfit(slot)) {
       this.release(slot);
     } else if (waiter) {
-      slot.since = this.#now();
+      slot.since = this.#now(); // it is held from now on, not since the validation
       this.#waiters.serve(waiter, slot);
-      this.#dialMore(); // a later dial may be needed for minIdle only now
     } else {
       this.#idle.putBack(slot, idleSince);
       this.#becameIdle();
     }
+    this.#dialMore(); // for those who still wait; or a later dial may be needed for minIdle only now
   }
 
   /** A new connection is lent to the first in the queue, without validation. */

@@ -187,6 +187,19 @@ test('doubt ends by itself, when nothing has died for longer than two delays can
   expect(backoff.remaining(5000)).toBeLessThanOrEqual(0); // the first of its kind again
 });
 
+test('with the doubt ends the delay that is due to it, and an outage before it was over by then', () => {
+  const backoff = new Backoff();
+  backoff.died(died, 1, 1, 1000, 0);
+  for (const at of [1000, 1100, 1300, 1700, 2500, 4100]) backoff.failed(refused, at, at + 1, 0);
+  expect(backoff.remaining(4101)).toBe(1600);
+  backoff.connected(8, 4200, 0);
+  expect(backoff.remaining(4200)).toBe(800);
+  expect(backoff.remaining(5000)).toBe(0);
+  expect(backoff.limit(4, 5999)).toBe(4);
+  backoff.started(5999);
+  expect(backoff.remaining(5999, undefined, 1)).toBe(1); // paced for a second since the doubt ended
+});
+
 test('a new connection that is of use does not forgive a dial that failed meanwhile', () => {
   const backoff = new Backoff();
   backoff.died(died, 1, 1, 0, 0);

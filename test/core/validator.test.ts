@@ -62,6 +62,17 @@ describe('a connection that was idle for checkAfterIdleMs', () => {
   });
 });
 
+test('of callers whose connections are being validated, the first gets the first that is valid', async () => {
+  const { redis, pool } = await rested(3, { maxActive: 3 });
+  redis.dial = 'hangs';
+  // The last caller is given the first connection.
+  for (const one of redis.dials) Object.assign(one, { pingMs: 900, answersPing: one.id === 1 });
+  const leases = times(3, () => follow(pool.acquire()));
+  await redis.clock.advance(900);
+  expect(leases.map(({ is }) => is)).toEqual(['done', 'pending', 'pending']);
+  expect(redis.dials.map(({ state }) => state)).toEqual(['open', 'closed', 'closed', 'dialling', 'dialling']);
+});
+
 test('after a failed check the acquire dials at once, and does not wait for the socket to be closed', async () => {
   const { redis, pool } = await rested(1);
   redis.closeMs = 500;

@@ -286,11 +286,12 @@ export class World {
   /** A connection died that nobody may have used. */
   doubt(): void {
     this.doubtUntil = this.now + 2 * LONGEST_BACKOFF_MS;
+    this.pacedUntil = this.doubtUntil + PACED_MS; // an outage may end with the doubt
   }
 
   /** An outage is over, or a connection was lost, young perhaps. */
   pace(): void {
-    this.pacedUntil = this.now + PACED_MS;
+    this.pacedUntil = Math.max(this.pacedUntil, this.now + PACED_MS);
   }
 
   /** With Redis down, one dial at a time, and not before the shortest back-off is over. */
