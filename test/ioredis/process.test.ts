@@ -28,6 +28,11 @@ describe.concurrent('a process with a pool', () => {
     expect(msAfter).toBeLessThan(AT_ONCE);
   });
 
+  test('a mock has no timer and no socket, even with a caller that waits', async (context) => {
+    const { told } = await run(context, 'mock');
+    expect(told).toEqual(['1 waiting, 0 held', 'done']);
+  });
+
   test.for<[string, string[]]>([
     ['closed', ['done']],
     ['closed while leased', ['POOL_CONNECTION_LOST', 'done']],

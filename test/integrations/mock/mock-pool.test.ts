@@ -30,18 +30,6 @@ test('a client from createClient is connected to the memory, and refused if it w
   expect(String(cause)).toContain('createClient must pass on the options');
 });
 
-test('it has no timer and no socket, even with callers that wait', async () => {
-  const held = (): string[] => process.getActiveResourcesInfo().filter((one) => /Timeout|TCP|Pipe/.test(one));
-  const before = held();
-  const mock = new MockPool({ maxActive: 1 });
-  const lease = await mock.acquire();
-  const waits = follow(mock.acquire());
-  await mock.advance(100);
-  expect([waits.is, held()]).toEqual(['pending', before]);
-  lease.release();
-  await waits.promise;
-});
-
 describe('failConnects()', () => {
   test('fails so many dials with the cause given, and then no more', async () => {
     const mock = new MockPool().failConnects(down, 2);
