@@ -73,7 +73,7 @@ function wrongPairs(given: readonly Kind[], done: readonly number[]): string[] {
 class World {
   readonly server = new FakeRedis();
   readonly pool = this.server.pool(
-    { maxActive: 5, maxLanes: 3, maxInFlight: 2 },
+    { maxActive: 5, maxLanes: 3, maxInFlight: 2, connectTimeoutMs: 60_000 },
     { connect: (owner) => this.#connect(owner) },
   );
   readonly given: Kind[] = [];
