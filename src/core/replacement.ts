@@ -1,12 +1,13 @@
 /** The delay for each connection that is replaced: at most ten dials a second. Milliseconds. */
 const EACH_MS = 100;
-const LONGEST_MS = 1000;
+const LONGEST_MS = 300;
 /** When nothing was replaced for this long, the delay starts at its shortest again. Milliseconds. */
 const QUIET_MS = 10_000;
 
 /**
  * When connections that work may be replaced, because they lead to a replica for example. The first time at once; then,
- * since the new ones may lead to the same server, after a delay that doubles up to a second and grows with their number.
+ * since the new ones may lead to the same server, after a delay that doubles, and grows with their number. It stays
+ * short, since writes may be waiting for Redis to be a master again.
  */
 export class Replacement {
   #times = 0;

@@ -20,7 +20,7 @@ import { together } from './resend.ts';
 
 /** The shortest and the longest delay before a command is sent again. Milliseconds. */
 const FIRST_MS = 50;
-const LONGEST_MS = 500;
+const LONGEST_MS = 400;
 
 /** What a lane had in flight when one of its commands was refused; when all is answered, what of it is sent again. */
 class Wave implements Run {

@@ -5,7 +5,7 @@ import { behind, FakeRedis } from '../helpers/fake-redis.ts';
 import { take } from '../helpers/outcomes.ts';
 
 describe('when connections may be replaced that work', () => {
-  test('at first at once, and then after a delay that doubles up to a second', () => {
+  test('at first at once, and then after a delay that doubles up to 300 ms', () => {
     const replacement = new Replacement();
     const delays: number[] = [];
     let now = 0;
@@ -15,7 +15,7 @@ describe('when connections may be replaced that work', () => {
       now += replacement.remaining(now);
       expect(replacement.remaining(now)).toBe(0);
     }
-    expect(delays).toEqual([100, 200, 400, 800, 1000, 1000]);
+    expect(delays).toEqual([100, 200, 300, 300, 300, 300]);
   });
 
   test('no more than ten a second, however many there are', () => {
