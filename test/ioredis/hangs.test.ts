@@ -101,8 +101,8 @@ describe.each(DIALS)('while %s never ends', (_, blamed, make) => {
   });
 
   test.each([
-    [0, 2000],
-    [50, 2000],
+    [0, 30_000],
+    [50, 30_000],
     [0, Infinity],
     [50, Infinity],
   ])('close() with graceMs %d and connectTimeoutMs %d resolves', async (graceMs, connectTimeoutMs) => {
@@ -112,7 +112,7 @@ describe.each(DIALS)('while %s never ends', (_, blamed, make) => {
     await until('it hangs', () => hang.begun > 0);
     const { ms } = await timed(() => pool.close({ graceMs }));
     await caller;
-    expect(ms).toBeLessThan(1500);
+    expect(ms).toBeLessThan(20_000);
     expect(pool.stats()).toMatchObject({ total: 0, closing: 0 });
     for (const end of hang.ends) end();
     await until('what came too late is gone', async () => (await server.clients()).length === 0);
