@@ -26,6 +26,7 @@ const WITHOUT_IOREDIS = [
     'test/architecture.test.ts',
     'test/api-docs.test.ts',
     'test/api/types.test.ts',
+    'test/bench/**',
     'test/util/**',
     'test/integrations/observe/dashboard.test.ts',
   ],

@@ -7,7 +7,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { median } from '../bench/lib/measure.js';
+import { median } from '../bench/lib/statistics.js';
 import { drawBars } from '../bench/peers/charts.js';
 import { count, ms, short } from './lib/format.js';
 import { STORES } from './lib/options.js';

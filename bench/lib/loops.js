@@ -3,31 +3,70 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 /** Every so many operations of a caller are timed. */
 const SAMPLE = 4;
+/** How long whoever stops paced callers waits for what hangs. */
+const PATIENCE_MS = 2000;
 
-/** Callers who each do one thing after the other (closed loop), for `ms` milliseconds or `times` times. */
-export async function closedLoop(operation, { callers, ms, times = Number.POSITIVE_INFINITY }) {
+/**
+ * Callers who each do one thing after the other (closed loop), `times` times or until `stop()`. `done` counts all of
+ * it, `latencies` has samples; `finished` resolves when the last of them is answered.
+ */
+export function startCallers(operation, { callers, times = Number.POSITIVE_INFINITY }) {
   let over = false;
-  let done = 0;
-  const latencies = [];
+  const load = { done: 0, latencies: [] };
   const caller = async (_, id) => {
     const end = id + times;
     for (let turn = id; turn < end && !over; turn++) {
       if (turn % SAMPLE === 0) {
         const start = performance.now();
         await operation();
-        latencies.push(performance.now() - start);
+        load.latencies.push(performance.now() - start);
       } else await operation();
-      done++;
+      load.done++;
     }
   };
-  const start = performance.now();
-  const stop = () => {
+  load.stop = () => {
     over = true;
   };
-  const timer = ms === undefined ? undefined : setTimeout(stop, ms);
-  await Promise.all(Array.from({ length: callers }, caller));
+  load.finished = Promise.all(Array.from({ length: callers }, caller));
+  return load;
+}
+
+/** The same for `ms` milliseconds, or `times` times. */
+export async function closedLoop(operation, { ms, ...load }) {
+  const start = performance.now();
+  const all = startCallers(operation, load);
+  const timer = ms === undefined ? undefined : setTimeout(all.stop, ms);
+  await all.finished;
   clearTimeout(timer);
-  return { done, seconds: (performance.now() - start) / 1000, latencies };
+  return { done: all.done, seconds: (performance.now() - start) / 1000, latencies: all.latencies };
+}
+
+/**
+ * Callers who go on whatever comes, and pause after each reply or error: `operation` is given a number of its own each
+ * time. `answers` has that number and the time of each reply, in their order.
+ */
+export function pacedCallers(operation, { callers, pauseMs }) {
+  const load = { answers: [], errors: 0 };
+  let over = false;
+  let next = 0;
+  const caller = async () => {
+    while (!over) {
+      const number = next++;
+      try {
+        await operation(number);
+        load.answers.push({ number, at: performance.now() });
+      } catch {
+        load.errors++;
+      }
+      await sleep(pauseMs);
+    }
+  };
+  const all = Promise.all(Array.from({ length: callers }, caller));
+  load.stop = () => {
+    over = true;
+    return Promise.race([all, sleep(PATIENCE_MS)]);
+  };
+  return load;
 }
 
 /** Beyond this many unanswered requests the contender is not keeping up, and further ones are refused. */

@@ -1,37 +1,22 @@
-/** Medians with their spread, where they were measured, and Markdown. */
+/** How contenders take turns, what CPU they take, where they were measured, and Markdown. */
+import { execFileSync } from 'node:child_process';
 import { cpus } from 'node:os';
 import { closedLoop } from './loops.js';
 
-/** The value below which the share `q` of the sorted values lies. */
-export function quantile(sorted, q) {
-  return sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] ?? Number.NaN;
-}
-
-/** The median of `values`, and the middle half around it. */
-export function summary(values) {
-  const sorted = [...values].sort((a, b) => a - b);
-  return { median: quantile(sorted, 0.5), low: quantile(sorted, 0.25), high: quantile(sorted, 0.75) };
-}
-
-export const median = (values) => summary(values).median;
-
-/** The median of `values` in words, with the middle half around it. */
-export function spread(values, unit = '') {
-  const { median, low, high } = summary(values);
-  return `${median.toFixed(1)}${unit} (${low.toFixed(1)} – ${high.toFixed(1)})`;
+/** The same list, begun with another one in each round: to be the first, or to come after a certain other, may cost. */
+export function inTurn(all, round) {
+  const first = round % all.length;
+  return [...all.slice(first), ...all.slice(0, first)];
 }
 
 /**
- * Runs every contender once a round, in turn, so that what disturbs the machine disturbs all of them; each round begins
- * with another one, since to be the first, or to come after a certain other, may be a disadvantage. The first round
+ * Runs every contender once a round, in turn, so that what disturbs the machine disturbs all of them. The first round
  * warms up and does not count. Returns each one's values.
  */
 export async function interleave(contenders, rounds, progress = () => {}) {
   const values = Object.fromEntries(Object.keys(contenders).map((name) => [name, []]));
-  const all = Object.entries(contenders);
   for (let round = 0; round <= rounds; round++) {
-    const first = round % all.length;
-    for (const [name, run] of [...all.slice(first), ...all.slice(0, first)]) {
+    for (const [name, run] of inTurn(Object.entries(contenders), round)) {
       const value = await run();
       if (round > 0) values[name].push(value);
     }
@@ -51,10 +36,32 @@ export async function cpuMicroseconds(callers, each, operation) {
   return (user + system) / (callers * each);
 }
 
-/** On what a measurement was made, and when. */
+/** On what a measurement is made, of what, and when. */
+export function surroundings() {
+  return {
+    date: new Date().toISOString().slice(0, 10),
+    commit: commit(),
+    node: process.version.slice(1),
+    machine: `${cpus().length} cores, ${cpus()[0].model}`,
+  };
+}
+
+/** The commit that is checked out, and whether what runs is something else by now. */
+function commit() {
+  const options = { cwd: import.meta.dirname, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] };
+  const git = (...args) => execFileSync('git', args, options).trim();
+  try {
+    const changed = git('status', '--porcelain', '--', '../../src') !== '';
+    return `${git('rev-parse', '--short', 'HEAD')}${changed ? ' and changes' : ''}`;
+  } catch {
+    return 'unknown'; // no clone, or no git
+  }
+}
+
+/** The same in words. */
 export function circumstances() {
-  const date = new Date().toISOString().slice(0, 10);
-  return `Node ${process.version}, ${cpus()[0].model}, ${cpus().length} cores, ${date}`;
+  const { date, commit, node, machine } = surroundings();
+  return `Node ${node}, ${machine}, ${date}, commit ${commit}`;
 }
 
 /** A Markdown table row. */

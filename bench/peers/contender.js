@@ -1,13 +1,18 @@
-/** A process of one contender's own: opens it, and runs on request what the coordinator asks for. */
+/** A process of one contender's own: opens it, and runs on request what `process.js` asks for. */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { bursts, closedLoop, openLoop } from '../lib/loops.js';
-import { quantile } from '../lib/measure.js';
-import { CONTENDERS } from './contenders.js';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { bursts, closedLoop, openLoop, startCallers } from '../lib/loops.js';
+import { quantile, settled } from '../lib/statistics.js';
+import { CONTENDERS, LIMIT } from './contenders.js';
 import { OPERATIONS, VALUES } from './operations.js';
 
-const LOOPS = { closed: closedLoop, open: openLoop, bursts };
+/** Beyond this share of what was asked for, a contender keeps up. */
+const KEEPS_UP = 0.95;
+/** How often is looked whether a window is over. */
+const LOOK_MS = 10;
 let contender;
 let openCold;
+let load;
 
 /** What may be asked for. */
 const TASKS = {
@@ -15,8 +20,7 @@ const TASKS = {
     const make = () => CONTENDERS[name](target);
     if (target.cold) openCold = make;
     else contender = await make();
-    if (name === 'hand-written loop') await contender.with((client) => client.expect(VALUES.small));
-    return {};
+    if (name === LIMIT) await contender.with((client) => client.expect(VALUES.small));
   },
 
   /** From nothing: one operation, and then a hundred at once. */
@@ -30,50 +34,69 @@ const TASKS = {
     return { firstMs: first, hundredMs: performance.now() - began };
   },
 
-  async run({ loop, operation, beside, ...load }) {
-    const operate = operationOf(operation);
+  /** Makes load, window after window, until its CPU time for an operation has settled, or for `mostMs`. */
+  async warm({ mostMs, ...wanted }) {
+    load = startLoad(wanted);
+    const start = performance.now();
+    const micros = [];
+    while (!settled(micros) && performance.now() - start < mostMs) micros.push((await measured()).cpuMicros);
+    return { unsettled: settled(micros) ? 0 : 1, warmMs: performance.now() - start };
+  },
+
+  /** Goes on with that load, and measures. */
+  async run({ windows }) {
     const delay = monitorEventLoopDelay({ resolution: 1 });
-    const others = beside && startBeside(beside);
-    const cpu = process.cpuUsage();
     delay.enable();
-    const { done, seconds, latencies, refused = 0 } = await LOOPS[loop](operate, load);
+    const all = [];
+    while (all.length < windows) all.push(await measured());
     delay.disable();
-    const { user, system } = process.cpuUsage(cpu);
-    await others?.stop();
-    latencies.sort((a, b) => a - b);
+    const latencies = all.flatMap((window) => window.latencies).sort((a, b) => a - b);
     return {
-      perSecond: done / seconds,
+      cpuMicros: all.map((window) => window.cpuMicros),
+      perSecond: all.map((window) => window.perSecond),
       p50: quantile(latencies, 0.5),
       p99: quantile(latencies, 0.99),
-      p999: quantile(latencies, 0.999),
       loopDelay: delay.percentile(99) / 1e6,
-      cpuMicros: (user + system) / done,
       memory: process.resourceUsage().maxRSS / 1024,
-      done,
-      refused,
+      done: all.reduce((sum, window) => sum + window.done, 0),
     };
+  },
+
+  /** Asks at one rate after the other, until it does not keep up. */
+  async climb({ operation, rates, rateMs: ms }) {
+    await load.stop();
+    const operate = operationOf(operation);
+    const result = {};
+    let reached = Number.POSITIVE_INFINITY;
+    for (const [i, rate] of rates.entries()) {
+      // Who has not kept up with less answers no more than that, and is spared the rest.
+      const keptUp = i === 0 || reached >= KEEPS_UP * rates[i - 1];
+      if (keptUp) {
+        const { done, seconds, latencies } = await openLoop(operate, { rate, ms });
+        reached = done / seconds;
+        latencies.sort((a, b) => a - b);
+        if (reached >= KEEPS_UP * rate) result[`p99@${rate}`] = quantile(latencies, 0.99);
+      }
+      result[`perSecond@${rate}`] = reached;
+    }
+    return result;
   },
 
   /** Bytes that an operation allocates. The heap's young part is too large to be collected meanwhile. */
   async allocations({ operation, callers, each }) {
     const operate = operationOf(operation);
-    const burst = (times) => {
-      const caller = async () => {
-        for (let i = 0; i < times; i++) await operate();
-      };
-      return Promise.all(Array.from({ length: callers }, caller));
-    };
-    await burst(each);
+    const burst = () => closedLoop(operate, { callers, times: each });
+    await burst();
     globalThis.gc();
     const before = process.memoryUsage().heapUsed;
-    await burst(each);
+    await burst();
     return { bytes: (process.memoryUsage().heapUsed - before) / (callers * each) };
   },
 
   async close() {
+    await load?.stop();
     await contender.close();
     setImmediate(() => process.disconnect());
-    return {};
   },
 };
 
@@ -82,18 +105,45 @@ function operationOf(name) {
   return () => contender.with(work);
 }
 
-/** Callers of something else, for as long as the measured ones. */
-function startBeside({ operation, callers }) {
+/** What was done in a window, with which CPU and in which time; rejects when the load does. */
+async function measured() {
+  const cpu = process.cpuUsage();
+  const start = performance.now();
+  const { done, latencies } = await load.window();
+  const { user, system } = process.cpuUsage(cpu);
+  const seconds = (performance.now() - start) / 1000;
+  return { done, latencies, cpuMicros: (user + system) / done, perSecond: done / seconds };
+}
+
+/**
+ * Load whose `window()` resolves with what was done in it. Closed loops go on from one window to the next: each ends when
+ * the process has used `cpuMs` in it, so that a window in which others had the machine says no less; after `ms` it ends
+ * anyway.
+ */
+function startLoad({ loop, operation, beside, cpuMs, ms, ...wanted }) {
   const operate = operationOf(operation);
-  let over = false;
-  const caller = async () => {
-    while (!over) await operate();
-  };
-  const all = Promise.all(Array.from({ length: callers }, caller));
+  const others = beside && startCallers(operationOf(beside.operation), beside);
+  if (loop === 'bursts') return { window: () => bursts(operate, wanted), stop: () => {} };
+  if (wanted.times) return { window: () => closedLoop(operate, wanted), stop: () => {} };
+  const callers = startCallers(operate, wanted);
+  const finished = Promise.all([callers.finished, others?.finished]);
   return {
+    async window() {
+      const before = callers.done;
+      const cpu = process.cpuUsage();
+      const start = performance.now();
+      callers.latencies.length = 0;
+      for (let used = 0; used < cpuMs && performance.now() - start < ms; ) {
+        await Promise.race([sleep(LOOK_MS), finished]);
+        const { user, system } = process.cpuUsage(cpu);
+        used = (user + system) / 1000;
+      }
+      return { done: callers.done - before, latencies: [...callers.latencies] };
+    },
     stop() {
-      over = true;
-      return all;
+      callers.stop();
+      others?.stop();
+      return finished;
     },
   };
 }

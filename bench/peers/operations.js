@@ -17,6 +17,8 @@ function same(got, wanted) {
 
 const get = async (client) => same(await client.get('small'), VALUES.small);
 const getLarge = async (client) => same(await client.get('large'), VALUES.large);
+const set = async (client) => same(await client.set('medium', VALUES.medium), 'OK');
+const multiOf = (transaction) => transaction.set('m', '1').get('m').set('n', '2').get('n').get('small');
 
 function checkMany(values) {
   same(values.length, KEYS.length);
@@ -29,30 +31,25 @@ const ownKey = () => `watched:${turn++ % 1000}`;
 
 /** @type {Record<string, Record<string, (client: any) => Promise<unknown>>>} */
 export const OPERATIONS = {
-  nothing: { ioredis: async () => {}, 'node-redis': async () => {} },
-  get: { ioredis: get, 'node-redis': get, ideal: get },
-  getLarge: { ioredis: getLarge, 'node-redis': getLarge },
-  set: {
-    ioredis: async (client) => same(await client.set('medium', VALUES.medium), 'OK'),
-    'node-redis': async (client) => same(await client.set('medium', VALUES.medium), 'OK'),
-  },
+  nothing: { ioredis: async () => {} },
+  get: { ioredis: get, 'node-redis': get, glide: get, ideal: get },
+  getLarge: { ioredis: getLarge, 'node-redis': getLarge, glide: getLarge },
+  set: { ioredis: set, 'node-redis': set, glide: set },
   mget: {
     ioredis: async (client) => checkMany(await client.mget(KEYS)),
     'node-redis': async (client) => checkMany(await client.mGet(KEYS)),
+    glide: async (client) => checkMany(await client.mget(KEYS)),
   },
   hgetall: {
     ioredis: async (client) => same((await client.hgetall('hash'))['field:19'], 'value 19'),
     'node-redis': async (client) => same((await client.hGetAll('hash'))['field:19'], 'value 19'),
+    glide: async (client) => same((await client.hgetall('hash'))[19].value, 'value 19'),
   },
   multi: {
-    ioredis: async (client) => {
-      const replies = await client.multi().set('m', '1').get('m').set('n', '2').get('n').get('small').exec();
-      same(replies[4][1], VALUES.small);
-    },
-    'node-redis': async (client) => {
-      const replies = await client.multi().set('m', '1').get('m').set('n', '2').get('n').get('small').exec();
-      same(replies[4], VALUES.small);
-    },
+    ioredis: async (client) => same((await multiOf(client.multi()).exec())[4][1], VALUES.small),
+    'node-redis': async (client) => same((await multiOf(client.multi()).exec())[4], VALUES.small),
+    glide: async (client, Batch) =>
+      same((await client.exec(multiOf(new Batch(true)), true))[4], VALUES.small),
   },
   watch: {
     ioredis: async (client) => {
@@ -71,5 +68,6 @@ export const OPERATIONS = {
   blpop: {
     ioredis: (client) => client.blpop('nobody pushes', 0.05),
     'node-redis': (client) => client.blPop('nobody pushes', 0.05),
+    glide: (client) => client.blpop(['nobody pushes'], 0.05),
   },
 };

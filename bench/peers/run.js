@@ -1,104 +1,97 @@
 /**
- * The full run: every workload, its contenders one after the other in each round, each in a process of its own.
- * Writes bench/results/<when>.json, and the report of all results. Arguments pick workloads, or families of them, by
- * id; then the medians are only printed. ROUNDS overrides how many rounds there are.
+ * The full run: every workload; for each, its contenders one after the other in each round, each in a new process.
+ * Records what each workload gave in bench/results as soon as it is there, and writes the report at the end.
+ *
+ *   --only get-50,multi   some workloads, or families of them; prints what they give, and records nothing
+ *   --record              records that, too
+ *   --quick               one process for each contender and a shorter warm-up; records nothing
+ *   --resume              goes on: leaves out what was recorded here of the same commit
+ *   --minutes 12          begins no workload after that
  */
-import { execFile, fork } from 'node:child_process';
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
-import { cpus } from 'node:os';
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { promisify } from 'node:util';
+import { parseArgs, promisify } from 'node:util';
 import { Redis } from 'ioredis';
 import { Progress } from '../../tools/progress.js';
-import { median, row } from '../lib/measure.js';
-import { numbersOf } from '../lib/server.js';
+import { inTurn, surroundings } from '../lib/measure.js';
 import { startEnvironment, startLink } from './environment.js';
 import { seed } from './operations.js';
+import { CEILING, FULL, measureOnce, QUICK } from './process.js';
+import { collect, Results } from './results.js';
+import { details, everything } from './tables.js';
 import { WORKLOADS } from './workloads.js';
 
-const ROUNDS = 5;
-/** The first round is longer: a process has to compile what it runs often. */
-const WARM_UP = { ms: 1200 };
-const CEILING = 'redis-benchmark';
-const wanted = process.argv.slice(2);
+const MINUTES = 12;
+const { values: wanted } = parseArgs({
+  options: {
+    only: { type: 'string', default: '' },
+    record: { type: 'boolean', default: false },
+    quick: { type: 'boolean', default: false },
+    resume: { type: 'boolean', default: false },
+    minutes: { type: 'string', default: String(MINUTES) },
+  },
+});
+const only = wanted.only.split(',').filter(Boolean);
+const records = !wanted.quick && (only.length === 0 || wanted.record);
 const workloads = WORKLOADS.filter(
-  ({ id }) => wanted.length === 0 || wanted.some((one) => id === one || id.startsWith(`${one}-`)),
+  ({ id }) => only.length === 0 || only.some((one) => id === one || id.startsWith(`${one}-`)),
 );
 if (workloads.length === 0) {
-  throw new Error(`no workload is called ${wanted}; there are ${WORKLOADS.map(({ id }) => id).join(', ')}`);
+  throw new Error(`no workload is called ${only}; there are ${WORKLOADS.map(({ id }) => id).join(', ')}`);
 }
+process.once('SIGINT', () => process.exit(130)); // so that the server ends, too
 
 const environment = await startEnvironment();
 const { server } = environment;
 const admin = new Redis(server.url);
 await seed(admin);
-const progress = new Progress(workloads.length);
-const results = [];
-for (const workload of workloads) {
-  results.push(await measure(workload));
+const about = { ...surroundings(), server: /redis_version:(\S+)/.exec(await admin.info('server'))[1] };
+const results = records ? Results.read() : new Results();
+const left = workloads.filter(({ id }) => !(wanted.resume && results.has(id, about)));
+const how = { ...(wanted.quick ? QUICK : FULL), admin };
+const until = performance.now() + Number(wanted.minutes) * 60_000;
+const progress = new Progress(left.length);
+while (left.length > 0 && performance.now() < until) {
+  const workload = left.shift();
+  const values = await measure(workload);
+  results.add(workload.id, about, values);
   progress.step(workload.title);
+  if (records) results.save();
+  else console.log(`\n${workload.title}\n\n${inBrief(workload)}`);
 }
 progress.end();
-const date = new Date().toISOString();
-const about = {
-  date,
-  node: process.version,
-  server: /redis_version:(\S+)/.exec(await admin.info('server'))[1],
-  machine: `${cpus().length} cores, ${cpus()[0].model}`,
-};
 admin.disconnect();
 await environment.stop();
-if (wanted.length > 0) {
-  for (const { title, values } of results) console.log(`\n${title}\n\n${inBrief(values)}`);
-} else {
-  const file = join(import.meta.dirname, '../results', `${date.slice(0, 19).replaceAll(':', '.')}.json`);
-  mkdirSync(dirname(file), { recursive: true });
-  writeFileSync(file, `${JSON.stringify({ about, workloads: results })}\n`);
-  await import('./report.js');
-  console.log(`Written: ${file}, docs/performance.md, and docs/bench-*.svg.`);
+if (records) {
+  const { writeReport } = await import('./report.js');
+  console.log(`Written: bench/results, and of that ${writeReport().join(', ')}.`);
+}
+if (left.length > 0) {
+  console.log(`Time is up. Not measured: ${left.map(({ id }) => id).join(', ')}. Go on with --resume.`);
+  process.exitCode = 1;
 }
 
-/** The medians of one workload, for the terminal. */
-function inBrief(values) {
-  const keys = Object.keys(Object.values(values)[0]);
-  const cells = (own) => keys.map((key) => (own[key] ? Number(median(own[key]).toPrecision(3)) : ''));
-  return [row('', ...keys), ...Object.entries(values).map(([name, own]) => row(name, ...cells(own)))].join(
-    '\n',
-  );
-}
-
-/** All rounds of one workload. The first round warms up and does not count. */
+/** A workload's rounds: in each, a process of each contender, and each round begins with another one. */
 async function measure(workload) {
-  const { id, title, rounds = ROUNDS, task = 'run' } = workload;
   const link = await linkOf(workload);
-  const contenders = workload.contenders.map((one) => (typeof one === 'string' ? { name: one } : one));
-  const values = {};
-  const note = (label, result) => {
-    values[label] ??= {};
-    for (const [key, value] of Object.entries(result)) {
-      values[label][key] ??= [];
-      values[label][key].push(Number(Number(value).toPrecision(4)));
+  const contenders = workload.contenders.map((one) =>
+    typeof one === 'string' ? { name: one, label: one } : one,
+  );
+  // In their order, whoever is measured first.
+  const values = Object.fromEntries(contenders.map(({ label }) => [label, {}]));
+  for (let round = 0; round < how.processes; round++) {
+    for (const { name, label, target } of inTurn(contenders, round)) {
+      collect(values, label, await measureOnce(name, { ...link.target, ...target }, workload, how));
     }
-  };
-  const fresh = task === 'cold';
-  const processes = fresh ? [] : await Promise.all(contenders.map((one) => open(one, link.target, task)));
-  const count = Number(process.env.ROUNDS ?? rounds);
-  for (let round = 0; round <= count; round++) {
-    for (const [i, contender] of contenders.entries()) {
-      const { label = contender.name } = contender;
-      const result = fresh
-        ? await coldStart(contender, link.target)
-        : await watched(() => processes[i].ask({ task, ...workload.load, ...(round === 0 && WARM_UP) }));
-      if (round > 0) note(label, result);
-    }
-    if (workload.ceiling) {
-      const result = await ceiling(workload.ceiling);
-      if (round > 0 && result) note(CEILING, result);
-    }
+    if (workload.ceiling) collect(values, CEILING, await ceiling(workload.ceiling));
   }
-  await Promise.all(processes.map((one) => one.ask({ task: 'close' })));
   link.stop();
-  return { id, title, values };
+  return values;
+}
+
+function inBrief({ id, task = 'run' }) {
+  return task === 'run' ? details(results, id) : everything(results, id);
 }
 
 async function linkOf({ link }) {
@@ -107,64 +100,11 @@ async function linkOf({ link }) {
   return { target: { host: '127.0.0.1', port: server.port }, stop() {} };
 }
 
-/** A process in which the contender is open. */
-async function open({ name, target: more }, target, task) {
-  // For allocations: a young heap so large that it is not collected while they are counted.
-  const execArgv =
-    task === 'allocations' ? ['--expose-gc', '--min-semi-space-size=512', '--max-semi-space-size=512'] : [];
-  const child = fork(join(import.meta.dirname, 'contender.js'), { execArgv });
-  const ask = (message) =>
-    new Promise((resolve, reject) => {
-      const gone = (code) => reject(new Error(`${name} ended with code ${code}`));
-      child.once('exit', gone);
-      child.once('message', ({ result, error }) => {
-        child.off('exit', gone);
-        if (error) reject(new Error(`${name}: ${error}`));
-        else resolve(result);
-      });
-      child.send(message);
-    });
-  await ask({ task: 'open', name, target: { ...target, ...more } });
-  return { ask };
-}
-
-/** What a contender measures, and what it cost the server. */
-async function watched(run) {
-  const before = await serverSide();
-  const result = await run();
-  const after = await serverSide();
-  const { done } = result;
-  if (done === undefined) return result;
-  return {
-    ...result,
-    serverMicros: ((after.seconds - before.seconds) * 1e6) / done,
-    connections: after.connections - before.connections,
-  };
-}
-
-async function serverSide() {
-  const number = numbersOf(await admin.info());
-  return {
-    seconds: number('used_cpu_user') + number('used_cpu_sys'),
-    connections: number('total_connections_received'),
-  };
-}
-
-/** In a process that has done nothing yet. */
-async function coldStart(contender, target) {
-  const before = await serverSide();
-  const { ask } = await open({ name: contender.name, target: { cold: true } }, target, 'cold');
-  const result = await ask({ task: 'cold' });
-  const { connections } = await serverSide();
-  await ask({ task: 'close' });
-  return { ...result, connections: connections - before.connections };
-}
-
 /** What the server can do, asked by a client in C over one connection. */
 async function ceiling(pipeline) {
   const binary = join(dirname(environment.binary), CEILING);
-  if (!existsSync(binary)) return undefined;
-  const requests = pipeline === 1 ? 10_000 : 200_000;
+  if (!existsSync(binary)) return {};
+  const requests = pipeline === 1 ? 5000 : 100_000;
   const { stdout } = await promisify(execFile)(binary, [
     ...['-p', String(server.port), '-c', '1', '-P', String(pipeline), '-n', String(requests), '--csv'],
     ...['get', 'small'],

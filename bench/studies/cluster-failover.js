@@ -6,11 +6,11 @@ import { Cluster, Redis } from 'ioredis';
 import { createCluster } from 'redis';
 import { ClusterPool } from '../../dist/cluster.js';
 import { startBenchCluster } from '../lib/cluster.js';
+import { pacedCallers } from '../lib/loops.js';
 import { row } from '../lib/measure.js';
 
 const RUNS = Number(process.env.RUNS ?? 3);
-const CALLERS = 10;
-const PAUSE_MS = 5;
+const LOAD = { callers: 10, pauseMs: 5 };
 const AFTERWARDS_MS = 10_000;
 const FROZEN_MS = 6000;
 const BEHIND_MS = 500;
@@ -41,40 +41,12 @@ async function command({ port }, ...words) {
   }
 }
 
-/** Callers who append a number each time, whatever comes. */
-function write(append) {
-  const client = { acknowledged: new Set(), errors: 0, longestGapMs: 0 };
-  let over = false;
-  let next = 0;
-  let last = performance.now();
-  const call = async () => {
-    while (!over) {
-      const number = next++;
-      try {
-        await append(String(number));
-        client.acknowledged.add(number);
-        const now = performance.now();
-        client.longestGapMs = Math.max(client.longestGapMs, now - last);
-        last = now;
-      } catch {
-        client.errors++;
-      }
-      await sleep(PAUSE_MS);
-    }
-  };
-  const callers = Array.from({ length: CALLERS }, call);
-  client.stop = () => {
-    over = true;
-    return Promise.race([Promise.all(callers), sleep(2000)]);
-  };
-  return client;
-}
-
 async function run(fault) {
   const cluster = await startBenchCluster({ replicas: true });
   const [master, , , replica] = cluster.servers;
   const tag = await tagAt(master);
   const list = (name) => `{${tag}}:${name}`;
+  const append = (name, push) => pacedCallers((number) => push(list(name), String(number)), LOAD);
   const pool = new ClusterPool({ nodes: cluster.nodes });
   const bare = new Cluster(cluster.nodes).on('error', () => {});
   const rootNodes = cluster.nodes.map(({ host, port }) => ({ url: `redis://${host}:${port}` }));
@@ -82,23 +54,29 @@ async function run(fault) {
   node.on('node-error', () => {});
   await node.connect();
   const clients = {
-    'cluster.redis': write((n) => pool.redis.rpush(list('cluster.redis'), n)),
-    'cluster.use()': write((n) =>
-      pool.use((lease) => lease.rpush(list('cluster.use()'), n), { key: list('cluster.use()') }),
-    ),
-    'ioredis Cluster': write((n) => bare.rpush(list('ioredis Cluster'), n)),
-    'node-redis cluster': write((n) => node.rPush(list('node-redis cluster'), n)),
+    'cluster.redis': append('cluster.redis', (key, n) => pool.redis.rpush(key, n)),
+    'cluster.use()': append('cluster.use()', (key, n) => pool.use((lease) => lease.rpush(key, n), { key })),
+    'ioredis Cluster': append('ioredis Cluster', (key, n) => bare.rpush(key, n)),
+    'node-redis cluster': append('node-redis cluster', (key, n) => node.rPush(key, n)),
   };
+  const start = performance.now();
   await sleep(1000);
   await Promise.all([fault(master, replica), sleep(AFTERWARDS_MS)]);
   await Promise.all(Object.values(clients).map((client) => client.stop()));
   const results = {};
-  for (const [name, { acknowledged, errors, longestGapMs }] of Object.entries(clients)) {
+  for (const [name, { answers, errors }] of Object.entries(clients)) {
     const found = (await command(replica, 'lrange', list(name), 0, -1)).map(Number);
     const distinct = new Set(found);
-    const lost = [...acknowledged].filter((one) => !distinct.has(one)).length;
+    const lost = answers.filter(({ number }) => !distinct.has(number)).length;
     const twice = found.length - distinct.size;
-    results[name] = { acknowledged: acknowledged.size, lost, twice, errors, longestGapMs };
+    const gaps = answers.map(({ at }, i) => at - (answers[i - 1]?.at ?? start));
+    results[name] = {
+      acknowledged: answers.length,
+      lost,
+      twice,
+      errors,
+      longestGapMs: gaps.reduce((most, gap) => Math.max(most, gap), 0),
+    };
   }
   await pool.close({ graceMs: 0 });
   bare.disconnect();

@@ -9,7 +9,8 @@ import { createCluster } from 'redis';
 import { ClusterPool } from '../../dist/cluster.js';
 import { startBenchCluster } from '../lib/cluster.js';
 import { closedLoop } from '../lib/loops.js';
-import { circumstances, interleave, median, row, spread } from '../lib/measure.js';
+import { circumstances, interleave, row } from '../lib/measure.js';
+import { median, spread } from '../lib/statistics.js';
 
 const ROUNDS = Number(process.env.ROUNDS ?? 9);
 const MS = Number(process.env.MS ?? 1000);

@@ -4,10 +4,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { Pool } from '../../dist/index.js';
 import { startServer } from '../../tools/redis-server.js';
+import { pacedCallers } from '../lib/loops.js';
+import { row } from '../lib/measure.js';
 
 const GROUP = 'mymaster';
-const CALLERS = 10;
-const PAUSE_MS = 5;
+const LOAD = { callers: 10, pauseMs: 5 };
 /** A failover is over, and a demoted master is known as that, so long after it. */
 const AFTERWARDS_MS = 15_000;
 
@@ -34,30 +35,6 @@ async function startTrio() {
   return { nodes, sentinels, askers };
 }
 
-/** Callers that write over `incr`, whatever comes. */
-function write(incr) {
-  const client = { acknowledged: 0, errors: 0, answers: [] };
-  let over = false;
-  const call = async () => {
-    while (!over) {
-      try {
-        await incr();
-        client.acknowledged++;
-        client.answers.push(performance.now());
-      } catch {
-        client.errors++;
-      }
-      await sleep(PAUSE_MS);
-    }
-  };
-  const callers = Array.from({ length: CALLERS }, call);
-  client.stop = () => {
-    over = true;
-    return Promise.race([Promise.all(callers), sleep(2000)]);
-  };
-  return client;
-}
-
 async function run(name, fault) {
   const { nodes, sentinels, askers } = await startTrio();
   const options = { sentinels: sentinels.map(({ port }) => ({ host: '127.0.0.1', port })), name: GROUP };
@@ -71,10 +48,10 @@ async function run(name, fault) {
     listener.on('message', () => (switchedAt ||= performance.now()));
   }
   const clients = {
-    'pool.redis': write(() => pool.redis.incr('pool.redis')),
-    'pool.use()': write(() => pool.use((lease) => lease.incr('pool.use()'))),
-    ioredis: write(() => bare.incr('ioredis')),
-    'ioredis, `failoverDetector`': write(() => detecting.incr('ioredis, `failoverDetector`')),
+    'pool.redis': pacedCallers(() => pool.redis.incr('pool.redis'), LOAD),
+    'pool.use()': pacedCallers(() => pool.use((lease) => lease.incr('pool.use()')), LOAD),
+    ioredis: pacedCallers(() => bare.incr('ioredis'), LOAD),
+    'ioredis, `failoverDetector`': pacedCallers(() => detecting.incr('ioredis, `failoverDetector`'), LOAD),
   };
   await sleep(1000);
   const since = performance.now();
@@ -83,14 +60,12 @@ async function run(name, fault) {
   await Promise.all(Object.values(clients).map((client) => client.stop()));
   const [, port] = await askers[0].call('sentinel', 'get-master-addr-by-name', GROUP);
   const master = new Redis(Number(port), '127.0.0.1');
-  for (const [client, { acknowledged, errors, answers }] of Object.entries(clients)) {
-    const found = Number(await master.get(client));
-    const back = answers.find((at) => at > switchedAt);
-    const back_ms = back === undefined ? 'not' : `${Math.round(back - switchedAt)} ms`;
+  for (const [client, { answers, errors }] of Object.entries(clients)) {
+    const lost = answers.length - Number(await master.get(client));
+    const back = answers.find(({ at }) => at > switchedAt);
+    const backMs = back === undefined ? 'not' : `${Math.round(back.at - switchedAt)} ms`;
     const switched = `${((switchedAt - since) / 1000).toFixed(1)} s`;
-    console.log(
-      `| ${[name, switched, client, acknowledged, acknowledged - found, errors, back_ms].join(' | ')} |`,
-    );
+    console.log(row(name, switched, client, answers.length, lost, errors, backMs));
   }
   nodes[0].process.kill('SIGCONT'); // it may be gone
   await pool.close({ graceMs: 0 });

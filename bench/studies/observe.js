@@ -5,8 +5,9 @@ import { Registry } from 'prom-client';
 import { Pool } from '../../dist/index.js';
 import { instrumentPool } from '../../dist/opentelemetry.js';
 import { collectPool } from '../../dist/prometheus.js';
-import { circumstances, cpuMicroseconds, interleave, row, spread } from '../lib/measure.js';
+import { circumstances, cpuMicroseconds, interleave, row } from '../lib/measure.js';
 import { startBenchServer } from '../lib/server.js';
+import { spread } from '../lib/statistics.js';
 
 const ROUNDS = Number(process.env.ROUNDS ?? 60);
 const VALUE = 'x'.repeat(100);

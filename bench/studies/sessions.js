@@ -3,8 +3,9 @@ import { fork } from 'node:child_process';
 import { Agent, get } from 'node:http';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
-import { interleave, row, spread } from '../lib/measure.js';
+import { interleave, row } from '../lib/measure.js';
 import { numbersOf, startBenchServer } from '../lib/server.js';
+import { spread } from '../lib/statistics.js';
 
 const ROUNDS = Number(process.env.ROUNDS ?? 15);
 const VISITORS = 50;

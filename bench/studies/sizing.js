@@ -1,8 +1,9 @@
 /** What a larger pool gives: GET by 200 callers, one lease a command, over pools of different sizes. */
 import { Pool } from '../../dist/index.js';
 import { closedLoop } from '../lib/loops.js';
-import { circumstances, interleave, quantile, row, spread, summary } from '../lib/measure.js';
+import { circumstances, interleave, row } from '../lib/measure.js';
 import { startBenchServer } from '../lib/server.js';
+import { quantile, spread, summary } from '../lib/statistics.js';
 
 const ROUNDS = Number(process.env.ROUNDS ?? 15);
 const SIZES = [1, 2, 5, 10, 20, 50, 100, 200];
