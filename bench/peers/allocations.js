@@ -2,14 +2,15 @@
  * The bytes that an operation allocates, which do not depend on what else the machine does: more than 5 % above those
  * recorded in allocations.json for this major version of Node is a failure. By itself, with `record`, it records them anew.
  */
-import { fork } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Redis } from 'ioredis';
-import { median, row } from '../lib/measure.js';
+import { row } from '../lib/measure.js';
 import { startBenchServer } from '../lib/server.js';
+import { median } from '../lib/statistics.js';
 import { seed } from './operations.js';
+import { allocated as allocatedBy } from './process.js';
 
 const FILE = join(import.meta.dirname, 'allocations.json');
 const MOST = 1.05;
@@ -26,20 +27,10 @@ const [NODE] = process.versions.node.split('.');
 const recordedOf = () => JSON.parse(readFileSync(FILE, 'utf8'));
 const idOf = (operation, name) => `${operation}: ${name}`;
 
-/** In a process of its own, with a young heap so large that it is not collected meanwhile. */
-async function allocated(target, operation, name) {
-  const execArgv = ['--expose-gc', '--min-semi-space-size=512', '--max-semi-space-size=512'];
-  const child = fork(join(import.meta.dirname, 'contender.js'), { execArgv });
-  const ask = (message) =>
-    new Promise((resolve, reject) => {
-      child.once('message', ({ result, error }) => (error ? reject(new Error(error)) : resolve(result)));
-      child.send(message);
-    });
-  await ask({ task: 'open', name, target });
-  const { bytes } = await ask({ task: 'allocations', operation, callers: 50, each: 200 });
-  child.disconnect();
+const allocated = async (target, operation, name) => {
+  const { bytes } = await allocatedBy(name, target, { operation, callers: 50, each: 200 });
   return Math.round(bytes);
-}
+};
 
 /** Prints a row for each; returns whether all are within their budget. */
 export async function checkAllocations(target) {

@@ -1,29 +1,33 @@
 /** The bench's pictures. Ours are bright, everybody else is told apart by name, or by a quieter colour. */
 import { frame, round, rule, text } from '../../tools/svg.js';
+import { OURS as BUILT_HERE } from './contenders.js';
 
 const WIDTH = 860;
 const LABELS = 184;
 const ROW = 22;
 const GAP = 18;
-const OURS = new Set(['pool.redis', 'pool.use', 'a held lease', 'PoolSessionStore']);
+const LINE = 20;
+const OURS = new Set([...BUILT_HERE, 'PoolSessionStore']);
 
 const BARS = {
   light:
-    '.ours { fill: #0a5fd0 } .theirs { fill: #c3cad2 } .limit { fill: none; stroke: #59636e; stroke-dasharray: 3 3 }',
-  dark: '.ours { fill: #5cabff } .theirs { fill: #49525c } .limit { fill: none; stroke: #a2abb5; stroke-dasharray: 3 3 }',
+    '.ours { fill: #0a5fd0 } .theirs { fill: #c3cad2 } .limit { fill: none; stroke: #59636e; stroke-dasharray: 3 3 } .more { opacity: 0.45 } .range { stroke: #1f2328; stroke-width: 1.5 }',
+  dark: '.ours { fill: #5cabff } .theirs { fill: #49525c } .limit { fill: none; stroke: #a2abb5; stroke-dasharray: 3 3 } .more { opacity: 0.45 } .range { stroke: #f0f6fc; stroke-width: 1.5 }',
 };
 
 /**
  * Panels side by side, a bar for each contender, each panel on its own scale.
  *
  * @param {{ title: string, caption: string, unit: string, names: string[], limits?: string[],
- *   panels: { title: string, values: Record<string, number> }[] }} chart `limits` are no contenders
+ *   panels: { title: string, values: Record<string, number>, more?: Record<string, number>,
+ *     ranges?: Record<string, { low: number, high: number }> }[] }} chart `limits` are no contenders; `more` is added
+ *   behind each bar; `ranges` are drawn over their ends
  */
 export function drawBars({ title, caption, unit, names, limits = [], panels }) {
   const perRow = 4;
   const band = 52 + names.length * ROW + 10;
   const rows = Math.ceil(panels.length / perRow);
-  const height = 52 + rows * band + 30;
+  const height = 52 + rows * band + 30 + (unit ? LINE : 0);
   const width = (WIDTH - 24 - LABELS - 24 - (perRow - 1) * GAP) / perRow;
   const body = panels.map((panel, i) => {
     const left = 24 + LABELS + (i % perRow) * (width + GAP);
@@ -31,8 +35,8 @@ export function drawBars({ title, caption, unit, names, limits = [], panels }) {
     const labels = i % perRow === 0 ? labelsOf(names, top) : '';
     return `${labels}\n${drawPanel(panel, names, limits, { left, top, width })}`;
   });
+  if (unit) body.push(text(24, height - 14 - LINE, unit));
   body.push(text(24, height - 14, caption));
-  body.push(text(WIDTH - 24, height - 14, unit, 'text-anchor="end"'));
   const desc = panels.map(({ title: of, values }) => `${of}: ${inWords(names, values)}`).join('. ');
   return frame({ width: WIDTH, height, title, desc, ...BARS, body: body.join('\n') });
 }
@@ -48,19 +52,28 @@ function labelsOf(names, top) {
   return names.map(label).join('\n');
 }
 
-function drawPanel({ title, values }, names, limits, { left, top, width }) {
-  const most = Math.max(...names.map((name) => values[name] ?? 0));
-  const room = width - 38; // for the number behind the longest bar
+function drawPanel({ title, values, more = {}, ranges = {} }, names, limits, { left, top, width }) {
+  const endOf = (name) => Math.max((values[name] ?? 0) + (more[name] ?? 0), ranges[name]?.high ?? 0);
+  const room = width - (Object.keys(more).length > 0 ? 58 : 38); // for the numbers behind the longest bar
+  const scale = room / Math.max(...names.map(endOf));
   const bars = names.flatMap((name, i) => {
     const y = top + 27 + i * ROW;
     const value = values[name];
     if (value === undefined) return [text(left + 4, y + 13, '–')];
-    const length = Math.max(1, (value / most) * room);
     const kind = limits.includes(name) ? 'limit' : OURS.has(name) ? 'ours' : 'theirs';
-    return [
-      `<rect class="${kind}" x="${round(left)}" y="${y}" width="${round(length)}" height="${ROW - 6}" rx="2"/>`,
-      text(left + length + 5, y + 13, short(value), OURS.has(name) ? 'class="ink number"' : ''),
-    ];
+    const bar = (from, length, looks) =>
+      `<rect class="${looks}" x="${round(from)}" y="${y}" width="${round(Math.max(1, length))}" height="${ROW - 6}" rx="2"/>`;
+    const own = bar(left, value * scale, kind);
+    const added =
+      more[name] === undefined ? [] : [bar(left + value * scale, more[name] * scale, `${kind} more`)];
+    const number = more[name] === undefined ? short(value) : `${short(value)} + ${short(more[name])}`;
+    const label = text(
+      left + endOf(name) * scale + 5,
+      y + 13,
+      number,
+      OURS.has(name) ? 'class="ink number"' : '',
+    );
+    return [own, ...added, ...drawRange(ranges[name], left, scale, y + (ROW - 6) / 2), label];
   });
   return [
     text(left, top + 16, title, 'class="legend"'),
@@ -69,10 +82,23 @@ function drawPanel({ title, values }, names, limits, { left, top, width }) {
   ].join('\n');
 }
 
+/** Where the middle half of the values lies. */
+function drawRange(range, left, scale, y) {
+  if (range === undefined) return [];
+  const [from, to] = [left + range.low * scale, left + range.high * scale];
+  return [rule('range', from, y, to, y), ...[from, to].map((x) => rule('range', x, y - 3, x, y + 3))];
+}
+
 /** Of lines: ours, and everybody else in turn. */
 const LINES = {
-  light: { ours: ['#0a5fd0', '#1b9aaa'], theirs: ['#c4432b', '#9a6700', '#8250df', '#bf3989', '#59636e'] },
-  dark: { ours: ['#5cabff', '#5fd3c4'], theirs: ['#ff7b5c', '#d4a72c', '#b992ff', '#ff80c8', '#a2abb5'] },
+  light: {
+    ours: ['#0a5fd0', '#1b9aaa'],
+    theirs: ['#c4432b', '#9a6700', '#8250df', '#bf3989', '#59636e', '#3d7a2a'],
+  },
+  dark: {
+    ours: ['#5cabff', '#5fd3c4'],
+    theirs: ['#ff7b5c', '#d4a72c', '#b992ff', '#ff80c8', '#a2abb5', '#7ccf63'],
+  },
 };
 const PLOT = { left: 70, right: 640, top: 84, bottom: 368 };
 

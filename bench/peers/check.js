@@ -1,19 +1,18 @@
 /**
- * Has something become grossly slower? Ratios between contenders in one process, held against those that the full
- * runs have recorded: less than half of what was is a failure. Compared is the CPU time that so many operations take,
- * which other work on the machine leaves alone. Then the bytes that operations allocate. Under a minute.
+ * Has something become grossly slower? The CPU time of an operation beside that of another contender, held against what
+ * is recorded: more than twice as much is a failure. Then the bytes that operations allocate. Under a minute.
  */
-import { closedLoop } from '../lib/loops.js';
-import { interleave, median, row } from '../lib/measure.js';
+import { Redis } from 'ioredis';
+import { row } from '../lib/measure.js';
 import { startBenchServer } from '../lib/server.js';
+import { median } from '../lib/statistics.js';
 import { checkAllocations } from './allocations.js';
-import { CONTENDERS } from './contenders.js';
-import { OPERATIONS, seed } from './operations.js';
-import { ratios } from './results.js';
+import { seed } from './operations.js';
+import { measureOnce, QUICK } from './process.js';
+import { Results } from './results.js';
 import { WORKLOADS } from './workloads.js';
 
-const ROUNDS = 5;
-const OPERATIONS_A_ROUND = 5000;
+const MOST = 2;
 const ATTEMPTS = 3;
 /** A workload, ours, and whom we compare it with. */
 const COMPARED = [
@@ -26,40 +25,36 @@ const COMPARED = [
   ['multi', 'pool.redis', 'one ioredis'],
 ];
 
+const recorded = Results.read();
 const server = await startBenchServer();
 const target = { host: '127.0.0.1', port: server.port };
-const names = [...new Set(COMPARED.flatMap(([, ...both]) => both))];
-const open = Object.fromEntries(
-  await Promise.all(names.map(async (name) => [name, await CONTENDERS[name](target)])),
-);
-await open['one ioredis'].with(seed);
-console.log(row('workload', 'ours', 'beside', 'recorded', 'now', ''));
-for (const compared of COMPARED) {
-  const [id, ours, theirs] = compared;
-  const recorded = Math.min(...ratios(id, ours, theirs)); // of the worst run
+const admin = new Redis(target);
+await seed(admin);
+admin.disconnect();
+/** What was measured in the present attempt, by workload and contender. */
+let measured = {};
+console.log(row('workload', 'ours', 'beside', 'CPU ratio recorded', 'now', ''));
+for (const [id, ours, theirs] of COMPARED) {
+  const before = recorded.middle(id, ours, 'cpuMicros') / recorded.middle(id, theirs, 'cpuMicros');
+  const most = MOST * before;
   // A busy machine may spoil one attempt; what has become slower spoils all of them.
-  let now = 0;
-  for (let i = 0; i < ATTEMPTS && now < recorded / 2; i++) now = await ratio(...compared);
-  const slower = now < recorded / 2;
-  if (slower) process.exitCode = 1;
-  const verdict = slower ? 'FAILED: less than half of what was recorded' : 'ok';
-  console.log(row(id, ours, theirs, recorded.toFixed(2), now.toFixed(2), verdict));
+  let now = Number.POSITIVE_INFINITY;
+  for (let i = 0; i < ATTEMPTS && !(now <= most); i++) {
+    if (i > 0) measured = {};
+    now = (await micros(id, ours)) / (await micros(id, theirs));
+  }
+  const within = now <= most;
+  if (!within) process.exitCode = 1;
+  const verdict = within ? 'ok' : 'FAILED: more than twice what was recorded';
+  console.log(row(id, ours, theirs, before.toFixed(2), now.toFixed(2), verdict));
 }
-await Promise.all(Object.values(open).map((contender) => contender.close()));
 if (!(await checkAllocations(target))) process.exitCode = 1;
 await server.stop();
 
-/** How many times as much ours does with its CPU time: interleaved rounds, the first of which warms up. */
-async function ratio(id, ours, theirs) {
-  const { operation, callers } = WORKLOADS.find((one) => one.id === id).load;
-  const rate = (name) => async () => {
-    const { dialect, with: give } = open[name];
-    const work = OPERATIONS[operation][dialect];
-    const start = process.cpuUsage();
-    const { done } = await closedLoop(() => give(work), { callers, times: OPERATIONS_A_ROUND / callers });
-    const { user, system } = process.cpuUsage(start);
-    return done / (user + system);
-  };
-  const rates = await interleave({ [theirs]: rate(theirs), [ours]: rate(ours) }, ROUNDS);
-  return median(rates[ours]) / median(rates[theirs]);
+/** The CPU time of an operation, in a process of its own; once, whomever it is compared with. */
+async function micros(id, name) {
+  const key = `${id} ${name}`;
+  const workload = WORKLOADS.find((one) => one.id === id);
+  measured[key] ??= median((await measureOnce(name, target, workload, QUICK)).cpuMicros);
+  return measured[key];
 }

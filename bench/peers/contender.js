@@ -85,7 +85,11 @@ const TASKS = {
   /** Bytes that an operation allocates. The heap's young part is too large to be collected meanwhile. */
   async allocations({ operation, callers, each }) {
     const operate = operationOf(operation);
-    const burst = () => closedLoop(operate, { callers, times: each });
+    // Not closedLoop, whose samples are bytes, too.
+    const caller = async () => {
+      for (let i = 0; i < each; i++) await operate();
+    };
+    const burst = () => Promise.all(Array.from({ length: callers }, caller));
     await burst();
     globalThis.gc();
     const before = process.memoryUsage().heapUsed;

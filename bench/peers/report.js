@@ -1,206 +1,209 @@
 /**
- * Makes of bench/results/*.json the pictures and tables: between the marks `<!-- bench:NAME -->` and `<!-- /bench -->`
- * of docs/performance.md. Run it again after the words around them were changed, as often as you like.
+ * Makes of what was recorded the pictures, and the tables between the marks `<!-- bench:NAME -->` and `<!-- /bench -->`
+ * of README.md and docs/performance.md. Run it again after the words around them were changed, as often as you like.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { row, summary } from '../lib/measure.js';
+import { pathToFileURL } from 'node:url';
 import { drawBars, drawLines, short } from './charts.js';
-import { POOLS, SHARED } from './contenders.js';
-import { middle, ratios, runs, values } from './results.js';
+import { EVERYBODY, HIGHLIGHTS, LIMIT } from './contenders.js';
+import { CEILING } from './process.js';
+import { Results } from './results.js';
+import { byContender, CLIENT, details, narrow, RATE, SERVER, table, wide } from './tables.js';
 import { WORKLOADS } from './workloads.js';
 
 const root = join(import.meta.dirname, '../..');
-const CALLERS = [1, 50, 500, 5000];
-const EVERYBODY = [...SHARED.slice(0, 3), ...POOLS.slice(0, -1), 'pool.use', 'a held lease', 'pool.redis'];
-const FEW = [...SHARED.slice(0, 3), 'node-redis pool', 'generic-pool + ioredis', 'pool.use', 'pool.redis'];
-const LIMITS = ['hand-written loop'];
-const { about } = runs.at(-1);
-const dates = [...new Set(runs.map((run) => run.about.date.slice(0, 10)))].join(', ');
-const caption = `medians of ${runs.length} runs, ${dates}; Node ${about.node.slice(1)}, redis-server ${about.server}, ${about.machine}`;
+const PAGES = ['README.md', 'docs/performance.md'];
 
-const medians = (id, names, key, scale) =>
-  Object.fromEntries(names.map((name) => [name, middle(id, name, key, scale)]));
+const family = (...ids) =>
+  WORKLOADS.filter(({ id }) => ids.some((one) => id === one || id.startsWith(`${one}-`)));
+const GETS = family('get');
+const COMMANDS = family('multi', 'mget', 'hgetall', 'set', 'watch');
+const PLACES = family('tls', 'latency', 'bursts', 'blpop', 'large');
+const SIZES = family('size');
+const [OPEN] = family('open');
+const [ALLOCATIONS] = family('allocations');
+const [BORROW] = family('borrow');
+const [COLD] = family('cold');
+const DEFAULTS = family('lanes', 'in-flight');
+/** Few enough for the README. */
+const FEWEST = HIGHLIGHTS.filter((name) => name !== 'node-redis pool' && name !== 'valkey-glide');
+const SOME = GETS.slice(0, 3);
+const RATES = OPEN.load.rates.map((rate) => ({ rate, title: `${rate / 1000} 000 a second` }));
 
-const table = (head, rows) =>
-  [row(...head), row(...head.map(() => '---')), ...rows.map((cells) => row(...cells))].join('\n');
+const columnsOf = (workloads, what, second) =>
+  workloads.map(({ id, short: title }) => ({ id, title, what, second }));
+const labelsOf = ({ contenders }) => contenders.map((one) => one.label ?? one);
 
-/** A row for each workload, a column for each contender; the best one bold. */
-function grid(ids, names, key, scale) {
-  const rows = ids.map((id) => {
-    const found = names.map((name) => middle(id, name, key, scale));
-    const best = (key === 'perSecond' ? Math.max : Math.min)(...found.filter((value) => value !== undefined));
-    const cells = found.map((value) => (value === best ? `**${short(value)}**` : short(value)));
-    return [titleOf(id), ...cells];
-  });
-  return table(['', ...names], rows);
-}
-
-const titleOf = (id) => WORKLOADS.find((one) => one.id === id).title;
-const idsOf = (...prefixes) =>
-  WORKLOADS.map(({ id }) => id).filter((id) => prefixes.some((prefix) => id.startsWith(prefix)));
-
-/** Everything about one workload. */
-function details(id) {
-  const names = Object.keys(runs.at(-1).workloads.find((one) => one.id === id).values);
-  const spread = (name) => {
-    const { median: mid, low, high } = summary(values(id, name, 'perSecond').map((value) => value / 1000));
-    return `${short(mid)} (${short(low)} – ${short(high)})`;
+/** What is between the marks, by name. @param {Results} results */
+function partsOf(results) {
+  const names = [...EVERYBODY, LIMIT];
+  const threefold = (...what) =>
+    [GETS, COMMANDS, PLACES]
+      .map((some) => byContender(results, columnsOf(some, ...what), names))
+      .join('\n\n');
+  const byRate = (key, more, scale) => {
+    const columns = RATES.map(({ rate, title }) => ({
+      id: OPEN.id,
+      title,
+      what: { key: `${key}@${rate}`, scale, more },
+    }));
+    return byContender(results, columns, OPEN.contenders);
   };
-  const head = [
-    '',
-    'k/s (middle half)',
-    'p50 ms',
-    'p99 ms',
-    'p99.9 ms',
-    'loop p99 ms',
-    'client µs',
-    'server µs',
-    'MiB',
-  ];
-  const keys = ['p50', 'p99', 'p999', 'loopDelay', 'cpuMicros', 'serverMicros', 'memory'];
-  return `#### ${titleOf(id)}\n\n${table(
-    head,
-    names.map((name) => [name, spread(name), ...keys.map((key) => short(middle(id, name, key)))]),
-  )}`;
-}
-
-const CHARTS = {
-  'bench-callers.svg': () =>
-    drawBars({
-      title: 'GET of 100 B, thousand a second, by how many callers there are',
-      caption,
-      unit: '',
-      names: [...FEW, ...LIMITS],
-      limits: LIMITS,
-      panels: CALLERS.map((callers) => ({
-        title: callers === 1 ? '1 caller' : `${callers} callers`,
-        values: medians(`get-${callers}`, [...FEW, ...LIMITS], 'perSecond', 1e-3),
-      })),
-    }),
-  'bench-commands.svg': () =>
-    drawBars({
-      title: 'Other work of 50 callers, thousand a second',
-      caption,
-      unit: '',
-      names: FEW,
-      panels: [
-        ['set', 'SET of 1 KiB'],
-        ['mget', 'MGET of 100'],
-        ['hgetall', 'HGETALL of 20'],
-        ['multi', 'MULTI of 5'],
-        ['watch', 'WATCH, EXEC'],
-        ['tls', 'GET over TLS'],
-        ['latency-50', 'GET, 1 ms away'],
-        ['bursts', 'bursts of 200 GETs'],
-      ].map(([id, title]) => ({ title, values: medians(id, FEW, 'perSecond', 1e-3) })),
-    }),
-  'bench-open.svg': () =>
-    drawLines({
-      title: 'Latency p99 of GETs that come whether or not the last is answered',
-      caption,
-      what: 'ms, over requests a second; a line ends where less than 95 % was answered in time',
-      names: FEW,
-      ticks: [0.1, 1, 10, 100, 1000],
-      points: idsOf('open').map((id) => ({ x: id.slice(5), values: keepingUp(id) })),
-    }),
-  'bench-sizes.svg': () =>
-    drawLines({
-      title: 'GETs of 100 callers, each with a connection of its own for its time',
-      caption,
-      what: 'thousand a second, over connections in the pool',
-      names: ['node-redis pool', 'generic-pool + ioredis', 'tarn + ioredis', 'pool.use'],
-      ticks: [2, 4, 8, 16, 32],
-      points: idsOf('size').map((id) => ({
-        x: id.slice(5),
-        values: medians(
-          id,
-          ['node-redis pool', 'generic-pool + ioredis', 'tarn + ioredis', 'pool.use'],
-          'perSecond',
-          1e-3,
-        ),
-      })),
-    }),
-};
-
-/** Latencies of those who answer what they are asked. */
-function keepingUp(id) {
-  const { rate } = WORKLOADS.find((one) => one.id === id).load;
-  const able = FEW.filter((name) => (middle(id, name) ?? 0) >= 0.95 * rate);
-  return medians(id, able, 'p99');
-}
-
-const COMMANDS = ['set', 'mget', 'hgetall', 'multi', 'watch', 'tls', 'latency-50', 'latency-500', 'bursts'];
-const PARTS = {
-  cpu: () =>
-    grid([...idsOf('get'), 'set', 'mget', 'hgetall', 'multi', 'watch', 'tls'], EVERYBODY, 'cpuMicros'),
-  ceiling: () =>
-    table(
-      ['callers', 'redis-benchmark', 'hand-written loop', 'pool.redis'],
-      CALLERS.map((callers) => [
-        callers,
-        ...['redis-benchmark', 'hand-written loop', 'pool.redis'].map((name) =>
-          short(middle(`get-${callers}`, name, 'perSecond', 1e-3)),
-        ),
-      ]),
-    ),
-  summary: () =>
-    `${grid([...idsOf('get'), ...COMMANDS, 'blpop', 'large', 'large-local'], FEW, 'perSecond', 1e-3)}\n\nThousand operations a second, ${caption}.`,
-  ratios: () =>
-    table(
-      ['`pool.redis` is so many times as fast as', ...runs.map((_, i) => `run ${i + 1}`)],
-      CALLERS.flatMap((callers) =>
-        ['one ioredis', 'ioredis, auto-pipelining', 'node-redis pool', 'hand-written loop'].map((other) => [
-          `${other}, callers: ${callers}`,
-          ...ratios(`get-${callers}`, 'pool.redis', other).map((ratio) => ratio.toFixed(2)),
+  return {
+    readme: () => {
+      const lean = (columns) =>
+        byContender(results, columns, FEWEST, narrow, 'callers').replace(/^\| | \|$/gm, '');
+      const byCallers = (what) => SOME.map(({ id, load }) => ({ id, title: load.callers, what }));
+      const server = { id: 'get-50', title: 'server, at 50', what: SERVER };
+      return [
+        'CPU time of a GET of 100 B, µs (middle half):',
+        lean([...byCallers(CLIENT), server]),
+        'Thousand GETs a second:',
+        lean(byCallers(RATE).slice(1)),
+        `Measured on ${results.about(SOME.map(({ id }) => id)).join('; ')}.`,
+      ].join('\n\n');
+    },
+    about: () =>
+      results
+        .about(WORKLOADS.map(({ id }) => id))
+        .map((about) => `- ${about}`)
+        .join('\n'),
+    cpu: () => threefold(CLIENT, SERVER),
+    throughput: () => threefold(RATE),
+    ceiling: () => {
+      const cell = (id, name, { key, scale }) => short(results.middle(id, name, key, scale));
+      return table(
+        ['', CEILING, LIMIT, 'pool.redis', `${LIMIT}, CPU in µs`, 'pool.redis, CPU in µs'],
+        GETS.map(({ id, short: title }) => [
+          title,
+          ...[CEILING, LIMIT, 'pool.redis'].map((name) => cell(id, name, RATE)),
+          ...[LIMIT, 'pool.redis'].map((name) => cell(id, name, CLIENT)),
         ]),
+      );
+    },
+    openLatency: () => byRate('p99'),
+    openAnswered: () => byRate('perSecond', true, 1e-3),
+    sizes: () => {
+      const columns = SIZES.map(({ id, contenders: [{ target }] }) => ({
+        id,
+        title: target.size,
+        what: CLIENT,
+      }));
+      return byContender(results, columns, labelsOf(SIZES[0]));
+    },
+    borrow: () => byContender(results, [{ id: BORROW.id, title: 'CPU, µs', what: CLIENT }], labelsOf(BORROW)),
+    cold: () => {
+      const titles = {
+        firstMs: 'first reply, ms',
+        hundredMs: 'first 100 more, ms',
+        connections: 'connections',
+      };
+      return table(
+        ['', ...Object.values(titles)],
+        COLD.contenders.map((name) => [
+          name,
+          ...Object.keys(titles).map((key) => short(results.middle(COLD.id, name, key))),
+        ]),
+      );
+    },
+    allocations: () =>
+      table(
+        ['', 'bytes'],
+        ALLOCATIONS.contenders.map((name) => [name, short(results.middle(ALLOCATIONS.id, name, 'bytes'))]),
       ),
-    ),
-  everybody: () =>
-    grid([...idsOf('get'), 'set', 'mget', 'hgetall', 'multi', 'blpop'], EVERYBODY, 'perSecond', 1e-3),
-  open: () =>
-    `p99, ms:\n\n${grid(idsOf('open'), FEW, 'p99')}\n\nAnswered a second, thousands:\n\n${grid(idsOf('open'), FEW, 'perSecond', 1e-3)}`,
-  sizes: () =>
-    grid(
-      idsOf('size'),
-      ['node-redis pool', 'generic-pool + ioredis', 'tarn + ioredis', 'pool.use'],
-      'perSecond',
-      1e-3,
-    ),
-  borrow: () => {
-    const names = POOLS.filter((name) => name !== 'node-redis pool');
-    const of = (name) => summary(values('borrow', name, 'perSecond').map((value) => 1e6 / value));
-    return table(
-      ['', 'µs, median', 'middle half'],
-      names.map((name) => [name, short(of(name).median), `${short(of(name).low)} – ${short(of(name).high)}`]),
-    );
-  },
-  cold: () =>
-    table(
-      ['', 'first reply, ms', 'first 100 more, ms', 'connections'],
-      FEW.map((name) => [
-        name,
-        ...['firstMs', 'hundredMs', 'connections'].map((key) => short(middle('cold', name, key))),
-      ]),
-    ),
-  allocations: () =>
-    table(
-      ['', 'bytes'],
-      [...EVERYBODY, 'hand-written loop'].map((name) => [name, short(middle('allocations', name, 'bytes'))]),
-    ),
-  defaults: () =>
-    idsOf('lanes', 'in-flight')
-      .map((id) =>
-        grid([id], Object.keys(runs.at(-1).workloads.find((one) => one.id === id).values), 'perSecond', 1e-3),
-      )
-      .join('\n\n'),
-  details: () => [...idsOf('get'), ...COMMANDS, 'blpop', 'large', 'large-local'].map(details).join('\n\n'),
-};
+    defaults: () =>
+      DEFAULTS.map(({ id, title, contenders }) => {
+        const columns = [
+          { id, title: 'CPU, µs', what: CLIENT },
+          { id, title: 'thousand a second', what: RATE },
+        ];
+        return byContender(results, columns, labelsOf({ contenders }), wide, title);
+      }).join('\n\n'),
+    details: () =>
+      [...GETS, ...COMMANDS, ...PLACES]
+        .filter(({ id }) => results.names(id).length > 0)
+        .map(({ id, title }) => `#### ${title}\n\n${details(results, id)}`)
+        .join('\n\n'),
+  };
+}
 
-for (const [name, draw] of Object.entries(CHARTS)) writeFileSync(join(root, 'docs', name), draw());
-const page = join(root, 'docs/performance.md');
-const filled = readFileSync(page, 'utf8').replace(
-  /(<!-- bench:(\w+) -->).*?(<!-- \/bench -->)/gs,
-  (_, begin, part, end) => `${begin}\n\n${PARTS[part]()}\n\n${end}`,
-);
-writeFileSync(page, filled);
+/** What is drawn of other work: [workload, title]. */
+const OTHER_WORK = [
+  ['multi', 'MULTI of 5'],
+  ['mget', 'MGET of 100'],
+  ['hgetall', 'HGETALL of 20'],
+  ['set', 'SET of 1 KiB'],
+  ['tls', 'GET over TLS'],
+  ['latency-500', 'GET, 1 ms away'],
+  ['blpop', 'GET beside BLPOP'],
+  ['bursts', 'bursts of 200 GETs'],
+].map(([id, title]) => ({ id, title }));
+
+/** The pictures, by file. @param {Results} results */
+function picturesOf(results) {
+  const captionOf = (some) => results.about(some.map(({ id }) => id)).join(' · ');
+  const bars = (title, unit, workloads, wanted, { key, scale }, second) => {
+    const names = wanted.filter((name) => workloads.some(({ id }) => results.spread(id, name, key)));
+    const each = (of) => Object.fromEntries(names.map((name) => [name, of(name)]));
+    const panels = workloads.map(({ id, ...workload }) => ({
+      title: workload.short ?? workload.title,
+      values: each((name) => results.middle(id, name, key, scale)),
+      ranges: each((name) => results.spread(id, name, key, scale)),
+      more: second && each((name) => results.middle(id, name, second.key)),
+    }));
+    return drawBars({ title, caption: captionOf(workloads), unit, names, limits: [LIMIT], panels });
+  };
+  const cpu = 'µs: the client, behind it the server; a line for the middle half of the client’s';
+  const most = [...EVERYBODY.filter((name) => !/tarn|lightning|held/.test(name)), LIMIT];
+  return {
+    'bench-cpu.svg': bars('CPU time of a GET of 100 B, by callers', cpu, GETS, most, CLIENT, SERVER),
+    'bench-commands.svg': bars('CPU time of other work', cpu, OTHER_WORK, HIGHLIGHTS, CLIENT, SERVER),
+    'bench-callers.svg': bars(
+      'GET of 100 B, thousand a second, by callers',
+      'a line for the middle half',
+      GETS,
+      most,
+      RATE,
+    ),
+    'bench-open.svg': drawLines({
+      title: 'Latency p99 of GETs that come whether or not the last is answered',
+      caption: captionOf([OPEN]),
+      what: 'ms, over requests a second; a line ends where less than 95 % was answered in time',
+      names: HIGHLIGHTS.filter((name) => results.names(OPEN.id).includes(name)),
+      ticks: [0.1, 1, 10, 100, 1000],
+      points: RATES.map(({ rate }) => ({
+        x: `${rate / 1000}k`,
+        values: Object.fromEntries(
+          HIGHLIGHTS.map((name) => [name, results.middle(OPEN.id, name, `p99@${rate}`)]),
+        ),
+      })),
+    }),
+  };
+}
+
+/** A page with its tables made anew. */
+export function filled(text, parts) {
+  return text.replace(
+    /(<!-- bench:(\w+) -->).*?(<!-- \/bench -->)/gs,
+    (_, begin, part, end) => `${begin}\n\n${parts[part]()}\n\n${end}`,
+  );
+}
+
+/** Writes all of it; returns the names of the files. */
+export function writeReport() {
+  const results = Results.read();
+  const files = Object.entries(reportOf(results));
+  for (const [file, text] of files) writeFileSync(join(root, file), text);
+  return files.map(([file]) => file);
+}
+
+/** What the files of the report are to be, by name. */
+export function reportOf(results) {
+  const parts = partsOf(results);
+  const pages = PAGES.map((page) => [page, filled(readFileSync(join(root, page), 'utf8'), parts)]);
+  const pictures = Object.entries(picturesOf(results)).map(([name, svg]) => [`docs/${name}`, svg]);
+  return Object.fromEntries([...pages, ...pictures]);
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1]).href) writeReport();

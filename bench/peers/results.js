@@ -59,10 +59,12 @@ export class Results {
     return this.#all[id]?.values[name]?.[key] ?? [];
   }
 
-  /** The median and the middle half around it, or nothing where nothing was measured. */
+  /** The median and the middle half around it; nothing where nothing was measured, or by less than half of the processes. */
   spread(id, name, key, scale = 1) {
     const all = this.values(id, name, key);
-    return all.length > 0 ? summary(all.map((value) => value * scale)) : undefined;
+    const processes = this.values(id, name, 'unsettled').length;
+    if (all.length === 0 || 2 * all.length < processes) return undefined;
+    return summary(all.map((value) => value * scale));
   }
 
   /** The median alone. */
