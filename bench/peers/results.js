@@ -59,11 +59,15 @@ export class Results {
     return this.#all[id]?.values[name]?.[key] ?? [];
   }
 
+  /** How many processes a contender had. */
+  processes(id, name) {
+    return this.values(id, name, 'unsettled').length;
+  }
+
   /** The median and the middle half around it; nothing where nothing was measured, or by less than half of the processes. */
   spread(id, name, key, scale = 1) {
     const all = this.values(id, name, key);
-    const processes = this.values(id, name, 'unsettled').length;
-    if (all.length === 0 || 2 * all.length < processes) return undefined;
+    if (all.length === 0 || 2 * all.length < this.processes(id, name)) return undefined;
     return summary(all.map((value) => value * scale));
   }
 

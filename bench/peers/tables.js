@@ -23,7 +23,10 @@ export const narrow = ({ low, high }) => `${short(low)}–${short(high)}`;
 export function cells(results, { id, what: { key, scale, more }, second }, names, format = wide) {
   const spreadOf = (name) => results.spread(id, name, key, scale);
   const rivals = names.filter((name) => name !== LIMIT && name !== CEILING);
-  const best = winners(Object.fromEntries(rivals.map((name) => [name, spreadOf(name)])), { more, familyOf });
+  // The windows of one process say nothing about the next one.
+  const alone = rivals.some((name) => results.processes(id, name) === 1);
+  const spreads = alone ? {} : Object.fromEntries(rivals.map((name) => [name, spreadOf(name)]));
+  const best = winners(spreads, { more, familyOf });
   return names.map((name) => {
     const spread = spreadOf(name);
     if (spread === undefined) return '–';

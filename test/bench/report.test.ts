@@ -113,6 +113,15 @@ describe('a table', () => {
     ]);
   });
 
+  test('has nobody in bold after a quick run, in which each has one process', () => {
+    const quick = resultsOf({
+      'one ioredis': { cpuMicros: [4, 4, 4], unsettled: [0] },
+      'pool.redis': { cpuMicros: [1, 1, 1], unsettled: [0] },
+    });
+    const column = { id: 'get-50', title: 'CPU', what: CLIENT };
+    expect(byContender(quick, [column], names)).not.toContain('**');
+  });
+
   test('has nothing in bold where spreads overlap, and the limits are no rivals', () => {
     expect(
       byContender(results, [{ id: 'get-50', title: 'k/s', what: RATE }], names)
