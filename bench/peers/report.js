@@ -35,6 +35,14 @@ const columnsOf = (workloads, what, second) =>
   workloads.map(({ id, short: title }) => ({ id, title, what, second }));
 const labelsOf = ({ contenders }) => contenders.map((one) => one.label ?? one);
 
+/** Where all of it was measured; what was measured where, if at several places or times. */
+function listOfPlaces(results) {
+  const ids = WORKLOADS.map(({ id }) => id);
+  const places = results.about(ids);
+  const of = (place) => ids.filter((id) => results.about([id]).includes(place)).join(', ');
+  return places.map((place) => `- ${place}${places.length > 1 ? ` (${of(place)})` : ''}`).join('\n');
+}
+
 /** What is between the marks, by name. @param {Results} results */
 function partsOf(results) {
   const names = [...EVERYBODY, LIMIT];
@@ -64,11 +72,7 @@ function partsOf(results) {
         `Measured on ${results.about(SOME.map(({ id }) => id)).join('; ')}.`,
       ].join('\n\n');
     },
-    about: () =>
-      results
-        .about(WORKLOADS.map(({ id }) => id))
-        .map((about) => `- ${about}`)
-        .join('\n'),
+    about: () => listOfPlaces(results),
     cpu: () => threefold(CLIENT, SERVER),
     throughput: () => threefold(RATE),
     ceiling: () => {
@@ -99,18 +103,14 @@ function partsOf(results) {
         hundredMs: 'first 100 more, ms',
         connections: 'connections',
       };
-      return table(
-        ['', ...Object.values(titles)],
-        COLD.contenders.map((name) => [
-          name,
-          ...Object.keys(titles).map((key) => short(results.middle(COLD.id, name, key))),
-        ]),
-      );
+      const columns = Object.entries(titles).map(([key, title]) => ({ id: COLD.id, title, what: { key } }));
+      return byContender(results, columns, COLD.contenders);
     },
     allocations: () =>
-      table(
-        ['', 'bytes'],
-        ALLOCATIONS.contenders.map((name) => [name, short(results.middle(ALLOCATIONS.id, name, 'bytes'))]),
+      byContender(
+        results,
+        [{ id: ALLOCATIONS.id, title: 'bytes', what: { key: 'bytes' } }],
+        ALLOCATIONS.contenders,
       ),
     defaults: () =>
       DEFAULTS.map(({ id, title, contenders }) => {

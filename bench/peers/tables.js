@@ -15,9 +15,11 @@ export const RATE = { key: 'perSecond', scale: 1e-3, more: true };
 export const table = (head, rows) =>
   [row(...head), row(...head.map(() => '---')), ...rows.map((cells) => row(...cells))].join('\n');
 
-/** The median with its middle half, or that alone. */
-export const wide = ({ median, low, high }) => `${short(median)} (${short(low)} – ${short(high)})`;
-export const narrow = ({ low, high }) => `${short(low)}–${short(high)}`;
+/** The median with its middle half, or that alone; one number where all are the same. */
+export const wide = ({ median, low, high }) =>
+  same(low, high) ? short(median) : `${short(median)} (${short(low)} – ${short(high)})`;
+export const narrow = ({ low, high }) => (same(low, high) ? short(low) : `${short(low)}–${short(high)}`);
+const same = (low, high) => short(low) === short(high);
 
 /** A cell for each of `names`; `second` is added to those of a table in which two things are shown. */
 export function cells(results, { id, what: { key, scale, more }, second }, names, format = wide) {
