@@ -154,7 +154,7 @@ function picturesOf(results) {
     }));
     return drawBars({ title, caption: captionOf(workloads), unit, names, limits: [LIMIT], panels });
   };
-  const cpu = 'µs: the client, behind it the server; a line for the middle half of the client’s';
+  const cpu = 'µs: the client, behind it the server; a line for the middle half of the client';
   const most = [...EVERYBODY.filter((name) => !/tarn|lightning|held/.test(name)), LIMIT];
   return {
     'bench-cpu.svg': bars('CPU time of a GET of 100 B, by callers', cpu, GETS, most, CLIENT, SERVER),

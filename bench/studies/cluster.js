@@ -64,6 +64,9 @@ function contend() {
 
 async function measure() {
   const cluster = await startBenchCluster();
+  const seeding = new Cluster(cluster.nodes);
+  await Promise.all(KEYS.map((key) => seeding.set(key, VALUE)));
+  seeding.disconnect();
   const children = Object.keys(CONTENDERS).map((name) => ({
     name,
     child: fork(import.meta.filename, [name, JSON.stringify(cluster.nodes)]),
