@@ -99,6 +99,7 @@ function partsOf(results) {
     borrow: () => byContender(results, [{ id: BORROW.id, title: 'CPU, µs', what: CLIENT }], labelsOf(BORROW)),
     cold: () => {
       const titles = {
+        cpuMs: 'CPU, ms',
         firstMs: 'first reply, ms',
         hundredMs: 'first 100 more, ms',
         connections: 'connections',
