@@ -101,6 +101,19 @@ export class LeanCommand {
 
 Object.setPrototypeOf(LeanCommand.prototype, Command.prototype);
 
+/**
+ * A command that was sent, as ioredis queues it until its reply comes. Made by a constructor: what a literal makes is
+ * allocated in the old generation, if V8 has once seen nearly all of it outlive a collection. There it would keep its
+ * command, with the reply, until the next full collection.
+ */
+export class SentCommand {
+  constructor(
+    readonly command: unknown,
+    readonly stream: unknown,
+    readonly select: number | undefined,
+  ) {}
+}
+
 /** A method of a client that sends one command, which leaves nothing behind and can be a {@link LeanCommand}. */
 export interface CommandMethod {
   readonly method: string;

@@ -11,7 +11,7 @@ import {
   isWrapped,
   rejectSafely,
 } from '../ioredis/internals.ts';
-import { commandMethods, LeanCommand } from '../ioredis/lean-command.ts';
+import { commandMethods, LeanCommand, SentCommand } from '../ioredis/lean-command.ts';
 import { multiOf, pipelineOf } from '../ioredis/lean-pipeline.ts';
 import { Taint, taintAfter } from '../ioredis/taint.ts';
 import { hasCallback, ignore } from '../ioredis/watched-command.ts';
@@ -158,7 +158,7 @@ export class LeaseHandle {
     try {
       command.setReplyContext?.(condition);
       stream.write(command.toWritable(stream));
-      commandQueue.push({ command, stream: undefined, select: condition?.select } as never);
+      commandQueue.push(new SentCommand(command, undefined, condition?.select) as never);
     } catch (error) {
       rejectSafely(command, error); // it cannot be written, as a text that is too long
     }

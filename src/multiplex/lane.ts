@@ -2,6 +2,7 @@ import type { Command, Redis } from 'ioredis';
 import type { PoolSlot } from '../core/context.ts';
 import type { Connection, Intake } from '../core/dependencies.ts';
 import { hasPlainOptions, isWrapped, rejectSafely } from '../ioredis/internals.ts';
+import { SentCommand } from '../ioredis/lean-command.ts';
 import { handOver, isUntold, isWatched } from '../ioredis/watched-command.ts';
 import type { Clock } from '../util/clock.ts';
 import { CommandGroup } from './command-group.ts';
@@ -243,8 +244,8 @@ export class Lane {
   /** Queues a command as ioredis does, with additional fields. */
   #push(command: Command, group: CommandGroup | undefined, watched: boolean): void {
     const { commandQueue, condition } = this.#client;
-    const item = { command, stream: group, select: condition?.select };
-    commandQueue.push((watched ? { ...item, watched } : item) as never);
+    const item = new SentCommand(command, group, condition?.select);
+    commandQueue.push((watched ? Object.assign(item, { watched }) : item) as never);
   }
 
   /** What wraps sendCommand sends it later, or has refused it: until it is settled, it counts as in flight. */
