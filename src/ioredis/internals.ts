@@ -58,7 +58,7 @@ export function isCommandChanged(): boolean {
 }
 
 /** Whether the method is as its class defines it: nobody had replaced it before. */
-const isMethod = (value: unknown): boolean =>
+export const isMethod = (value: unknown): boolean =>
   value === undefined || (typeof value === 'function' && !Object.hasOwn(value, 'prototype'));
 
 /** Whether ioredis' commands are as a `LeanCommand` expects them. */

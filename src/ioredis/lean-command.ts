@@ -1,6 +1,7 @@
 import { Command, Redis } from 'ioredis';
+import { arrayOf } from '../util/young.ts';
 import { isAlwaysShared } from './command-kinds.ts';
-import { TELLS_BYTES, type Transformer, transformers, WITH_CONTEXT } from './internals.ts';
+import { TELLS_BYTES, transformers, WITH_CONTEXT } from './internals.ts';
 
 const argumentTransformers = transformers?.argument ?? {};
 const replyTransformers = transformers?.reply ?? {};
@@ -25,7 +26,7 @@ interface Internals {
  * else, since with thousands of callers the allocations of a command determine the speed. It does not support
  * callbacks, key prefixes and friendly error stacks; for those ioredis' own is used.
  */
-export class LeanCommand {
+export abstract class BareCommand {
   isResolved = false;
   isSettled = false;
   inTransaction = false;
@@ -33,21 +34,17 @@ export class LeanCommand {
   bufferMode = false;
   protocol = 2;
   replyMapping = 'legacy';
-  readonly promise: Promise<unknown>;
-  readonly #resolve: (value: unknown) => void;
-  readonly #reject: (error: unknown) => void;
 
   constructor(
     readonly name: string,
     public args: unknown[],
     readonly replyEncoding: 'utf8' | null,
-  ) {
-    this.promise = new Promise(executor);
-    this.#resolve = resolveLast;
-    this.#reject = rejectLast;
-    const transform = argumentTransformers[name];
-    if (transform !== undefined || !areStrings(args)) this.#convert(transform);
-  }
+  ) {}
+
+  abstract reject(error: unknown): void;
+
+  /** Passes the value on to whoever waits for it. */
+  protected abstract tell(value: unknown): void;
 
   /** Resolves with a reply from ioredis' decoder, in which strings are Buffers. */
   resolve(reply: unknown): void {
@@ -60,16 +57,62 @@ export class LeanCommand {
 
   /** Resolves with a reply in which strings have the wanted type already. */
   answer(reply: unknown): void {
-    const transform = replyTransformers[this.name];
-    if (transform === undefined) {
+    if (replyTransformers[this.name] === undefined) {
       this.#settle(reply);
       return;
     }
     try {
-      const { name: commandName, protocol, replyMapping } = this;
-      this.#settle(
-        WITH_CONTEXT ? transform(reply, { commandName, protocol, replyMapping }) : transform(reply),
-      );
+      this.#settle(transformed(this, reply));
+    } catch (error) {
+      this.reject(error);
+    }
+  }
+
+  #settle(value: unknown): void {
+    this.isResolved = true;
+    this.isSettled = true;
+    this.tell(value);
+  }
+
+  /** Converts the arguments; throws if one has no text, or if the transformer throws. Returns whether it had to. */
+  protected prepare(): boolean {
+    const transform = argumentTransformers[this.name];
+    if (transform === undefined && areStrings(this.args)) return false;
+    this.args = flat(this.args);
+    if (transform !== undefined) this.args = transform(this.args) as unknown[];
+    (this as unknown as Internals).stringifyArguments();
+    return true;
+  }
+}
+
+Object.setPrototypeOf(BareCommand.prototype, Command.prototype);
+
+/** What a transformer is told of a command. */
+export type Transformed = Pick<BareCommand, 'name' | 'protocol' | 'replyMapping'>;
+
+/** The reply to a command, with its strings as they are wanted, after the transformer of its name. */
+export function transformed(
+  { name: commandName, protocol, replyMapping }: Transformed,
+  reply: unknown,
+): unknown {
+  const transform = replyTransformers[commandName];
+  if (transform === undefined) return reply;
+  return WITH_CONTEXT ? transform(reply, { commandName, protocol, replyMapping }) : transform(reply);
+}
+
+/** A command by itself. If its arguments cannot be converted, it is rejected already. */
+export class LeanCommand extends BareCommand {
+  readonly promise: Promise<unknown>;
+  readonly #resolve: (value: unknown) => void;
+  readonly #reject: (error: unknown) => void;
+
+  constructor(name: string, args: unknown[], replyEncoding: 'utf8' | null) {
+    super(name, args, replyEncoding);
+    this.promise = new Promise(executor);
+    this.#resolve = resolveLast;
+    this.#reject = rejectLast;
+    try {
+      if (this.prepare()) keepBytes(this);
     } catch (error) {
       this.reject(error);
     }
@@ -80,31 +123,14 @@ export class LeanCommand {
     this.#reject(error);
   }
 
-  #settle(value: unknown): void {
-    this.isResolved = true;
-    this.isSettled = true;
+  protected tell(value: unknown): void {
     this.#resolve(value);
-  }
-
-  /** Converts the arguments; rejects the command if one has no text, or if the transformer throws. */
-  #convert(transform: Transformer | undefined): void {
-    try {
-      this.args = flat(this.args);
-      if (transform !== undefined) this.args = transform(this.args) as unknown[];
-      (this as unknown as Internals).stringifyArguments();
-      keepBytes(this);
-    } catch (error) {
-      this.reject(error);
-    }
   }
 }
 
-Object.setPrototypeOf(LeanCommand.prototype, Command.prototype);
-
 /**
- * A command that was sent, as ioredis queues it until its reply comes. Made by a constructor: what a literal makes is
- * allocated in the old generation, if V8 has once seen nearly all of it outlive a collection. There it would keep its
- * command, with the reply, until the next full collection.
+ * A command that was sent, as ioredis queues it until its reply comes. Not a literal, which might come to be allocated
+ * in the old generation: see util/young.ts.
  */
 export class SentCommand {
   constructor(
@@ -141,7 +167,7 @@ export function commandMethods(): CommandMethod[] {
  * replace them.
  */
 export function unbind(command: object): void {
-  if (!(command instanceof LeanCommand) || Object.hasOwn(command, 'resolve')) return;
+  if (!(command instanceof BareCommand) || Object.hasOwn(command, 'resolve')) return;
   for (const method of ['resolve', 'reject'] as const) {
     const shared = command[method];
     command[method] = (outcome) => {
@@ -212,7 +238,7 @@ function write(name: string, args: (string | Buffer)[]): Buffer {
 
 /** Like `args.flat()`, which takes much longer. */
 function flat(args: readonly unknown[]): unknown[] {
-  const all: unknown[] = [];
+  const all: unknown[] = arrayOf();
   for (const arg of args) {
     if (!Array.isArray(arg)) all.push(arg);
     else for (let i = 0; i < arg.length; i++) if (arg[i] !== undefined || i in arg) all.push(arg[i]);

@@ -3,13 +3,13 @@ import type { Intake } from '../core/dependencies.ts';
 import { warnThrown } from '../util/warn.ts';
 import { isCommandChanged, MOST_LEVELS, rejectSafely, sendsAsKnown } from './internals.ts';
 import { inOurOwnWords } from './redact.ts';
-import { ARRAY, kindOfMessage, PUSH, ReplyReader, ReplyScanner, UNREAD } from './reply-reader.ts';
+import { ARRAY, kindOfMessage, type Parts, PUSH, ReplyReader, ReplyScanner, UNREAD } from './reply-reader.ts';
 
 /** Called with the bytes that arrive. */
 export type Decoder = (chunk: Buffer) => void;
 
 /** A command of ioredis; a lean command also accepts a reply in which strings have the wanted type already. */
-interface Answerable extends Pick<Command, 'name' | 'resolve' | 'reject'> {
+interface Answerable extends Pick<Command, 'name' | 'resolve' | 'reject'>, Partial<Parts> {
   readonly replyEncoding?: string | null;
   answer?(reply: unknown): void;
 }
@@ -134,7 +134,10 @@ export class ReplyIntake implements Intake {
       // Instrumentations that wrap commands expect Buffers in their replies.
       const watched = wrapped || item.watched === true;
       reader.begin(chunk, at);
-      const reply = reader.read(!watched && command.replyEncoding === 'utf8');
+      const reply =
+        !watched && command.isText
+          ? reader.readParts(command as Parts)
+          : reader.read(!watched && command.replyEncoding === 'utf8');
       // ioredis does more with the reply to a subscription than resolve the command.
       if (reply === UNREAD || (Array.isArray(reply) && /subscribe$/i.test(command.name))) break;
       at = reader.at;

@@ -22,6 +22,12 @@ const MOST_DIGITS = 15;
 /** More deeply nested arrays are not read here: each level is a recursive call. */
 const MOST_LEVELS = 32;
 
+/** What tells which strings in a list are wanted as text. */
+export interface Parts {
+  /** Those in value `i` of so many. */
+  isText(i: number, count: number): boolean;
+}
+
 /**
  * Reads replies of the frequent kinds if they are complete in one chunk: strings, numbers, nulls, and arrays, sets and
  * maps of these, the latter two flat, as from ioredis. It leaves everything else, also errors, to ioredis' own decoder,
@@ -46,6 +52,26 @@ export class ReplyReader {
     const value = this.#value(text);
     if (value === UNREAD) this.at = start;
     return value;
+  }
+
+  /** The same for a list, whose values may be wanted differently; for anything else as `read(false)`. */
+  readParts(parts: Parts): unknown {
+    const start = this.at;
+    if (this.#chunk[start] !== ARRAY) return this.read(false);
+    const count = this.#number();
+    if (count === undefined) return UNREAD;
+    if (count < 0) return null;
+    this.#levels = 1;
+    const list: unknown[] = [];
+    for (let i = 0; i < count; i++) {
+      const value = this.#value(parts.isText(i, count));
+      if (value === UNREAD) {
+        this.at = start;
+        return UNREAD;
+      }
+      list.push(value);
+    }
+    return list;
   }
 
   #value(text: boolean): unknown {

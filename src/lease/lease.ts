@@ -169,7 +169,10 @@ export class LeaseHandle {
   }
 
   multi(...given: unknown[]): object {
-    return multiOf(this, ...given);
+    const [commands, options] = Array.isArray(given[0]) ? given : [undefined, ...given];
+    const alone = (options as { pipeline?: boolean } | undefined)?.pipeline === false;
+    if (alone) return (Redis.prototype.multi as (...args: unknown[]) => object).apply(this, given);
+    return multiOf(this, commands as unknown[][] | undefined);
   }
 
   release(): void {

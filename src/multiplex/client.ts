@@ -3,7 +3,7 @@ import { type Command, Redis, type RedisOptions } from 'ioredis';
 import { kindOf } from '../ioredis/command-kinds.ts';
 import { areWatched, canUseLeanCommands, rejectSafely } from '../ioredis/internals.ts';
 import { commandMethods, keepBytes, LeanCommand } from '../ioredis/lean-command.ts';
-import { multiOf, pipelineOf } from '../ioredis/lean-pipeline.ts';
+import { multiOf, type PipelineSender, pipelineOf } from '../ioredis/lean-pipeline.ts';
 import { withForcedEval } from '../ioredis/script-eval.ts';
 import { watch } from '../ioredis/watched-command.ts';
 import { asCallback, type NodeCallback } from '../util/callback.ts';
@@ -22,9 +22,7 @@ interface Client extends NodeJS.EventEmitter {
   multi(): Pipeline;
 }
 interface Pipeline {
-  exec(...args: unknown[]): unknown;
-  addBatch(commands: unknown[][]): unknown;
-  reject(error: Error): void;
+  reject(error: unknown): void;
 }
 type Stream = Parameters<Redis['sendCommand']>[1];
 type Definition = Parameters<Redis['defineCommand']>[1];
@@ -48,6 +46,7 @@ class PoolRedis extends Base {
   readonly #first: boolean;
   /** The group that a pipeline is filling. */
   #group: CommandGroup | undefined;
+  readonly #sender: PipelineSender;
   readonly #announcer: ClientEvents;
   /** It was closed by one of its own methods, such as `quit()`. */
   #closed = false;
@@ -60,7 +59,9 @@ class PoolRedis extends Base {
     this.#lanes = owner.lanes;
     this.#Own = owner.lanes.Command;
     this.#first = first;
-    if (canUseLeanCommands(given)) Object.setPrototypeOf(this, PoolRedis.#lean);
+    const leanly = canUseLeanCommands(given);
+    this.#sender = new PoolRedis.#Sender(this, leanly && this.#Own === undefined);
+    if (leanly) Object.setPrototypeOf(this, PoolRedis.#lean);
     for (const [name, script] of Object.entries(given.scripts ?? {})) this.#define(name, script);
     this.#announcer = new ClientEvents(this, owner);
   }
@@ -95,13 +96,18 @@ class PoolRedis extends Base {
   }
 
   sendCommand(command: Command, stream?: Stream): unknown {
-    // ioredis could not make it, because an argument has no text: its promise is rejected already.
-    const broken = command.reject === undefined;
-    if (broken) command.reject = () => {};
-    else keepBytes(command);
+    const broken = this.#isBroken(command);
     if (stream && 'isPipeline' in stream) this.#addToGroup(command, stream, broken);
     else if (!broken) return this.#send(command);
     return command.promise;
+  }
+
+  /** Whether ioredis could not make it, because an argument has no text: its promise is rejected already. */
+  #isBroken(command: Command): boolean {
+    const broken = command.reject === undefined;
+    if (broken) command.reject = () => {};
+    else keepBytes(command);
+    return broken;
   }
 
   /** Somebody observes each command. */
@@ -110,7 +116,7 @@ class PoolRedis extends Base {
   }
 
   override pipeline(commands?: unknown[][]): Pipeline {
-    return this.#guarded(pipelineOf(this), commands);
+    return pipelineOf(this, commands, this.#sender) as Pipeline;
   }
 
   override multi(first?: unknown[][] | { pipeline?: boolean }, second?: { pipeline?: boolean }): Pipeline {
@@ -119,7 +125,7 @@ class PoolRedis extends Base {
     if (options?.pipeline === false) {
       return Promise.reject(this.#stateful('MULTI without a pipeline')) as unknown as Pipeline;
     }
-    return this.#guarded(multiOf(this), commands);
+    return multiOf(this, commands, this.#sender) as Pipeline;
   }
 
   override defineCommand(name: string, definition: Definition): void {
@@ -202,6 +208,10 @@ class PoolRedis extends Base {
       this.#group = group;
       this.#lanes.sendGroup(group);
     }
+    this.#add(command, group, broken);
+  }
+
+  #add(command: Command, group: CommandGroup, broken: boolean): void {
     if (this.#closed) group.refuse(this.#endedError());
     if (broken) group.refuse(new TypeError(`the arguments of ${command.name} cannot be sent`));
     const kind = group.add(command);
@@ -210,21 +220,44 @@ class PoolRedis extends Base {
     this.#lanes.added(group);
   }
 
-  /** One refused command refuses the whole pipeline: `exec()` rejects, and none of its commands is sent. */
-  #guarded(made: object, commands: unknown[][] | undefined): Pipeline {
-    const pipeline = made as Pipeline;
-    const { exec } = pipeline;
-    pipeline.exec = (...args) => {
-      this.#group = undefined;
-      const result = exec.apply(pipeline, args);
-      const group = this.#group as CommandGroup | undefined;
-      this.#group = undefined;
-      if (group?.open) group.refuse(this.#stateful('MULTI without EXEC'));
-      if (group?.refusal) pipeline.reject(group.refusal);
+  /** How its pipelines send their commands. */
+  static readonly #Sender = class implements PipelineSender {
+    readonly #client: PoolRedis;
+    readonly #leanly: boolean;
+
+    constructor(client: PoolRedis, leanly: boolean) {
+      this.#client = client;
+      this.#leanly = leanly;
+    }
+
+    get plain(): boolean {
+      const client = this.#client;
+      return this.#leanly && client.sendCommand === PoolRedis.prototype.sendCommand && !client.#watched;
+    }
+
+    send(pipeline: Pipeline, commands: readonly Command[]): void {
+      const client = this.#client;
+      const group = new CommandGroup(pipeline, false);
+      client.#lanes.sendGroup(group);
+      for (const command of commands) client.#add(command, group, client.#isBroken(command));
+      client.#end(group, pipeline);
+    }
+
+    guard<T>(pipeline: Pipeline, exec: () => T): T {
+      const client = this.#client;
+      client.#group = undefined;
+      const result = exec();
+      const group = client.#group as CommandGroup | undefined;
+      client.#group = undefined;
+      if (group) client.#end(group, pipeline);
       return result;
-    };
-    if (commands) pipeline.addBatch(commands);
-    return pipeline;
+    }
+  };
+
+  /** One refused command refuses the whole pipeline: `exec()` rejects, and none of its commands is sent. */
+  #end(group: CommandGroup, pipeline: Pipeline): void {
+    if (group.open) group.refuse(this.#stateful('MULTI without EXEC'));
+    if (group.refusal) pipeline.reject(group.refusal);
   }
 
   #stateful(what: string): Error {

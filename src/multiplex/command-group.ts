@@ -6,13 +6,14 @@ import { refusalOf } from '../ioredis/error-replies.ts';
 import { rejectSafely } from '../ioredis/internals.ts';
 import { bytesOf } from '../ioredis/lean-command.ts';
 import { watchIn } from '../ioredis/watched-command.ts';
+import { arrayOf } from '../util/young.ts';
 
 /**
  * The commands of one pipeline or transaction: all are sent over one connection, or none. ioredis passes them one by
  * one, synchronously.
  */
 export class CommandGroup {
-  readonly commands: Command[] = [];
+  readonly commands: Command[] = arrayOf();
   /** It needs a dedicated connection: one of its commands may block, or is unknown. */
   own = false;
   /** One of its commands may block. */

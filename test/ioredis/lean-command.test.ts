@@ -3,6 +3,9 @@ import { Command } from 'ioredis';
 import { expect, test } from 'vitest';
 import { KNOWN_COMMAND } from '../../src/ioredis/internals.ts';
 import { LeanCommand } from '../../src/ioredis/lean-command.ts';
+import { useServer } from '../helpers/redis.ts';
+
+const server = useServer();
 
 type Encoding = 'utf8' | null;
 
@@ -22,6 +25,28 @@ async function outcome(command: LeanCommand | Command, reply: unknown): Promise<
     (error: unknown) => ({ error }),
   );
 }
+
+test('what is in flight is made by constructors: V8 may allocate what a literal makes in the old generation', async () => {
+  const sent: object[] = [];
+  const pool = server.pool({
+    maxActive: 1,
+    onConnect({ commandQueue }) {
+      const { push } = commandQueue;
+      commandQueue.push = (item) => {
+        sent.push(item);
+        return push.call(commandQueue, item);
+      };
+    },
+  });
+  const { redis } = pool;
+  await redis.get('k'); // the first over a new connection is checked for wrappers
+  sent.length = 0;
+  await redis.get('k');
+  await redis.multi().get('k').exec();
+  await pool.use((lease) => lease.get('k'));
+  expect(sent.length).toBeGreaterThan(4);
+  expect(sent.filter((item) => Object.getPrototypeOf(item) === Object.prototype)).toEqual([]);
+});
 
 test('this ioredis is made as expected', () => {
   expect(KNOWN_COMMAND).toBe(true);
