@@ -8,7 +8,7 @@ import { BareCommand, commandMethods, type Transformed, transformed } from './le
 export interface PipelineSender {
   /** Nobody observes commands, and they need nothing that a {@link BareCommand} has not. */
   readonly plain: boolean;
-  /** Sends all commands together. */
+  /** Sends all commands together; each is a {@link BareCommand}. */
   send(pipeline: { reject(error: unknown): void }, commands: readonly Command[]): void;
   /** Calls `exec`, which may pass all commands to the client's sendCommand. */
   guard<T>(pipeline: { reject(error: unknown): void }, exec: () => T): T;
@@ -180,6 +180,8 @@ class LeanPipeline {
   /** Its commands are lean. */
   readonly #lean: boolean;
   readonly #sender: PipelineSender | undefined;
+  /** The number of its commands that are lean. */
+  #added = 0;
 
   constructor(
     readonly redis: PipelineClient,
@@ -216,7 +218,7 @@ class LeanPipeline {
       this._transactions--;
       return this.#add(new ExecCommand('exec', [], null, this, this.length)) as never; // as ioredis does
     }
-    const lean = this.#lean && sender.plain && areAsKnown();
+    const lean = this.#added === this.length && sender.plain && areAsKnown();
     if (!lean || this._transactions > 0 || this.length === 0) {
       return sender.guard(this, () => inherited.exec.apply(this, args));
     }
@@ -245,6 +247,7 @@ class LeanPipeline {
 
   #add(command: PipedCommand): this {
     this._queue.push(command as unknown as Command);
+    this.#added++;
     return this;
   }
 

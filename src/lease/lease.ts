@@ -12,9 +12,10 @@ import {
   rejectSafely,
 } from '../ioredis/internals.ts';
 import { commandMethods, LeanCommand, SentCommand } from '../ioredis/lean-command.ts';
-import { multiOf, pipelineOf } from '../ioredis/lean-pipeline.ts';
+import { multiOf, type PipelineSender, pipelineOf } from '../ioredis/lean-pipeline.ts';
 import { Taint, taintAfter } from '../ioredis/taint.ts';
 import { hasCallback, ignore } from '../ioredis/watched-command.ts';
+import { WriteBuffer } from '../ioredis/write-buffer.ts';
 import { warnThrown } from '../util/warn.ts';
 import { Messages } from './messages.ts';
 
@@ -110,8 +111,7 @@ export class LeaseHandle {
     // In upper case SUBSCRIBE makes ioredis 5 throw. For all other commands the reply may depend on the name's case.
     if (name !== command.name && SUBSCRIBING.test(name)) command.name = name;
     if (this.#router?.sending(command, this.#taint !== Taint.none)) return command.promise;
-    this.#taint = taintAfter(this.#taint, name, command.args);
-    if (this.#taint !== Taint.none) slot.tainted = true;
+    this.#note(name, command.args);
     if (name === 'auth' || name === 'hello') this.#hush(command, connection.client);
     // Its reply comes after messages that a slow reader of messages() may have left in the socket.
     if (this.#forwards) connection.client.stream.resume();
@@ -119,6 +119,12 @@ export class LeaseHandle {
     // The promise that an instrumentation derives from it is dropped by pipelines, and by callers with a callback.
     if (sent !== command.promise && (stream !== undefined || hasCallback(command))) ignore(sent);
     return sent;
+  }
+
+  /** Remembers what a command leaves on the connection. */
+  #note(name: string, args: readonly unknown[]): void {
+    this.#taint = taintAfter(this.#taint, name, args);
+    if (this.#taint !== Taint.none && this.#slot) this.#slot.tainted = true;
   }
 
   /** A lease whose commands need no more than a {@link LeanCommand} has: its methods make and send one. */
@@ -145,10 +151,10 @@ export class LeaseHandle {
     }
   }
 
-  /** Its connection is as it was acquired, and nobody watches what it sends, nor what is refused. */
+  /** Its connection is as it was acquired, but for watched keys, and nobody watches what it sends, nor what is refused. */
   get #isPlain(): boolean {
     const connection = this.#slot?.connection;
-    if (!connection?.alive || this.#taint !== Taint.none || this.#forwards || this.#router) return false;
+    if (!connection?.alive || this.#taint & ~Taint.watch || this.#forwards || this.#router) return false;
     return !areWatched() && !isWrapped(connection.client);
   }
 
@@ -165,14 +171,52 @@ export class LeaseHandle {
   }
 
   pipeline(commands?: unknown[][]): object {
-    return pipelineOf(this, commands);
+    return pipelineOf(this, commands, this.#sender);
   }
+
+  get #sender(): PipelineSender | undefined {
+    return this instanceof LeaseHandle.Lean ? new LeaseHandle.#Sender(this) : undefined;
+  }
+
+  /** How its pipelines send their commands. */
+  static readonly #Sender = class implements PipelineSender {
+    readonly #lease: LeaseHandle;
+
+    constructor(lease: LeaseHandle) {
+      this.#lease = lease;
+    }
+
+    get plain(): boolean {
+      return this.#lease.#isPlain && this.#lease.sendCommand === LeaseHandle.prototype.sendCommand;
+    }
+
+    send(pipeline: object, commands: readonly Command[]): void {
+      const lease = this.#lease;
+      const client = lease.#client as Redis;
+      const buffer = new WriteBuffer(client);
+      try {
+        buffer.appendAll(commands);
+      } catch (error) {
+        for (const command of commands) rejectSafely(command, error);
+        return;
+      }
+      buffer.flush();
+      for (const command of commands) {
+        lease.#note(command.name, command.args);
+        client.commandQueue.push(new SentCommand(command, pipeline, client.condition?.select) as never);
+      }
+    }
+
+    guard<T>(_: object, exec: () => T): T {
+      return exec();
+    }
+  };
 
   multi(...given: unknown[]): object {
     const [commands, options] = Array.isArray(given[0]) ? given : [undefined, ...given];
     const alone = (options as { pipeline?: boolean } | undefined)?.pipeline === false;
     if (alone) return (Redis.prototype.multi as (...args: unknown[]) => object).apply(this, given);
-    return multiOf(this, commands as unknown[][] | undefined);
+    return multiOf(this, commands as unknown[][] | undefined, this.#sender);
   }
 
   release(): void {

@@ -4,6 +4,7 @@ import type { Connection, Intake } from '../core/dependencies.ts';
 import { hasPlainOptions, isWrapped, rejectSafely } from '../ioredis/internals.ts';
 import { SentCommand } from '../ioredis/lean-command.ts';
 import { handOver, isUntold, isWatched } from '../ioredis/watched-command.ts';
+import { WriteBuffer } from '../ioredis/write-buffer.ts';
 import type { Clock } from '../util/clock.ts';
 import { CommandGroup } from './command-group.ts';
 import { LaneMeter, type LargeReplies } from './lane-meter.ts';
@@ -225,15 +226,9 @@ export class Lane {
     }
   }
 
-  /** Writes all of a group, or nothing: the rest of a transaction would get the wrong replies. */
   #putWhole(group: CommandGroup): void {
-    const { condition, stream } = this.#client;
     try {
-      const written = group.commands.map((command) => {
-        command.setReplyContext?.(condition);
-        return command.toWritable(stream);
-      });
-      for (const data of written) this.#buffer.append(data);
+      this.#buffer.appendAll(group.commands);
     } catch (error) {
       group.refuse(error as Error);
       return;
@@ -299,50 +294,4 @@ export class Lane {
     }
     this.#answered(this);
   };
-}
-
-/** Text is written when it is this long, far below the maximum length of a string. */
-const MOST_TEXT = 1 << 20;
-
-/** Collects the bytes of a connection's next write. */
-class WriteBuffer {
-  readonly #client: Redis;
-  #text = '';
-  #corked = false;
-  /** How much was collected since the last write; text by its length. */
-  gathered = 0;
-
-  constructor(client: Redis) {
-    this.#client = client;
-  }
-
-  append(data: string | Buffer): void {
-    this.gathered += data.length;
-    if (typeof data === 'string') {
-      this.#text += data;
-      if (this.#text.length < MOST_TEXT) return;
-    }
-    this.cork();
-    if (typeof data !== 'string') this.#client.stream.write(data);
-  }
-
-  /** Makes what others write to the socket from now on part of the same write, after what was collected. */
-  cork(): void {
-    const { stream } = this.#client;
-    if (stream === undefined) return; // no socket, as in tests
-    if (!this.#corked) stream.cork();
-    this.#corked = true;
-    if (this.#text !== '') stream.write(this.#text);
-    this.#text = '';
-  }
-
-  flush(): void {
-    const text = this.#text;
-    this.#text = '';
-    this.gathered = 0;
-    if (text !== '') this.#client.stream.write(text);
-    if (!this.#corked) return;
-    this.#corked = false;
-    this.#client.stream.uncork();
-  }
 }

@@ -130,14 +130,17 @@ async function cameTo(run: Promise<unknown>): Promise<unknown> {
   return seen(await run.catch((error: unknown) => ({ thrown: seen(error) })));
 }
 
-test.each(Object.entries(WRITTEN))('comes to the same as with a bare client: %s', async (_, run) => {
+const BY_MAKER = Object.entries(MAKERS).flatMap(([who, make]) =>
+  Object.entries(WRITTEN).map(([what, run]) => ({ who, make, what, run })),
+);
+
+test.each(BY_MAKER)('of $who comes to the same as with a bare client: $what', async ({ make, run }) => {
   const bare = newClient({ port: server.port });
   onTestFinished(() => bare.disconnect());
   await server.observer.flushall();
   const expected = await cameTo(run(bare));
   await server.observer.flushall();
-  const { redis } = server.pool();
-  expect(await cameTo(run(redis))).toEqual(expected);
+  expect(await cameTo(run(await make()))).toEqual(expected);
 });
 
 test('a reply transformer that somebody has set for EXEC is given what ioredis gives it', async () => {
@@ -186,14 +189,17 @@ test.each([
   expect(calls).toBe(1);
 });
 
-test('a command of a pipeline has a promise for who asks for it, before and after its reply', async () => {
-  const { redis } = server.pool();
-  await redis.set('text', 'x');
-  const pipeline = redis.pipeline().get('text').incr('text');
-  const queue = Reflect.get(pipeline, '_queue') as Command[];
-  const early = queue[0]?.promise;
-  expect(Object.hasOwn(queue[0] as object, 'promise')).toBe(false); // ioredis' own commands make one each
-  await pipeline.exec();
-  expect([await early, await queue[0]?.promise]).toEqual(['x', 'x']);
-  await expect(queue[1]?.promise).rejects.toThrow(/not an integer/);
-});
+test.each(Object.entries(MAKERS))(
+  'a command in a pipeline of %s has a promise for who asks for it, before and after its reply',
+  async (_, make) => {
+    const redis = await make();
+    await redis.set('text', 'x');
+    const pipeline = redis.pipeline().get('text').incr('text');
+    const queue = Reflect.get(pipeline, '_queue') as Command[];
+    const early = queue[0]?.promise;
+    expect(Object.hasOwn(queue[0] as object, 'promise')).toBe(false); // ioredis' own commands make one each
+    await pipeline.exec();
+    expect([await early, await queue[0]?.promise]).toEqual(['x', 'x']);
+    await expect(queue[1]?.promise).rejects.toThrow(/not an integer/);
+  },
+);
