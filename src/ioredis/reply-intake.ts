@@ -134,10 +134,9 @@ export class ReplyIntake implements Intake {
       // Instrumentations that wrap commands expect Buffers in their replies.
       const watched = wrapped || item.watched === true;
       reader.begin(chunk, at);
+      const text = !watched && command.replyEncoding === 'utf8';
       const reply =
-        !watched && command.isText
-          ? reader.readParts(command as Parts)
-          : reader.read(!watched && command.replyEncoding === 'utf8');
+        !text && !watched && command.isText ? reader.readParts(command as Parts) : reader.read(text);
       // ioredis does more with the reply to a subscription than resolve the command.
       if (reply === UNREAD || (Array.isArray(reply) && /subscribe$/i.test(command.name))) break;
       at = reader.at;
