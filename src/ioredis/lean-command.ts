@@ -14,6 +14,26 @@ const executor = (resolve: (value: unknown) => void, reject: (error: unknown) =>
   rejectLast = reject;
 };
 
+const { byteLength } = Buffer;
+/** How commands begin, by name and number of arguments, and what is before an argument, by its size in bytes. */
+const heads = new Map<string, readonly string[]>();
+const HEADS = 8;
+const SIZES = Array.from({ length: 1024 }, (_, bytes) => ['\r\n$', bytes, '\r\n'].join(''));
+
+function headOf(name: string, count: number): string {
+  let known = heads.get(name);
+  if (known === undefined) {
+    known = Array.from({ length: HEADS }, (_, i) => makeHead(name, i));
+    heads.set(name, known);
+  }
+  return known[count] ?? makeHead(name, count);
+}
+
+/** Joined, not added: the text is then in one piece, and faster to write. */
+function makeHead(name: string, count: number): string {
+  return ['*', count + 1, '\r\n$', byteLength(name), '\r\n', name].join('');
+}
+
 /** The methods that ioredis itself calls on a command. */
 interface Internals {
   stringifyArguments(): void;
@@ -45,6 +65,19 @@ export abstract class BareCommand {
 
   /** Passes the value on to whoever waits for it. */
   protected abstract tell(value: unknown): void;
+
+  /** Encodes it as ioredis does, in half the time. */
+  toWritable(stream: object): string | Buffer {
+    const { name, args } = this;
+    if (this.bufferMode) return Command.prototype.toWritable.call(this, stream);
+    let text = headOf(name, args.length);
+    for (let i = 0; i < args.length; i++) {
+      const bytes = byteLength(args[i] as string);
+      text += SIZES[bytes] ?? `\r\n$${bytes}\r\n`;
+      text += args[i];
+    }
+    return `${text}\r\n`;
+  }
 
   /** Resolves with a reply from ioredis' decoder, in which strings are Buffers. */
   resolve(reply: unknown): void {
@@ -191,7 +224,7 @@ export function keepBytes(given: object): void {
   };
   const { name, args, bufferMode } = command;
   if (!(TELLS_BYTES ? bufferMode : args.some((arg) => arg instanceof Buffer))) return;
-  if (!command.toWritable || command.toWritable !== (Command.prototype.toWritable as unknown)) {
+  if (!command.toWritable || !isWrittenPlainly(command)) {
     // A script's command, whose encoding depends on its socket; or ioredis calls it differently.
     for (const [i, arg] of args.entries()) if (arg instanceof Buffer) args[i] = Buffer.from(arg);
     return;
@@ -207,8 +240,13 @@ export function keepBytes(given: object): void {
 
 /** Whether nobody else can change what a command is written with, so that it may be written once more. */
 export function hasOwnBytes(given: object): boolean {
-  const { args, toWritable } = given as Pick<Command, 'args' | 'toWritable'>;
-  return toWritable !== Command.prototype.toWritable || !args.some((arg) => arg instanceof Buffer);
+  const command = given as Pick<Command, 'args' | 'toWritable'>;
+  return !isWrittenPlainly(command) || !command.args.some((arg) => arg instanceof Buffer);
+}
+
+/** Whether it is encoded as all commands are, when it is sent. */
+function isWrittenPlainly({ toWritable }: { readonly toWritable: unknown }): boolean {
+  return toWritable === Command.prototype.toWritable || toWritable === LeanCommand.prototype.toWritable;
 }
 
 /** Encodes a command as ioredis does. From then on the Buffers among `args` are slices of the encoding. */

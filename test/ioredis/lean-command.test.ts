@@ -70,6 +70,8 @@ const CALLS: [name: string, args: () => unknown[]][] = [
   ['hset', () => ['h', new Map([['f', Buffer.from('v')]])]],
   ['hset', () => ['h', 'f', 'v']],
   ['dbsize', () => []],
+  ['set', () => ['k', 'é'.repeat(2000)]],
+  ['sadd', () => Array.from({ length: 20 }, (_, i) => `m${i}`)],
 ];
 
 test.each(CALLS)('%s is written as ioredis writes it: %#', (name, args) => {
