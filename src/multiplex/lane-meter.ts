@@ -86,7 +86,7 @@ export class LargeReplies {
 
   /** Whether the reply to a command is expected to be large. */
   expects(name: string, args: readonly unknown[]): boolean {
-    return this.#known.has(signatureOf(name, args));
+    return this.#known.size > 0 && this.#known.has(signatureOf(name, args));
   }
 }
 
