@@ -136,9 +136,9 @@ export class ConnectionPool {
    * The same for a lane, which is never one too many, and watches over its time itself. Returns what takes it back,
    * unless `request` was served, or failed, at once.
    */
-  acquireForLane(request: AcquireRequest<PoolSlot>): (() => void) | undefined {
+  acquireForLane(request: AcquireRequest<PoolSlot>, now: number): (() => void) | undefined {
     this.#refuseIfClosed();
-    const waiter = this.#enter(request, UNLIMITED);
+    const waiter = this.#enter(request, UNLIMITED, now);
     if (!waiter || waiter.settled) return undefined;
     return () => {
       this.#waiters.cancel(waiter);
@@ -150,9 +150,9 @@ export class ConnectionPool {
    * Takes back a connection that is not in use any more; with a `reason`, it is closed. `heldMs`: how long a lease held
    * it; then `release` is emitted, after it has become idle and before it is lent again.
    */
-  release(slot: PoolSlot, reason?: CloseReason, heldMs?: number): void {
+  release(slot: PoolSlot, reason?: CloseReason, heldMs?: number, now = this.#now()): void {
     if (slot.state === 'closing' || slot.state === 'gone') return; // closed together with the pool
-    if (slot.state !== 'idle') this.#context.slots.move(slot, 'idle', this.#now());
+    if (slot.state !== 'idle') this.#context.slots.move(slot, 'idle', now);
     if (!slot.judged && slot.connection?.alive) this.#dialer.cameBack(slot);
     const { share } = this.#context.slots;
     const why = reason ?? this.#whyUnfit(slot) ?? whyExpired(slot, slot.since) ?? share?.whyGive;
@@ -226,8 +226,12 @@ export class ConnectionPool {
     return this.#shutdown.done.then(() => this.#failover?.stop());
   }
 
-  #enter(request: AcquireRequest<PoolSlot>, limits: WaitLimits): Waiter<PoolSlot> | undefined {
-    const slot = this.#waiters.length === 0 ? this.#idle.take(this.#now()) : undefined;
+  #enter(
+    request: AcquireRequest<PoolSlot>,
+    limits: WaitLimits,
+    now?: number,
+  ): Waiter<PoolSlot> | undefined {
+    const slot = this.#waiters.length === 0 ? this.#idle.take(now ?? this.#now()) : undefined;
     // A listener may have closed the pool when an expired connection was closed.
     if (!slot) this.#refuseIfClosed();
     let waiter: Waiter<PoolSlot> | undefined;
@@ -418,9 +422,8 @@ export class ConnectionPool {
 
   /** Why a connection must neither be lent nor kept, whatever its age. */
   #whyUnfit(slot: PoolSlot): CloseReason | undefined {
-    if (this.#shutdown) return 'poolClosed';
     if (!slot.connection?.alive) return 'broken';
-    return slot.stale;
+    return this.#shutdown ? 'poolClosed' : slot.stale;
   }
 
   #refuseIfClosed(): void {

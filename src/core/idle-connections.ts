@@ -59,7 +59,7 @@ export class IdleConnections {
   /** Takes `slot`, and moves it to `inUse`. */
   borrow(slot: PoolSlot, now: number): PoolSlot {
     this.#stack.remove(slot);
-    slot.idleMs = now - slot.since;
+    slot.idleMs = Math.max(0, now - slot.since); // `now` may be that of the turn's beginning
     this.#context.slots.move(slot, 'inUse', now);
     return slot;
   }

@@ -18,8 +18,8 @@ export const STEPS: Readonly<Record<SlotState, readonly SlotState[]>> = {
 };
 
 function isLegal(from: SlotState, to: SlotState): boolean {
-  const steps = STEPS[from];
-  return steps[0] === to || steps[1] === to;
+  if (from === 'idle' ? to === 'inUse' : from === 'inUse' && to === 'idle') return true; // of each command
+  return STEPS[from].includes(to);
 }
 
 /** One of `maxActive` slots for a connection, from the start of its dial until its socket is closed. */
@@ -134,12 +134,22 @@ export class Slots<C> {
   move(slot: Slot<C>, to: SlotState, now: number): void {
     const from = slot.state;
     if (!isLegal(from, to)) throw new Error(`bug: slot ${slot.id} may not go ${from} -> ${to}`);
-    this.count[from as Counted]--;
-    if (to === 'gone') this.all.delete(slot);
-    else this.count[to]++;
+    this.#add(from, -1);
+    this.#add(to, 1);
     slot.state = to;
     slot.since = now;
-    if (to === 'gone') this.share?.freed();
+    if (to !== 'gone') return;
+    this.all.delete(slot);
+    this.share?.freed();
+  }
+
+  /** Not `count[state]`: a property whose name varies is looked up for each command. */
+  #add(state: SlotState, slots: 1 | -1): void {
+    const { count } = this;
+    if (state === 'idle') count.idle += slots;
+    else if (state === 'inUse') count.inUse += slots;
+    else if (state === 'connecting') count.connecting += slots;
+    else if (state === 'closing') count.closing += slots;
   }
 }
 

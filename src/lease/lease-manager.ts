@@ -77,7 +77,8 @@ export class LeaseManager implements LeaseOwner {
     if (slot.state !== 'inUse') return; // closed together with the pool
     const { events, deps } = this.#context;
     const { connection, since } = slot;
-    const heldMs = deps.clock.now() - since;
+    const now = deps.clock.now();
+    const heldMs = now - since;
     this.leaks.end(slot);
     slot.leased = false;
     events.took('release', heldMs);
@@ -88,7 +89,7 @@ export class LeaseManager implements LeaseOwner {
       this.#connections.emitRelease(slot, heldMs);
       void this.#clean(slot, connection, taint);
     } else {
-      this.#connections.release(slot, reason, heldMs);
+      this.#connections.release(slot, reason, heldMs, now);
     }
   }
 

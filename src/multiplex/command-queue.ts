@@ -140,7 +140,8 @@ export class CommandQueue {
   #drop(batch: Batch): void {
     this.length -= batch.commands;
     this.bytes -= batch.bytes;
-    this.batches.splice(this.batches.indexOf(batch), 1);
+    if (this.batches[0] === batch) this.batches.shift();
+    else this.batches.splice(this.batches.indexOf(batch), 1);
   }
 
   /** Removes units that were refused within this tick. */

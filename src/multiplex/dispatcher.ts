@@ -17,7 +17,7 @@ export interface DispatchOwner {
   /** Whether a command that Redis has refused to run for now must run before one with this touch. */
   mustWait(touch: Touch): boolean;
   /** Requests one more lane; returns it if a connection is available at once. */
-  ask(): Lane | undefined;
+  ask(now: number): Lane | undefined;
   /** Sends commands over a dedicated connection; calls `over` when all are answered, or cannot be sent. */
   sendAlone(commands: readonly Command[], since: number, mayBlock: boolean, over: () => void): void;
 }
@@ -188,7 +188,7 @@ export class Dispatch {
     const out = this.#outgoing.get(lane);
     if (out === undefined) return;
     this.#outgoing.delete(lane);
-    lane.send(out.units, 0, Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY);
+    lane.send(out.units, 0, Number.POSITIVE_INFINITY, this.#now, Number.POSITIVE_INFINITY);
     out.run.upTo = lane.sent;
   }
 
@@ -246,7 +246,7 @@ export class Dispatch {
     const load = { large, wary: this.#large.wary(this.#now), maxLanes };
     const choice = chooseLane(apart, this.#now, load);
     if (choice?.free || open.length >= maxLanes) return choice?.lane ?? usable[0];
-    const more = choice === undefined || spare ? this.#owner.ask() : undefined;
+    const more = choice === undefined || spare ? this.#owner.ask(this.#now) : undefined;
     return more ?? choice?.lane ?? usable[0];
   }
 }

@@ -24,7 +24,7 @@ export interface InFlight {
 /** What a lane reports. */
 export interface LaneOwner {
   /** Replies have arrived. */
-  answered(lane: Lane): void;
+  answered(lane: Lane, now: number): void;
   /** The reply to `item` is an error. Returns whether the owner settles the command. */
   refused(lane: Lane, item: InFlight, error: Error): boolean;
   /** The lane's connection was lost. */
@@ -51,7 +51,6 @@ export class Lane {
   readonly #client: Redis;
   readonly #large: LargeReplies;
   readonly #owner: LaneOwner;
-  readonly #answered: (lane: Lane) => void;
   readonly #refused: (item: object, error: Error) => boolean;
   /** Reads replies before ioredis' own decoder, if this version of ioredis allows that. */
   readonly #intake: Connection['intake'];
@@ -75,7 +74,6 @@ export class Lane {
     this.#client = client;
     this.#buffer = new WriteBuffer(client);
     this.#clock = clock;
-    this.#answered = (lane) => owner.answered(lane);
     this.#refused = (item, error) => owner.refused(this, item as InFlight, error);
     this.#intake = intake?.inFront ? intake : undefined;
     this.#plain = this.#intake !== undefined && hasPlainOptions(client);
@@ -150,7 +148,7 @@ export class Lane {
   close(): void {
     this.slot = undefined;
     this.#listen(undefined, undefined);
-    this.#writes.length = 0;
+    while (this.#writes.length > 0) this.#writes.pop(); // `length = 0` takes V8 much longer
   }
 
   /** Its connection was lost. */
@@ -168,10 +166,9 @@ export class Lane {
    * Sends `units` from `from` on, in one write, while fewer than `most` commands are in flight and the socket has
    * `room`; returns where it stopped.
    */
-  send(units: readonly QueueEntry[], from: number, most: number, room = this.room): number {
+  send(units: readonly QueueEntry[], from: number, most: number, now: number, room = this.room): number {
     const { commandQueue } = this.#client;
     const before = this.inFlight;
-    const now = this.#clock.now();
     if (before === 0) this.meter.begin(now);
     const direct = this.#plain && !this.watched;
     let next = from;
@@ -248,7 +245,7 @@ export class Lane {
     this.#late.add(command);
     const settled = (): void => {
       this.#late.delete(command);
-      this.#answered(this);
+      this.#owner.answered(this, this.#clock.now());
     };
     command.promise.then(settled, settled);
   }
@@ -257,7 +254,7 @@ export class Lane {
   #watchLast(): void {
     const told = (): void => {
       this.heardAt = this.#clock.now();
-      this.#answered(this);
+      this.#owner.answered(this, this.heardAt);
     };
     const last = this.#client.commandQueue.peekBack()?.command as Command | undefined;
     Promise.resolve(last?.promise).then(told, told);
@@ -268,7 +265,7 @@ export class Lane {
     this.#awaitsDrain = true;
     this.#client.stream.once('drain', () => {
       this.#awaitsDrain = false;
-      this.#answered(this);
+      this.#owner.answered(this, this.#clock.now());
     });
   }
 
@@ -292,6 +289,6 @@ export class Lane {
     if (this.inFlight < before && this.meter.answered(before - this.inFlight, now) && first) {
       this.#large.note(first.name, first.args, now);
     }
-    this.#answered(this);
+    this.#owner.answered(this, now);
   };
 }

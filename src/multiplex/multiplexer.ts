@@ -21,8 +21,6 @@ import { RefusedCommands } from './refused-commands.ts';
 import { toResend } from './resend.ts';
 import { CommandTimeouts } from './timeouts.ts';
 
-const isQuiet = ({ inFlight }: Lane): boolean => inFlight === 0;
-
 /** For at least this long the dispatcher is used, after more than one lane was busy. Milliseconds. */
 const DISPATCH_MS = 50;
 
@@ -218,9 +216,11 @@ export class Multiplexer implements DispatchOwner, LaneOwner {
     const now = this.#context.deps.clock.now();
     this.queue.endBatch(now);
     this.#flushing = true;
-    for (const lane of [...this.open]) {
+    // From the end, here and below: those that are released are removed from the list.
+    for (let i = this.open.length - 1; i >= 0; i--) {
+      const lane = this.open[i];
       // A new connection sends its first batch, however short its lifetime, or dialling would never end.
-      if (lane.slot && whyExpired(lane.slot, now) && (lane.used || lane.slot.stale)) this.#drain(lane);
+      if (lane?.slot && whyExpired(lane.slot, now) && (lane.used || lane.slot.stale)) this.#drain(lane);
     }
     if (this.queue.batches.length > 0) this.#send(now);
     this.#flushing = false;
@@ -229,7 +229,10 @@ export class Multiplexer implements DispatchOwner, LaneOwner {
     if (refusal !== undefined) this.#failed(refusal);
     this.#lookAtSockets();
     this.makeRoom(this.#connections.excess);
-    for (const lane of this.open.filter(isQuiet)) if (isQuiet(lane)) this.#release(lane);
+    for (let i = this.open.length - 1; i >= 0; i--) {
+      const lane = this.open[i];
+      if (lane?.inFlight === 0) this.#release(lane);
+    }
     this.#dispatch?.sendAlone();
     this.#watchTime(now);
     this.#quiet?.notify();
@@ -272,7 +275,7 @@ export class Multiplexer implements DispatchOwner, LaneOwner {
       this.#dispatch.pass(now);
     } else if (now >= this.#dispatchUntil) {
       this.#dispatch = undefined;
-      this.#sendInLine();
+      this.#sendInLine(now);
     } else {
       this.#dispatch?.pass(now);
     }
@@ -288,12 +291,12 @@ export class Multiplexer implements DispatchOwner, LaneOwner {
   }
 
   /** Sends over the only lane, as much as it accepts. */
-  #sendInLine(): void {
+  #sendInLine(now: number): void {
     const { batches } = this.queue;
-    for (let [batch] = batches; batch !== undefined; [batch] = batches) {
-      const lane = this.open[0] ?? this.ask();
+    for (let batch = batches[0]; batch !== undefined; batch = batches[0]) {
+      const lane = this.open[0] ?? this.ask(now);
       if (!lane?.takes(this.maxInFlight)) return;
-      this.queue.sent(batch, lane.send(batch.units, batch.sent, this.maxInFlight));
+      this.queue.sent(batch, lane.send(batch.units, batch.sent, this.maxInFlight, now));
       if (batches[0] === batch) return;
     }
   }
@@ -306,11 +309,11 @@ export class Multiplexer implements DispatchOwner, LaneOwner {
   }
 
   /** Asks for one more connection, unless one is under way. It comes at once, or in its time, or not. */
-  ask(): Lane | undefined {
+  ask(now: number): Lane | undefined {
     if (this.#refusal !== undefined || this.#withdraw) return undefined; // it was just asked for
     this.#granted = undefined;
     try {
-      this.#withdraw = this.#connections.acquireForLane(this.#request);
+      this.#withdraw = this.#connections.acquireForLane(this.#request, now);
     } catch (error) {
       this.#failed(error);
     }
@@ -343,10 +346,10 @@ export class Multiplexer implements DispatchOwner, LaneOwner {
     else if (this.open.every(({ draining }) => draining)) this.#rejectAll(error);
   }
 
-  answered(lane: Lane): void {
+  answered(lane: Lane, now: number): void {
     if (this.#refused?.any) this.#refused.answered(lane);
     const waiting = this.queue.length - this.queue.held.commands;
-    if (lane.inFlight === 0 && (lane.draining || waiting === 0)) this.#release(lane);
+    if (lane.inFlight === 0 && (lane.draining || waiting === 0)) this.#release(lane, undefined, now);
     else if (this.queue.batches.length > 0) this.#flushSoon();
     this.#quiet?.notify();
   }
@@ -387,14 +390,15 @@ export class Multiplexer implements DispatchOwner, LaneOwner {
   }
 
   /** Releases a lane's connection. */
-  #release(lane: Lane, reason?: 'broken'): void {
+  #release(lane: Lane, reason?: 'broken', now?: number): void {
     const { slot } = lane;
     if (slot === undefined) return;
-    this.open.splice(this.open.indexOf(lane), 1);
+    if (this.open.at(-1) === lane) this.open.pop();
+    else this.open.splice(this.open.indexOf(lane), 1);
     lane.close();
     slot.lane = undefined;
     this.#refused?.closed(lane);
-    this.#connections.release(slot, slot.connection?.alive ? reason : 'broken');
+    this.#connections.release(slot, reason, undefined, now);
     if (this.queue.batches.length > 0) this.#flushSoon();
   }
 
