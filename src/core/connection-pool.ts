@@ -226,11 +226,7 @@ export class ConnectionPool {
     return this.#shutdown.done.then(() => this.#failover?.stop());
   }
 
-  #enter(
-    request: AcquireRequest<PoolSlot>,
-    limits: WaitLimits,
-    now?: number,
-  ): Waiter<PoolSlot> | undefined {
+  #enter(request: AcquireRequest<PoolSlot>, limits: WaitLimits, now?: number): Waiter<PoolSlot> | undefined {
     const slot = this.#waiters.length === 0 ? this.#idle.take(now ?? this.#now()) : undefined;
     // A listener may have closed the pool when an expired connection was closed.
     if (!slot) this.#refuseIfClosed();

@@ -135,7 +135,7 @@ export class Lane {
 
   /** When the oldest unanswered command was sent. */
   get waitingSince(): number {
-    this.#forgetAnswered();
+    this.#forgetAnswered(this.inFlight);
     return this.#writes[0]?.at ?? Number.POSITIVE_INFINITY;
   }
 
@@ -187,8 +187,9 @@ export class Lane {
     }
     this.#buffer.flush();
     if (this.#intake === undefined) this.#watchLast();
-    this.#forgetAnswered();
-    this.#sent += this.inFlight - before;
+    const { inFlight } = this;
+    this.#sent += inFlight - before;
+    this.#forgetAnswered(inFlight);
     this.#writes.push({ upTo: this.#sent, at: now });
     return next;
   }
@@ -269,8 +270,8 @@ export class Lane {
     });
   }
 
-  #forgetAnswered(): void {
-    const { answered } = this;
+  #forgetAnswered(inFlight: number): void {
+    const answered = this.#sent - inFlight;
     let first = this.#writes[0];
     while (first !== undefined && first.upTo <= answered) {
       this.#writes.shift();
@@ -286,7 +287,8 @@ export class Lane {
     this.meter.received(chunk.length);
     const now = this.#clock.now();
     this.heardAt = now;
-    if (this.inFlight < before && this.meter.answered(before - this.inFlight, now) && first) {
+    const { inFlight } = this;
+    if (inFlight < before && this.meter.answered(before - inFlight, now) && first) {
       this.#large.note(first.name, first.args, now);
     }
     this.#owner.answered(this, now);

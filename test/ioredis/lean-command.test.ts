@@ -72,6 +72,12 @@ const CALLS: [name: string, args: () => unknown[]][] = [
   ['dbsize', () => []],
   ['set', () => ['k', 'é'.repeat(2000)]],
   ['sadd', () => Array.from({ length: 20 }, (_, i) => `m${i}`)],
+  ['get', () => ['k'.repeat(255)]],
+  ['get', () => ['ä'.repeat(128)]],
+  ['set', () => ['k', 'v'.repeat(100_000)]],
+  ['mget', () => Array(254).fill('k')],
+  ['mget', () => [Array(255).fill('k')]],
+  ['del', () => Array(256).fill('k')],
 ];
 
 test.each(CALLS)('%s is written as ioredis writes it: %#', (name, args) => {

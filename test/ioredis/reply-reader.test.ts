@@ -1,3 +1,4 @@
+import { isAscii } from 'node:buffer';
 import { createRequire } from 'node:module';
 import fc from 'fast-check';
 import { Redis } from 'ioredis';
@@ -51,6 +52,16 @@ const LEFT: string[] = [
     '$x\r\n',
   ],
 ];
+
+test('of a chunk that is ASCII the same is read', () => {
+  const reader = new ReplyReader();
+  for (const [wire, value] of READ) {
+    const chunk = bytes(wire);
+    reader.begin(chunk, 0, isAscii(chunk));
+    expect(reader.read(true)).toEqual(value);
+    expect(reader.at).toBe(chunk.length);
+  }
+});
 
 describe.each(READ)('%j', (wire, value) => {
   test('is read, with its end', () => {

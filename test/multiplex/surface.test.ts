@@ -115,6 +115,18 @@ describe.each(Object.entries(WAYS))('%s', (_, options) => {
     expect(await redis.pipeline().get('a').exec()).toEqual([[null, '1']]);
   });
 
+  test('texts in all alphabets, among many that are ASCII', async () => {
+    const redis = redisOf();
+    const texts = Array.from({ length: 2000 }, (_, i) => (i % 7 === 0 ? `${i} – välue 値 🙂` : `value ${i}`));
+    const ascii = texts.map((text) => text.slice(0, 2));
+    for (const all of [ascii, texts, ascii, texts]) {
+      expect(await Promise.all(all.map((text) => redis.echo(text)))).toEqual(all);
+    }
+    await redis.rpush('list', ...texts);
+    expect(await redis.lrange('list', 0, -1)).toEqual(texts);
+    expect((await redis.lrangeBuffer('list', 0, -1)).map(String)).toEqual(texts);
+  });
+
   test('large values and many replies at once come back whole', async () => {
     const redis = redisOf();
     const large = 'xyz\r\n'.repeat(300_000);
