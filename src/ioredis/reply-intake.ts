@@ -1,3 +1,4 @@
+import { isAscii } from 'node:buffer';
 import type { Command, Redis } from 'ioredis';
 import type { Intake } from '../core/dependencies.ts';
 import { warnThrown } from '../util/warn.ts';
@@ -15,6 +16,9 @@ interface Answerable extends Pick<Command, 'name' | 'resolve' | 'reject'>, Parti
 }
 
 const EMPTY = Buffer.alloc(0);
+
+/** Shorter chunks are not worth a look at whether they are ASCII. Bytes. */
+const LOOKED_AT = 1024;
 
 /**
  * Replies nested this deeply are not passed to ioredis in pieces: its decoder may turn out to be unable to read them.
@@ -125,6 +129,8 @@ export class ReplyIntake implements Intake {
       return at;
     const reader = this.#reader;
     const wrapped = !sendsAsKnown(this.#client) || isCommandChanged();
+    if (reader.has(chunk)) reader.at = at;
+    else reader.begin(chunk, at, chunk.length >= LOOKED_AT && isAscii(chunk));
     while (at < chunk.length) {
       const item = commandQueue.peekFront() as unknown as
         | { command: Answerable; watched?: boolean }
@@ -133,7 +139,6 @@ export class ReplyIntake implements Intake {
       const { command } = item;
       // Instrumentations that wrap commands expect Buffers in their replies.
       const watched = wrapped || item.watched === true;
-      reader.begin(chunk, at);
       const text = !watched && command.replyEncoding === 'utf8';
       const reply =
         !text && !watched && command.isText ? reader.readParts(command as Parts) : reader.read(text);

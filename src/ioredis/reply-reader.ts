@@ -28,6 +28,12 @@ export interface Parts {
   isText(i: number, count: number): boolean;
 }
 
+/** What `toString` calls, after it has looked at its arguments. */
+interface Sliced extends Buffer {
+  latin1Slice(from: number, to: number): string;
+  utf8Slice(from: number, to: number): string;
+}
+
 /**
  * Reads replies of the frequent kinds if they are complete in one chunk: strings, numbers, nulls, and arrays, sets and
  * maps of these, the latter two flat, as from ioredis. It leaves everything else, also errors, to ioredis' own decoder,
@@ -36,13 +42,21 @@ export interface Parts {
 export class ReplyReader {
   /** Where the next reply begins. */
   at = 0;
-  #chunk: Buffer = Buffer.alloc(0);
+  #chunk = Buffer.alloc(0) as Sliced;
+  #ascii = false;
   /** The present depth of nested lists. */
   #levels = 0;
 
-  begin(chunk: Buffer, at: number): void {
-    this.#chunk = chunk;
+  /** `ascii`: the chunk is known to be, and is read faster. */
+  begin(chunk: Buffer, at: number, ascii = false): void {
+    this.#chunk = chunk as Sliced;
+    this.#ascii = ascii;
     this.at = at;
+  }
+
+  /** Whether this chunk is being read. */
+  has(chunk: Buffer): boolean {
+    return chunk === this.#chunk;
   }
 
   /** The next reply, with strings as text, or as slices of the chunk; or `UNREAD`, and `at` is unchanged. */
@@ -106,7 +120,7 @@ export class ReplyReader {
     const to = from + length;
     if (to + 2 > this.#chunk.length) return UNREAD;
     this.at = to + 2;
-    return text ? this.#chunk.toString('utf8', from, to) : this.#chunk.subarray(from, to);
+    return text ? this.#text(from, to) : this.#chunk.subarray(from, to);
   }
 
   #line(text: boolean): unknown {
@@ -114,7 +128,11 @@ export class ReplyReader {
     const to = this.#chunk.indexOf(CR, from);
     if (to < 0 || to + 2 > this.#chunk.length) return UNREAD;
     this.at = to + 2;
-    return text ? this.#chunk.toString('utf8', from, to) : this.#chunk.subarray(from, to);
+    return text ? this.#text(from, to) : this.#chunk.subarray(from, to);
+  }
+
+  #text(from: number, to: number): string {
+    return this.#ascii ? this.#chunk.latin1Slice(from, to) : this.#chunk.utf8Slice(from, to);
   }
 
   #list(text: boolean, perEntry: number): unknown {
