@@ -17,8 +17,8 @@ export function memoryClients(server: MockServer, create: CreateClient): CreateC
         super(server.dials, () => server.open(id).socket);
       }
     }
-    const disableClientInfo = options.disableClientInfo ?? true; // else ioredis 5 reads a file
-    const own = { ...options, disableClientInfo, Connector: Own } as unknown as ClientOptions;
+    // With the client's info ioredis 5 would read a file first, which takes time that is not the mock's.
+    const own = { ...options, disableClientInfo: true, Connector: Own } as unknown as ClientOptions;
     const made = create(own, context);
     const take = (client: Redis): Redis => taken(client, Own as unknown as RedisOptions['Connector']);
     return 'then' in made ? made.then(take) : take(made);
