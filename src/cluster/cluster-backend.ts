@@ -7,7 +7,7 @@ import type { LeanCommand } from '../ioredis/lean-command.ts';
 import { ignore } from '../ioredis/watched-command.ts';
 import type { ClientOwner, Lanes } from '../multiplex/client-backend.ts';
 import { type ClientView, ClientViews, type Heard } from '../multiplex/client-views.ts';
-import { CommandGroup } from '../multiplex/command-group.ts';
+import { CommandGroup, sendTogether } from '../multiplex/command-group.ts';
 import type { Clock } from '../util/clock.ts';
 import { type Route, routeOf, slotWithin } from './command-route.ts';
 import { sendScan, sendSplit, sendToAll } from './fan-out.ts';
@@ -330,10 +330,6 @@ export class ClusterBackend implements ClientOwner, Lanes, Router, Heard {
 
   /** There is no node that it could be sent to. */
   #waitWithout(command: Command, journey: Journey): void {
-    if (this.#stopped) {
-      rejectSafely(command, this.#owner.make('POOL_CLOSED', 'the pool is closed'));
-      return;
-    }
     this.#owner.refresh();
     const unit = journey.unit ?? unitOf([command]);
     journey.unit = unit;
@@ -342,6 +338,10 @@ export class ClusterBackend implements ClientOwner, Lanes, Router, Heard {
 
   #waitWith(unit: Unit): void {
     const { options, make } = this.#owner;
+    if (this.#stopped) {
+      failUnit(unit, make('POOL_CLOSED', 'the pool is closed'));
+      return;
+    }
     const deadline = journeyOf(unit.commands.at(-1) as Command, this).since + options.acquireTimeoutMs;
     const full = this.#waiting.add(unit, deadline);
     if (full) failUnit(unit, make('POOL_EXHAUSTED', full, unit.error));
@@ -385,15 +385,10 @@ export class ClusterBackend implements ClientOwner, Lanes, Router, Heard {
   };
 
   #sendWhole(node: Node, { commands, asked }: Unit): void {
-    const group = new CommandGroup({}, false);
-    node.lanes.sendGroup(group);
     const asking = asked ? [new Command('asking', [])] : [];
     for (const command of asking) ignore(command.promise);
     for (const command of commands) journeyOf(command, this).node = node;
-    for (const command of [...asking, ...commands]) {
-      group.add(command);
-      node.lanes.added(group);
-    }
+    sendTogether(node.lanes, [...asking, ...commands]);
   }
 }
 

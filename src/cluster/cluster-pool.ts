@@ -18,6 +18,7 @@ import { describe } from '../core/stats.ts';
 import { Total } from '../core/total.ts';
 import { isTransient } from '../core/transient.ts';
 import { makePoolRedis } from '../multiplex/client.ts';
+import { sendTogether } from '../multiplex/command-group.ts';
 import { Pool } from '../pool.ts';
 import { type Clock, systemClock } from '../util/clock.ts';
 import { Condition } from '../util/condition.ts';
@@ -61,6 +62,8 @@ export class ClusterPool implements RedisPool {
   readonly #defined = new Map<string, Parameters<Redis['defineCommand']>[1]>();
   #closed: Promise<void> | undefined;
   #lastError: unknown;
+  /** End the pauses of those who try again. */
+  readonly #pauses = new Set<() => void>();
   /** Callers who wait for a node that is not known, or cannot be reached. */
   #waiting = 0;
 
@@ -106,6 +109,8 @@ export class ClusterPool implements RedisPool {
           for (const node of this.#nodes.all) node.opened?.define(name, definition);
         },
       },
+      send: (commands) => sendTogether(this.#backend, commands),
+      pause: (run) => this.#pause(run),
       ready: () => this.ready(),
       quiet: () => this.#quiet(),
       close: (graceMs) => this.close(graceMs === undefined ? {} : { graceMs }),
@@ -151,7 +156,7 @@ export class ClusterPool implements RedisPool {
         if (!later || this.#closed || this.#nodes.topology === undefined) throw error;
         this.#watch.refresh();
         if (this.#clock.now() + AGAIN_MS >= end) throw error;
-        await this.#waitFor(() => unlessAborted((resolve) => this.#clock.after(AGAIN_MS, resolve), signal));
+        await this.#waitFor(() => unlessAborted((resolve) => this.#pause(resolve), signal));
       }
     }
   }
@@ -211,7 +216,7 @@ export class ClusterPool implements RedisPool {
       } catch (error) {
         const later = timeoutMs !== undefined && isPoolError(error, 'POOL_CONNECT_FAILED');
         if (!later || this.#closed || this.#clock.now() + AGAIN_MS >= end) throw error;
-        await unlessAborted((resolve) => this.#clock.after(AGAIN_MS, resolve), signal);
+        await unlessAborted((resolve) => this.#pause(resolve), signal);
       }
     }
   }
@@ -310,10 +315,27 @@ export class ClusterPool implements RedisPool {
     return pool;
   }
 
+  #pause(run: () => void): void {
+    const end = (): void => {
+      cancel();
+      this.#pauses.delete(end);
+      run();
+    };
+    const cancel = this.#clock.after(AGAIN_MS, end);
+    this.#pauses.add(end);
+  }
+
+  #endPauses(): void {
+    for (const end of [...this.#pauses]) end();
+  }
+
   async #close(graceMs: number): Promise<void> {
     this.#known.reject(() => this.#closedError());
     this.#backend.stop();
-    await Promise.all([this.#watch.stop(), this.#nodes.close(graceMs)]);
+    const left = [this.#watch.stop(), this.#nodes.close(graceMs)];
+    this.#endPauses();
+    await Promise.all(left);
+    this.#endPauses(); // of leases that went on until now
     if (this.#events.count('drain')) this.#events.emit('drain', {});
     this.#events.removeAll();
   }
@@ -339,7 +361,7 @@ export class ClusterPool implements RedisPool {
     do {
       await Promise.all([...this.#nodes.all].map((node) => node.opened && node.lanes.quiet()));
       if (this.#backend.waiting > 0) {
-        await new Promise<void>((resolve) => void this.#clock.after(AGAIN_MS, resolve));
+        await new Promise<void>((resolve) => this.#pause(resolve));
       }
     } while (this.#backend.waiting > 0);
   }

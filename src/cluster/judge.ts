@@ -1,3 +1,4 @@
+import type { Command } from 'ioredis';
 import type { PoolErrorCode } from '../api/error-codes.ts';
 import { isPoolError, type PoolError } from '../api/errors.ts';
 import type { ResolvedOptions } from '../api/options.ts';
@@ -23,11 +24,18 @@ export interface ClusterOwner {
   /** Where the node at `address` is reached from here. */
   translated(address: Address): Address;
   readonly leases: ClientOwner['leases'];
+  /** Sends what belongs together as `cluster.redis` does. */
+  send(commands: readonly Command[]): void;
+  /** Calls `run` in a moment, when what was refused for now may be possible; at once, if the pool is closed. */
+  pause(run: () => void): void;
   ready(): Promise<void>;
   /** Resolves when no command waits or is under way. */
   quiet(): Promise<void>;
   close(graceMs?: number): Promise<void>;
 }
+
+/** Of several nodes, none is the one that a reply without a host means. */
+const NOWHERE: Address = { host: '', port: 0 };
 
 /** To wait; or to send it to another node, the present owner where it is not named, which may have to be asked. */
 export type Verdict = 'later' | { readonly to: Node | undefined; readonly asking: boolean };
@@ -50,13 +58,14 @@ export function judge(
     if (lost) return readOnly ? 'later' : undefined;
     return owner.options.outageWaitMs > 0 && isTransient(error.cause) ? 'later' : undefined;
   }
-  if (!(error instanceof Error) || error.name !== 'ReplyError' || node === undefined) return undefined;
-  const refusal = readRefusal(error.message, node.address);
+  if (!(error instanceof Error) || error.name !== 'ReplyError') return undefined;
+  const refusal = readRefusal(error.message, node?.address ?? NOWHERE);
   if (refusal === undefined) return undefined;
   if (refusal.kind === 'later') {
     if (!error.message.startsWith('TRYAGAIN')) owner.refresh();
     return 'later';
   }
+  if (node === undefined) return undefined; // a command for all is at none in particular
   const { nodes } = owner;
   const address = owner.translated(refusal.to);
   if (refusal.kind === 'ask') {

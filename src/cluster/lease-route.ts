@@ -2,21 +2,36 @@ import { Command } from 'ioredis';
 import type { Lease } from '../api/lease.ts';
 import { ignore } from '../ioredis/watched-command.ts';
 import { LeaseHandle, type LeaseRouter } from '../lease/lease.ts';
-import { CommandGroup } from '../multiplex/command-group.ts';
-import { type ClusterOwner, judge } from './judge.ts';
+import { sendTogether } from '../multiplex/command-group.ts';
+import { type ClusterOwner, judge, type Verdict } from './judge.ts';
 import type { Node } from './node.ts';
-
-/** What is refused for now is sent again after so long. Milliseconds. */
-const AGAIN_MS = 50;
 
 /** A command of a lease. */
 interface Sent {
   readonly command: Command;
   readonly since: number;
+  /** What was before it has left something on the connection. */
   tainted: boolean;
-  /** It is between MULTI and EXEC, or one of these: it does nothing by itself. */
-  framed: boolean;
+  /** The transaction that it belongs to: by itself it does nothing. */
+  block: Block | undefined;
+  /** Where it was sent last. */
+  at: Node;
+  /** Its caller waits. */
+  open: boolean;
   fail(error: unknown): void;
+  /** It is no lease's command any more. */
+  letGo(): void;
+}
+
+/** A transaction. */
+interface Block {
+  readonly all: Sent[];
+  /** Nothing before it has left anything on the connection that it may depend on. */
+  readonly clean: boolean;
+  /** Its EXEC is sent, so that what becomes of it is known without its caller. */
+  whole: boolean;
+  /** What of it was refused, and is not told until its EXEC is answered. */
+  refused: { readonly sent: Sent; readonly error: unknown; readonly verdict: Verdict }[];
 }
 
 const SENT = Symbol('sent');
@@ -24,7 +39,7 @@ const SENT = Symbol('sent');
 /**
  * Sees to what the node of a lease refuses. As long as nothing was done over the lease, it goes on over a connection to
  * the node that its key has moved to. Afterwards only what says of itself that it can be done elsewhere once, or later,
- * is; and not within a transaction, nor while keys are watched.
+ * is: a command, or a transaction as a whole; and not while keys are watched.
  */
 export class LeaseRoute implements LeaseRouter {
   readonly #owner: ClusterOwner;
@@ -33,9 +48,10 @@ export class LeaseRoute implements LeaseRouter {
   readonly #pending = new Set<Sent>();
   /** The node has done something. */
   #done = false;
-  /** All that was sent, as long as nothing is done: a transaction goes elsewhere as a whole. */
-  #sent: Sent[] = [];
-  #inTransaction = false;
+  /** All that was sent, in order, as long as nothing is done: all of it goes elsewhere together. */
+  readonly #sent = new Set<Sent>();
+  /** The transaction that is open. */
+  #block: Block | undefined;
   /** What is at another node, in order. */
   #refused: { readonly sent: Sent; readonly error: unknown; readonly to: Node }[] = [];
   /** It is changing its node, and this is what is sent then. */
@@ -50,16 +66,21 @@ export class LeaseRoute implements LeaseRouter {
 
   sending(command: Command, tainted: boolean): boolean {
     const sent = this.#sentOf(command);
-    sent.tainted = tainted;
     const name = command.name.toLowerCase();
-    sent.framed = this.#inTransaction || name === 'multi';
-    this.#inTransaction = name === 'multi' || (this.#inTransaction && name !== 'exec' && name !== 'discard');
+    if (name === 'multi') this.#block ??= { all: [], clean: !tainted, whole: false, refused: [] };
+    Object.assign(sent, { tainted, block: this.#block, at: this.#node });
+    this.#block?.all.push(sent);
+    if (name === 'exec' || name === 'discard') {
+      if (this.#block) this.#block.whole = name === 'exec';
+      this.#block = undefined;
+    }
     if (this.#moving) {
       this.#moving.push(sent);
       return true;
     }
     this.#pending.add(sent);
-    if (!this.#done) this.#sent.push(sent);
+    this.#sent.delete(sent); // it may have been sent before
+    if (!this.#done) this.#sent.add(sent);
     return false;
   }
 
@@ -68,14 +89,24 @@ export class LeaseRoute implements LeaseRouter {
     if (noted[SENT]) return noted[SENT];
     const { resolve, reject } = command;
     const sent: Sent = {
-      ...{ command, since: this.#owner.clock.now(), tainted: false, framed: false },
-      fail: (error) => reject.call(command, error as Error),
+      ...{ command, since: this.#owner.clock.now(), tainted: false, block: undefined },
+      ...{ at: this.#node, open: true },
+      fail: (error) => {
+        sent.open = false;
+        reject.call(command, error as Error);
+      },
+      letGo: () => {
+        Object.assign(command, { resolve, reject });
+        this.#pending.delete(sent);
+        this.#sent.delete(sent);
+      },
     };
     noted[SENT] = sent;
     command.resolve = (reply) => {
       // MULTI, and what it queues, does nothing.
-      const queued = sent.framed && (command.name === 'multi' || String(reply) === 'QUEUED');
+      const queued = sent.block && (command.name === 'multi' || String(reply) === 'QUEUED');
       if (!queued) this.#isDone();
+      sent.open = false;
       resolve.call(command, reply);
       this.#settled(sent);
     };
@@ -92,42 +123,72 @@ export class LeaseRoute implements LeaseRouter {
   /** Whether it sees to it that a command is done that was refused. */
   #takes(sent: Sent, error: unknown): boolean {
     const { clock, options } = this.#owner;
+    const { block } = sent;
     const [moved] = this.#refused;
-    if (moved && !this.#done && sent.framed && (error as Error).message.startsWith('EXECABORT')) {
+    const aborted = block !== undefined && (error as Error).message.startsWith('EXECABORT');
+    if (aborted && moved && !this.#done) {
       this.#refused.push({ sent, error, to: moved.to });
       return true;
     }
-    const verdict = judge(this.#owner, error, this.#node, false);
+    const verdict = aborted ? block.refused[0]?.verdict : judge(this.#owner, error, sent.at, false);
     if (verdict === undefined || clock.now() - sent.since >= options.acquireTimeoutMs) return false;
-    if (verdict !== 'later' && !verdict.asking && verdict.to) {
+    if (block?.clean && block.whole) {
+      if (sent === block.all.at(-1)) return this.#takesWhole(block, sent, error, verdict);
+      block.refused.push({ sent, error, verdict });
+      return true;
+    }
+    const to = verdict === 'later' ? undefined : verdict.to;
+    if (verdict !== 'later' && !verdict.asking && to) {
       if (this.#done) return false;
-      this.#refused.push({ sent, error, to: verdict.to });
+      this.#refused.push({ sent, error, to });
     } else if (sent.tainted) {
       return false;
-    } else if (verdict === 'later' || verdict.to === undefined) {
-      clock.after(AGAIN_MS, () => void this.#send(sent));
+    } else if (to === undefined) {
+      this.#sendLater([sent]);
     } else {
-      ask(verdict.to, sent.command);
+      ask(to, [sent]);
     }
+    return true;
+  }
+
+  /** The same for a transaction of which nothing was done; `exec` is its end. */
+  #takesWhole(block: Block, exec: Sent, error: unknown, verdict: Verdict): boolean {
+    const to = verdict === 'later' ? undefined : verdict.to;
+    if (verdict !== 'later' && !verdict.asking && to) {
+      if (this.#done) return false;
+      for (const one of block.refused.splice(0)) this.#refused.push({ ...one, to });
+      this.#refused.push({ sent: exec, error, to });
+      return true;
+    }
+    block.refused = [];
+    for (const one of block.all) this.#sent.delete(one);
+    const again: Block = { all: [], clean: true, whole: true, refused: [] };
+    for (const one of block.all) again.all.push(one.open ? one : this.#copyOf(one));
+    for (const one of again.all) one.block = again;
+    if (to === undefined) this.#sendLater(again.all);
+    else ask(to, again.all);
     return true;
   }
 
   #settled(sent: Sent): void {
     this.#pending.delete(sent);
+    if (sent === sent.block?.all.at(-1)) {
+      for (const one of sent.block.refused.splice(0)) one.sent.fail(one.error);
+    }
     if (this.#refused.length === 0 || this.#pending.size > 0) return;
     const refused = this.#refused.splice(0);
     if (this.#done) {
       for (const { sent: one, error } of refused) one.fail(error);
       return;
     }
-    const again = new Set(refused.map((one) => one.sent));
-    const all = this.#sent.splice(0).map((one) => (again.has(one) ? one : this.#copyOf(one)));
+    const all = [...this.#sent].map((one) => (one.open ? one : this.#copyOf(one)));
+    this.#sent.clear();
     void this.#move(all, (refused[0] as (typeof refused)[0]).to);
   }
 
   #isDone(): void {
     this.#done = true;
-    this.#sent = [];
+    this.#sent.clear();
   }
 
   /** What was answered already, as MULTI, once more; nobody waits for it. */
@@ -148,26 +209,31 @@ export class LeaseRoute implements LeaseRouter {
     }
     const all = this.#moving;
     this.#moving = undefined;
-    this.#inTransaction = false;
+    this.#block = undefined;
     for (const sent of all) {
       if (failure) sent.fail(failure.error);
-      else this.#send(sent);
+      else ignore(this.#lease.sendCommand(sent.command));
     }
   }
 
-  #send({ command }: Sent): void {
-    ignore(this.#lease.sendCommand(command));
+  /** Over the lease, as long as that has its connection. */
+  #sendLater(all: readonly Sent[]): void {
+    this.#owner.pause(() => {
+      const commands = all.map(({ command }) => command);
+      if (this.#lease.stream?.writable && !this.#block) {
+        for (const command of commands) ignore(this.#lease.sendCommand(command));
+        return;
+      }
+      for (const sent of all) sent.letGo();
+      this.#owner.send(commands);
+    });
   }
 }
 
 /** Has `node` do what is only on its way to it. */
-function ask(node: Node, command: Command): void {
+function ask(node: Node, all: readonly Sent[]): void {
   const asking = new Command('asking', []);
   ignore(asking.promise);
-  const group = new CommandGroup({}, false);
-  node.lanes.sendGroup(group);
-  for (const one of [asking, command]) {
-    group.add(one);
-    node.lanes.added(group);
-  }
+  for (const sent of all) sent.at = node;
+  sendTogether(node.lanes, [asking, ...all.map(({ command }) => command)]);
 }

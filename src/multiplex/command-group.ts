@@ -81,3 +81,16 @@ export class CommandGroup {
     for (const command of this.commands) rejectSafely(command, refusalOf(command)?.error ?? another(error));
   }
 }
+
+/** Sends `commands` over `lanes` as one group that is theirs alone. */
+export function sendTogether(
+  lanes: { sendGroup(group: CommandGroup): void; added(group: CommandGroup): void },
+  commands: readonly Command[],
+): void {
+  const group = new CommandGroup({}, false);
+  lanes.sendGroup(group);
+  for (const command of commands) {
+    group.add(command);
+    lanes.added(group);
+  }
+}
