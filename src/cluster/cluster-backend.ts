@@ -180,14 +180,19 @@ export class ClusterBackend implements ClientOwner, Lanes, Router, Heard {
     const alone = unit === undefined || unit.commands.length === 1;
     const verdict = judge(this.#owner, why, journey.node, alone && isReadOnly(command.name, command.args));
     // A command that blocked, or took its time, was not refused until now.
-    if (verdict && !isPoolError(why) && !(unit?.delays || unit?.hops)) journey.since = this.#time();
-    if (verdict === undefined || this.#time() - journey.since >= this.#owner.options.acquireTimeoutMs) {
+    if (verdict && !isPoolError(why, 'POOL_CONNECT_FAILED') && !(unit?.delays || unit?.hops))
+      journey.since = this.#time();
+    const late = this.#time() - journey.since >= this.#owner.options.acquireTimeoutMs;
+    if (verdict === undefined || late) {
       if (unit) tellHeld(unit);
-      return false;
+      const told = verdict === undefined ? why : this.#owner.late(why);
+      if (told === why) return false;
+      journey.fail(told);
+      return true;
     }
     const again = unit ?? unitOf([command]);
     journey.unit = again;
-    again.error = error;
+    again.error = why;
     again.held = [];
     again.asked = verdict !== 'later' && verdict.asking ? verdict.to : undefined;
     if (verdict === 'later' || ++again.hops > MOST_HOPS) this.#waitWith(again);
@@ -349,7 +354,7 @@ export class ClusterBackend implements ClientOwner, Lanes, Router, Heard {
 
   /** Looks at what has waited for long enough, or for too long. */
   #retry(due: readonly Unit[], late: readonly Unit[]): void {
-    for (const unit of late) failUnit(unit, unit.error ?? this.#nowhere());
+    for (const unit of late) failUnit(unit, this.#owner.late(unit.error ?? this.#nowhere()));
     for (const unit of due) {
       const node = this.#nodeOf(unit);
       if (node === undefined || node.unreachable) this.#waitWith(unit);

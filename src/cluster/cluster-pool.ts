@@ -109,6 +109,7 @@ export class ClusterPool implements RedisPool {
           for (const node of this.#nodes.all) node.opened?.define(name, definition);
         },
       },
+      late: (reason, timeoutMs) => this.#late(reason, timeoutMs),
       send: (commands) => sendTogether(this.#backend, commands),
       pause: (run) => this.#pause(run),
       ready: () => this.ready(),
@@ -155,7 +156,7 @@ export class ClusterPool implements RedisPool {
             isTransient(error.cause));
         if (!later || this.#closed || this.#nodes.topology === undefined) throw error;
         this.#watch.refresh();
-        if (this.#clock.now() + AGAIN_MS >= end) throw error;
+        if (this.#clock.now() + AGAIN_MS >= end) throw this.#late(error, timeoutMs);
         await this.#waitFor(() => unlessAborted((resolve) => this.#pause(resolve), signal));
       }
     }
@@ -376,6 +377,18 @@ export class ClusterPool implements RedisPool {
     const { keyPrefix = '' } = this.#options.client;
     if (keyPrefix === '') return slotOf(key);
     return slotOf(typeof key === 'string' ? keyPrefix + key : Buffer.concat([Buffer.from(keyPrefix), key]));
+  }
+
+  /** As callers of one server that is away: they hear of their deadline, if that comes before they are told. */
+  #late(reason: unknown, timeoutMs = this.#options.pool.acquireTimeoutMs): unknown {
+    const { message } = reason as Error;
+    const away = isPoolError(reason, 'POOL_CONNECT_FAILED') || message.startsWith('CLUSTERDOWN');
+    if (!away || timeoutMs >= this.#options.pool.outageWaitMs) return reason;
+    return this.#error(
+      'POOL_ACQUIRE_TIMEOUT',
+      `no node could do it within ${timeoutMs} ms: ${message}`,
+      reason,
+    );
   }
 
   #closedError(): PoolError {

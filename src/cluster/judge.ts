@@ -21,6 +21,8 @@ export interface ClusterOwner {
   /** Finds out who serves what; `first` knows best. */
   refresh(first?: Address): void;
   make(code: PoolErrorCode, message: string, cause?: unknown): PoolError;
+  /** What a caller hears who has waited for `timeoutMs` in vain; `reason` is the last one. */
+  late(reason: unknown, timeoutMs?: number): unknown;
   /** Where the node at `address` is reached from here. */
   translated(address: Address): Address;
   readonly leases: ClientOwner['leases'];

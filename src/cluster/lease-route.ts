@@ -1,5 +1,6 @@
 import { Command } from 'ioredis';
 import type { Lease } from '../api/lease.ts';
+import { isReadOnly } from '../ioredis/command-kinds.ts';
 import { ignore } from '../ioredis/watched-command.ts';
 import { LeaseHandle, type LeaseRouter } from '../lease/lease.ts';
 import { sendTogether } from '../multiplex/command-group.ts';
@@ -9,7 +10,8 @@ import type { Node } from './node.ts';
 /** A command of a lease. */
 interface Sent {
   readonly command: Command;
-  readonly since: number;
+  /** When it was refused first. */
+  refusedAt: number | undefined;
   /** What was before it has left something on the connection. */
   tainted: boolean;
   /** The transaction that it belongs to: by itself it does nothing. */
@@ -89,7 +91,7 @@ export class LeaseRoute implements LeaseRouter {
     if (noted[SENT]) return noted[SENT];
     const { resolve, reject } = command;
     const sent: Sent = {
-      ...{ command, since: this.#owner.clock.now(), tainted: false, block: undefined },
+      ...{ command, refusedAt: undefined, tainted: false, block: undefined },
       ...{ at: this.#node, open: true },
       fail: (error) => {
         sent.open = false;
@@ -130,13 +132,21 @@ export class LeaseRoute implements LeaseRouter {
       this.#refused.push({ sent, error, to: moved.to });
       return true;
     }
-    const verdict = aborted ? block.refused[0]?.verdict : judge(this.#owner, error, sent.at, false);
-    if (verdict === undefined || clock.now() - sent.since >= options.acquireTimeoutMs) return false;
-    if (block?.clean && block.whole) {
-      if (sent === block.all.at(-1)) return this.#takesWhole(block, sent, error, verdict);
+    const [why] = aborted ? block.refused : [];
+    const verdict = aborted ? why?.verdict : judge(this.#owner, error, sent.at, this.#mayRunTwice(sent));
+    if (verdict === undefined) return false;
+    const whole = block?.clean && block.whole;
+    if (whole && sent !== block.all.at(-1)) {
       block.refused.push({ sent, error, verdict });
       return true;
     }
+    const now = clock.now();
+    sent.refusedAt ??= now;
+    if (now - sent.refusedAt >= options.acquireTimeoutMs) {
+      sent.fail(this.#owner.late(why ? why.error : error));
+      return true;
+    }
+    if (whole) return this.#takesWhole(block, sent, error, verdict);
     const to = verdict === 'later' ? undefined : verdict.to;
     if (verdict !== 'later' && !verdict.asking && to) {
       if (this.#done) return false;
@@ -149,6 +159,12 @@ export class LeaseRoute implements LeaseRouter {
       ask(to, [sent]);
     }
     return true;
+  }
+
+  /** It only reads, and so does all that was under way with it. */
+  #mayRunTwice(sent: Sent): boolean {
+    const all = [sent, ...this.#pending];
+    return all.every(({ command: { name, args }, tainted }) => !tainted && isReadOnly(name, args));
   }
 
   /** The same for a transaction of which nothing was done; `exec` is its end. */

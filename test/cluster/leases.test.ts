@@ -65,6 +65,60 @@ test('a transaction that is the first thing on a lease goes whole to where its k
   }
 });
 
+test('what a lease was refused for now, and is elsewhere then, runs there once', async () => {
+  const pool = cluster.pool();
+  await pool.redis.rpush('{once}from', '1', '2', '3');
+  await pool.redis.del('{once}to');
+  const { from, to, slot } = await slotFor('{once}from');
+  await cluster.beginMove(slot, from, to);
+  const lease = await pool.acquire({ key: '{once}from' });
+  const refusals = async () =>
+    Number(/errorstat_TRYAGAIN:count=(\d+)/.exec(await from.observer.info('errorstats'))?.[1]);
+  const moved = lease.rpoplpush('{once}from', '{once}to'); // one of the keys is missing: it may be on its way
+  await until('it was refused', async () => (await refusals()) > 0);
+  await cluster.moveKeys(slot, from, to);
+  await cluster.endMove(slot, from, to);
+  expect(await moved).toBe('3');
+  lease.release();
+  expect(await to.observer.lrange('{once}to', 0, -1)).toEqual(['3']);
+  await cluster.healthy();
+});
+
+test('a transaction whose keys are on their way is done where they are, though the lease has done something', async () => {
+  const pool = cluster.pool({ maxActive: 1 });
+  await pool.redis.set('{way}other', '1');
+  const { from, to, slot } = await slotFor('{way}n');
+  await cluster.beginMove(slot, from, to);
+  const { connected } = pool.stats();
+  await pool.use(
+    async (lease) => {
+      const fresh = lease.multi().ping().incr('{way}n').incr('{way}n').exec();
+      expect(await fresh).toEqual([
+        [null, 'PONG'],
+        [null, 1],
+        [null, 2],
+      ]);
+      expect(await lease.get('{way}other')).toBe('1'); // which is still here
+      expect(await lease.multi().incr('{way}n').exec()).toEqual([[null, 3]]);
+      const faulty = lease.multi().incr('{way}n').call('INCR').exec();
+      await expect(faulty).rejects.toThrow(/^EXECABORT/);
+      // Whoever waits for each reply hears of it, for nobody knows what follows; so does whoever watches.
+      await lease.multi({ pipeline: false });
+      await expect(lease.incr('{way}n')).rejects.toThrow(/^ASK/);
+      await expect(lease.exec()).rejects.toThrow(/^EXECABORT/);
+      await lease.watch('{way}other');
+      await expect(lease.multi().incr('{way}n').exec()).rejects.toThrow(/^EXECABORT/);
+    },
+    { key: '{way}n' },
+  );
+  expect(await pool.redis.get('{way}n')).toBe('3');
+  expect(pool.stats().connected - connected).toBeLessThanOrEqual(1);
+  expect(pool.stats().closed).toMatchObject({ dirty: 0, broken: 0 });
+  await cluster.moveKeys(slot, from, to);
+  await cluster.endMove(slot, from, to);
+  await cluster.healthy();
+});
+
 test('a lease that has done something stays where it is, and hears of MOVED', async () => {
   const pool = cluster.pool();
   await pool.redis.set('{stays}n', '1');
