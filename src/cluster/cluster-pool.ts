@@ -252,7 +252,9 @@ export class ClusterPool implements RedisPool {
     const waiting = { queuedCommands: this.#backend.waiting, waiting: this.#waiting };
     const own = { ...NO_STATS, ...waiting, errors: this.#events.errors };
     const others = [...this.#nodes.leaving, ...this.#watch.brief];
-    return sumStats(this.#nodes.stats(), others, this.#nodes.past, own);
+    const sum = sumStats(this.#nodes.stats(), others, this.#nodes.past, own);
+    const maxActive = Math.min(sum.maxActive, this.#options.maxTotal ?? Number.POSITIVE_INFINITY);
+    return Object.freeze({ ...sum, maxActive });
   }
 
   clear(): void {

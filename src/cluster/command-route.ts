@@ -66,9 +66,7 @@ function routeByKeys(written: string, args: readonly (string | Buffer)[]): Route
   const slot = slotOf(args[keys[0] as number] as string | Buffer);
   for (let i = 1; i < keys.length; i++) {
     if (slotOf(args[keys[i] as number] as string | Buffer) === slot) continue;
-    if (kind.split === undefined) return 'crossslot';
-    // A value is missing: the server says so, and nothing of it may be done.
-    return args.length % kind.split.step === 0 ? 'split' : slot;
+    return kind.split ? 'split' : 'crossslot';
   }
   return slot;
 }
@@ -87,9 +85,14 @@ export interface Part {
   readonly at: number[];
 }
 
-/** The parts of a command whose route is `split`, in order of their first keys. */
+/**
+ * The parts of a command whose route is `split`, in order of their first keys. If a value is missing, nothing of it may be
+ * done: a key alone, which the server refuses as it would the whole.
+ */
 export function partsOf({ name, args }: Pick<Command, 'name' | 'args'>): Part[] {
   const { step } = splitOf(name.toLowerCase()) ?? { step: 1 };
+  const [first] = args as readonly (string | Buffer)[];
+  if (first !== undefined && args.length % step > 0) return [{ slot: slotOf(first), args: [first], at: [0] }];
   const parts = new Map<number, Part>();
   for (let i = 0, key = 0; i < args.length; i += step, key++) {
     const slot = slotOf(args[i] as string | Buffer);

@@ -182,7 +182,7 @@ describe('where a command goes', () => {
     ['mget', ['k', '{k}2'], slot],
     ['mget', ['k', 'other'], 'split'],
     ['mset', ['k', '1', 'other', '2'], 'split'],
-    ['mset', ['k', '1', 'other'], slot],
+    ['mset', ['k', '1', 'other'], 'split'],
     ['json.set', ['k', '$', '1'], slot],
     ['nobody.knows', [], 'any'],
     ['constructor', ['k'], slot],
@@ -223,6 +223,8 @@ describe('where a command goes', () => {
       ['b', '2'],
     ]);
     expect(joinParts('MSET', mset, ['OK', 'OK'])).toBe('OK');
+    const missing = partsOf(command('mset', 'a', '1', 'b')); // a value: the server has to say so
+    expect(missing.map(({ args }) => args)).toEqual([['a']]);
     expect(joinParts('del', partsOf(command('del', 'a', 'b')), [1, 1])).toBe(2);
   });
 

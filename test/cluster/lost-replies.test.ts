@@ -92,3 +92,25 @@ test('what a node answers is checked: it can neither name slots that are not the
     expect(await pool.redis.get('odd'), odd).toBe('0');
   }
 });
+
+test('a command for all nodes waits for one that is loading, as for one server that is', async () => {
+  const { pool, middleOf } = await throughMiddles();
+  await pool.redis.flushall();
+  await pool.redis.mset('l1', '1', 'l2', '2', 'l3', '3');
+  const middle = middleOf((await cluster.ownerOf('l1')).address);
+  const refuseOnce = (reply: RegExp): void => {
+    middle.change = (bytes) => {
+      if (!reply.test(bytes.toString('latin1'))) return bytes;
+      middle.change = (all) => all;
+      return Buffer.from('-LOADING Redis is loading the dataset in memory\r\n');
+    };
+  };
+  refuseOnce(/^:1\r\n/);
+  expect(await pool.redis.dbsize()).toBe(3);
+  refuseOnce(/^\*1\r\n\$2\r\nl1/);
+  expect((await pool.redis.keys('l*')).sort()).toEqual(['l1', 'l2', 'l3']);
+  refuseOnce(/^\*2\r\n/);
+  const found: unknown[] = [];
+  for await (const some of pool.redis.scanStream({ match: 'l*' })) found.push(...(some as string[]));
+  expect(found.sort()).toEqual(['l1', 'l2', 'l3']);
+});
