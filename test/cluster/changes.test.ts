@@ -62,35 +62,14 @@ class Traffic {
   }
 }
 
-/** Watches that no node has more connections than `most`. */
-function watchBound(nodes: readonly ClusterNode[], most: number) {
-  let over = false;
-  const tooMany: string[] = [];
-  const all = (async () => {
-    while (!over) {
-      for (const node of nodes) {
-        if (!node.running || node.frozen) continue;
-        const { length } = await node.clients().catch(() => []);
-        if (length > most) tooMany.push(`${node.address}: ${length}`);
-      }
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
-  })();
-  return async () => {
-    over = true;
-    await all;
-    return tooMany;
-  };
-}
-
 test("slots move from node to node under load, and nobody hears an error or somebody else's value", async () => {
   const pool = cluster.pool({ maxActive: 3 });
-  const bound = watchBound(cluster.nodes, 3);
+  const bound = cluster.watchBound();
   const traffic = new Traffic(pool);
   await until('there is traffic', () => traffic.done > 500);
   const [from, to] = (await cluster.masters()) as [ClusterNode, ClusterNode];
   const first = Number((await from.observer.cluster('SLOTS'))[0]?.[0]);
-  const slots = await slotsOf(from);
+  const slots = await cluster.slotsOf(from);
   expect(first).toBeGreaterThanOrEqual(0);
   for (const slot of slots.slice(0, 300)) await cluster.moveSlot(slot, from, to);
   const then = traffic.done;
@@ -99,24 +78,13 @@ test("slots move from node to node under load, and nobody hears an error or some
   await traffic.look();
   expect(traffic.errors).toEqual([]);
   expect(traffic.wrong).toEqual([]);
-  expect(await bound()).toEqual([]);
+  expect(Math.max(...(await bound()).values())).toBeLessThanOrEqual(3);
   await cluster.healthy();
 });
 
-/** Slots that `node` has. */
-async function slotsOf(node: ClusterNode): Promise<number[]> {
-  const ranges = (await node.observer.cluster('SLOTS')) as unknown as [
-    number,
-    number,
-    [string, number, string],
-  ][];
-  const own = ranges.filter(([, , [, , id]]) => id === node.id);
-  return own.flatMap(([from, to]) => Array.from({ length: to - from + 1 }, (_, i) => from + i));
-}
-
 test('masters are killed under load, one after the other: what was not under way is not refused', async () => {
   const pool = cluster.pool({ maxActive: 3 });
-  const bound = watchBound(cluster.nodes, 3);
+  const bound = cluster.watchBound();
   const traffic = new Traffic(pool, 40, true);
   for (let round = 0; round < 2; round++) {
     const then = traffic.done;
@@ -132,7 +100,7 @@ test('masters are killed under load, one after the other: what was not under way
     new Set(traffic.errors.length > 0 ? ['POOL_CONNECTION_LOST'] : []),
   );
   expect(traffic.errors.length).toBeLessThanOrEqual(80);
-  expect(await bound()).toEqual([]);
+  expect(Math.max(...(await bound()).values())).toBeLessThanOrEqual(3);
 });
 
 test('a node that comes is used, and one that leaves is left', async () => {
@@ -142,7 +110,7 @@ test('a node that comes is used, and one that leaves is left', async () => {
   const [from] = (await cluster.masters(cluster.nodes[0])) as [ClusterNode];
   await from.observer.cluster('MEET', '127.0.0.1', node.port);
   await cluster.healthy();
-  const slots = (await slotsOf(from)).slice(0, 200);
+  const slots = (await cluster.slotsOf(from)).slice(0, 200);
   for (const slot of slots) await cluster.moveSlot(slot, from, node);
   await until('it is used', async () => (pool.stats().nodes[node.address]?.connected ?? 0) > 0);
   for (const slot of slots) await cluster.moveSlot(slot, node, from);

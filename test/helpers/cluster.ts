@@ -275,6 +275,34 @@ export class TestCluster {
     await this.endMove(slot, from, to);
   }
 
+  /** Slots that `node` has, as it sees it. */
+  async slotsOf(node: ClusterNode): Promise<number[]> {
+    const shards = (await node.observer.cluster('SLOTS')) as unknown as SlotsReply;
+    const own = shards.filter(([, , [, , id]]) => id === node.id);
+    return own.flatMap(([from, to]) => Array.from({ length: to - from + 1 }, (_, i) => from + i));
+  }
+
+  /** Looks at the connections of pools again and again. What it returns ends that, and tells the most at each node. */
+  watchBound(): () => Promise<ReadonlyMap<string, number>> {
+    const most = new Map<string, number>();
+    let over = false;
+    const all = (async () => {
+      while (!over) {
+        for (const node of this.nodes) {
+          if (!node.running || node.frozen) continue;
+          const { length } = await node.clients().catch(() => []);
+          if (length > 0) most.set(node.address, Math.max(length, most.get(node.address) ?? 0));
+        }
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      }
+    })();
+    return async () => {
+      over = true;
+      await all;
+      return most;
+    };
+  }
+
   /** A pool to this cluster, closed with the test. */
   pool(options: Partial<ClusterPoolOptions> = {}): ClusterPool {
     const pool = new ClusterPool({ nodes: this.urls, ...options } as ClusterPoolOptions);
