@@ -156,11 +156,11 @@ export class Nodes {
     for (const node of this.#known.values()) node.opened?.clear();
   }
 
-  /** Closes all. */
+  /** Closes all; those that were never needed too, or the next command would open them. */
   async close(graceMs: number): Promise<void> {
     this.#closed = true;
     const all = [...this.#known.values(), ...this.#leaving.values()];
-    await Promise.all(all.map((node) => node.opened?.close({ graceMs })));
+    await Promise.all(all.map(({ pool }) => pool.close({ graceMs })));
   }
 
   async #retire(name: string, node: Node): Promise<void> {

@@ -18,7 +18,6 @@ class Traffic {
   constructor(
     readonly pool: ClusterPool,
     callers = 40,
-    readonly lossy = false,
   ) {
     this.#all = Promise.all(Array.from({ length: callers }, (_, i) => this.#call(i)));
   }
@@ -56,8 +55,7 @@ class Traffic {
 
   #judge(key: string, n: number, found: string | null): void {
     const [owner, value] = found?.split('=') ?? [];
-    if (owner === key && (Number(value) >= n || this.lossy)) return;
-    if (found === null && this.lossy) return;
+    if (owner === key && Number(value) >= n) return;
     this.wrong.push(`${key} should be ${n}, and is ${found}`);
   }
 }
@@ -80,27 +78,6 @@ test("slots move from node to node under load, and nobody hears an error or some
   expect(traffic.wrong).toEqual([]);
   expect(Math.max(...(await bound()).values())).toBeLessThanOrEqual(3);
   await cluster.healthy();
-});
-
-test('masters are killed under load, one after the other: what was not under way is not refused', async () => {
-  const pool = cluster.pool({ maxActive: 3 });
-  const bound = cluster.watchBound();
-  const traffic = new Traffic(pool, 40, true);
-  for (let round = 0; round < 2; round++) {
-    const then = traffic.done;
-    await until('there is traffic', () => traffic.done > then + 500);
-    await ((await cluster.masters())[round] as ClusterNode).kill();
-    const after = traffic.done;
-    await until('there is traffic', () => traffic.done > after + 2000);
-    await cluster.heal();
-  }
-  await traffic.stop();
-  expect(traffic.wrong).toEqual([]);
-  expect(new Set(traffic.errors.map(({ code }) => code))).toEqual(
-    new Set(traffic.errors.length > 0 ? ['POOL_CONNECTION_LOST'] : []),
-  );
-  expect(traffic.errors.length).toBeLessThanOrEqual(80);
-  expect(Math.max(...(await bound()).values())).toBeLessThanOrEqual(3);
 });
 
 test('a node that comes is used, and one that leaves is left', async () => {
@@ -214,35 +191,3 @@ test('nodes of which none answers: the real cause, at once', async () => {
   }
   expect(await pool.health()).toMatchObject({ ok: false, error: expect.stringContaining('ECONNREFUSED') });
 });
-
-test.each(['before anything', 'while the first node is asked', 'under load', 'while a master is away'])(
-  'close() %s leaves nothing',
-  async (when) => {
-    const pool = cluster.pool({ maxActive: 3 });
-    const errors: unknown[] = [];
-    const work: Promise<unknown>[] = [];
-    const begin = (): void => {
-      for (let i = 0; i < 30; i++) {
-        work.push(pool.redis.set(`close:${i}`, '1').catch((error) => errors.push(error)));
-        work.push(
-          pool
-            .use((lease) => lease.get(`close:${i}`), { key: `close:${i}` })
-            .catch((error) => errors.push(error)),
-        );
-      }
-    };
-    if (when !== 'before anything') begin();
-    if (when === 'under load' || when === 'while a master is away') await Promise.all(work);
-    if (when === 'while a master is away') await ((await cluster.masters())[0] as ClusterNode).kill();
-    if (when === 'under load' || when === 'while a master is away') begin();
-    await pool.close({ graceMs: 100 });
-    await Promise.all(work);
-    await pool.close();
-    expect(pool.stats()).toMatchObject({ total: 0, waiting: 0, queuedCommands: 0, inFlight: 0 });
-    for (const node of cluster.nodes)
-      if (node.running) await until('no connection', async () => (await node.clients()).length === 0);
-    await expect(pool.redis.get('k')).rejects.toMatchObject({ code: 'POOL_CLOSED' });
-    await expect(pool.acquire({ key: 'k' })).rejects.toMatchObject({ code: 'POOL_CLOSED' });
-    await cluster.heal();
-  },
-);

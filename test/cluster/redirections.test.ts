@@ -178,18 +178,3 @@ test('a master that freezes is noticed while leases have all its connections', a
   await stuck;
   await cluster.heal();
 });
-
-test('close() ends everything while a node is frozen and commands wait', async () => {
-  const pool = cluster.pool();
-  await pool.ready();
-  const master = await cluster.ownerOf('closing');
-  master.freeze();
-  const waiting = Promise.allSettled([
-    pool.redis.set('closing', '1'),
-    pool.acquire({ key: 'closing' }).then((lease) => lease.get('closing')),
-  ]);
-  await pool.close({ graceMs: 50 });
-  for (const one of await waiting) expect(one.status).toBe('rejected');
-  expect(pool.stats()).toMatchObject({ total: 0, inFlight: 0, queuedCommands: 0 });
-  await cluster.heal();
-});
