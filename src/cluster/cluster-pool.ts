@@ -384,13 +384,12 @@ export class ClusterPool implements RedisPool {
   /** As callers of one server that is away: they hear of their deadline, if that comes before they are told. */
   #late(reason: unknown, timeoutMs = this.#options.pool.acquireTimeoutMs): unknown {
     const { message } = reason as Error;
-    const away = isPoolError(reason, 'POOL_CONNECT_FAILED') || message.startsWith('CLUSTERDOWN');
-    if (!away || timeoutMs >= this.#options.pool.outageWaitMs) return reason;
-    return this.#error(
-      'POOL_ACQUIRE_TIMEOUT',
-      `no node could do it within ${timeoutMs} ms: ${message}`,
-      reason,
-    );
+    const told = isPoolError(reason, 'POOL_CONNECT_FAILED');
+    const away = told || isPoolError(reason, 'POOL_CONNECTION_LOST') || message.startsWith('CLUSTERDOWN');
+    const first = timeoutMs < this.#options.pool.outageWaitMs;
+    if (!away || (told && !first)) return reason;
+    const why = `no node could do it within ${timeoutMs} ms: ${message}`;
+    return this.#error(first ? 'POOL_ACQUIRE_TIMEOUT' : 'POOL_CONNECT_FAILED', why, reason);
   }
 
   #closedError(): PoolError {

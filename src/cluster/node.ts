@@ -8,6 +8,8 @@ export class Node {
   readonly name: string;
   /** When another node said last that this one is to be asked. */
   askedAt = Number.NEGATIVE_INFINITY;
+  /** Nothing has come from it for a while, though something waits for a reply; at the last look. */
+  silent = false;
   readonly #make: () => Pool;
   #pool: Pool | undefined;
   #lanes: Multiplexer | undefined;

@@ -70,9 +70,9 @@ export class Nodes {
     return this.#known.get(name);
   }
 
-  /** The replicas of `master` that can be reached. */
+  /** The replicas of `master` that can be reached, and answer. */
   replicasOf(master: Node): readonly Node[] {
-    return (this.#replicas.get(master) ?? []).filter(({ unreachable }) => !unreachable);
+    return (this.#replicas.get(master) ?? []).filter(({ unreachable, silent }) => !unreachable && !silent);
   }
 
   /** Takes over what a node told. Returns whether that is in doubt, and another should be asked. */
@@ -167,7 +167,7 @@ export class Nodes {
     this.#known.delete(name);
     if (node.opened === undefined) return;
     this.#leaving.set(name, node);
-    const silent = this.#clock.now() - node.lanes.silentSince >= SILENT_MS;
+    const silent = this.#clock.now() - node.opened.backend.silentSince >= SILENT_MS;
     await node.opened.close({ graceMs: silent ? 0 : RETIRE_MS });
     this.#leaving.delete(name);
     if (node.stats) this.gone(node.stats);

@@ -175,23 +175,23 @@ export class TopologyWatch {
 
   /** In a while: whether somebody waits in vain, or it is time to ask again. */
   #lookLater(): void {
-    if (this.#stopped) return;
-    this.#cancelLook?.();
+    if (this.#stopped || this.#cancelLook) return; // who asks often would put it off for ever
     const { clock, nodes } = this.#options;
     this.#cancelLook = clock.after(
       LOOK_MS,
       () => {
+        this.#cancelLook = undefined;
         const now = clock.now();
-        const silent = [...nodes.all].some(({ opened }) => opened && now - silentSince(opened) >= LOOK_MS);
+        let silent = false;
+        for (const node of nodes.all) {
+          const { silentSince = now, waitingSince = now } = node.opened?.backend ?? {};
+          node.silent = now - silentSince >= LOOK_MS;
+          silent ||= node.silent || now - waitingSince >= LOOK_MS;
+        }
         if (silent || nodes.isOneOverdue(now) || now - this.#askedAt >= PERIOD_MS) this.refresh();
         this.#lookLater();
       },
       'background',
     );
   }
-}
-
-/** Since when nothing has come of what waits: a command for its reply, or a caller for a connection. */
-function silentSince({ backend }: Pool): number {
-  return Math.min(backend.lanes.silentSince, backend.waitingSince ?? Number.POSITIVE_INFINITY);
 }

@@ -291,6 +291,16 @@ class LeaseTimeouts {
     this.running = leaseReplyTimeoutMs === Number.POSITIVE_INFINITY;
   }
 
+  /** Since when nothing has come over the lease that has waited longest for a reply; `Infinity`: none is known of. */
+  get silentSince(): number {
+    let since = Number.POSITIVE_INFINITY;
+    for (const [{ connection }, { command, since: waits }] of this.#owed) {
+      if (nextOf(connection) !== command) continue; // it was answered
+      since = Math.min(since, waits + blocksForMs(command.name, command.args));
+    }
+    return since;
+  }
+
   /** A lease is out. */
   begin(): void {
     if (this.running) return;
@@ -311,8 +321,7 @@ class LeaseTimeouts {
     const owed = new Map<PoolSlot, Owed>();
     let out = false;
     for (const slot of slots.all) {
-      // A command of pool.redis that has a connection of its own is watched over by who sent it.
-      if (!slot.leased || slot.lane) continue;
+      if (!slot.leased) continue;
       out = true;
       const before = this.#owed.get(slot);
       const next = this.#nextOf(slot, now, before);
@@ -321,7 +330,8 @@ class LeaseTimeouts {
       const overdue = now - since - leaseReplyTimeoutMs - blocksForMs(command.name, command.args);
       // What has come since the last look may be the beginning of a long reply; that has as long again to come.
       const talking = heard !== before?.heard && overdue < leaseReplyTimeoutMs;
-      if (overdue < 0 || talking) owed.set(slot, next);
+      // A command of pool.redis that has a connection of its own is given up by who sent it.
+      if (overdue < 0 || talking || slot.lane) owed.set(slot, next);
       else if (slot.connection) this.#giveUp(slot.connection);
     }
     this.#owed = owed;
@@ -331,10 +341,10 @@ class LeaseTimeouts {
   }
 
   #nextOf({ connection }: PoolSlot, now: number, before: Owed | undefined): Owed | undefined {
-    const { commandQueue, stream } = connection?.client ?? {};
-    const command = commandQueue?.peekFront()?.command as Command | undefined;
+    const command = nextOf(connection);
     if (command === undefined) return undefined;
-    return { command, since: before?.command === command ? before.since : now, heard: stream?.bytesRead };
+    const since = before?.command === command ? before.since : now;
+    return { command, since, heard: connection?.client.stream?.bytesRead };
   }
 
   /** Nothing that comes over its connection can be trusted any more. */
@@ -346,4 +356,9 @@ class LeaseTimeouts {
     }
     connection.cut(error.cause as Error);
   }
+}
+
+/** The command whose reply comes next over `connection`. */
+function nextOf(connection: Connection | undefined): Command | undefined {
+  return connection?.client.commandQueue.peekFront()?.command as Command | undefined;
 }

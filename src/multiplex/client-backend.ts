@@ -31,7 +31,7 @@ export type ClientOwner = Pick<
 export class ClientBackend implements Heard {
   readonly lanes: Multiplexer;
   /** Where leases get the commands from that are defined on `pool.redis`. */
-  readonly leases: Pick<LeaseManager, 'define'>;
+  readonly leases: Pick<LeaseManager, 'define' | 'timeouts'>;
   readonly #context: PoolContext;
   readonly #connections: ConnectionPool;
   readonly #close: (graceMs?: number) => Promise<void>;
@@ -39,7 +39,11 @@ export class ClientBackend implements Heard {
 
   constructor(
     context: PoolContext,
-    parts: { connections: ConnectionPool; lanes: Multiplexer; leases: Pick<LeaseManager, 'define'> },
+    parts: {
+      connections: ConnectionPool;
+      lanes: Multiplexer;
+      leases: Pick<LeaseManager, 'define' | 'timeouts'>;
+    },
     close: (graceMs?: number) => Promise<void>,
   ) {
     this.#context = context;
@@ -66,6 +70,11 @@ export class ClientBackend implements Heard {
   /** Nobody can connect for now, for all that is known. */
   get unreachable(): boolean {
     return this.#connections.unreachable !== undefined;
+  }
+
+  /** Since when nothing has come of what waits for a reply, over lanes and leases; `Infinity`: nothing waits. */
+  get silentSince(): number {
+    return Math.min(this.lanes.silentSince, this.leases.timeouts.silentSince);
   }
 
   /** Since when the first caller in the wait queue has waited, if one does. */

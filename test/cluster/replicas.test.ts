@@ -1,4 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, expect, test } from 'vitest';
+import type { ClusterPool } from '../../src/cluster/index.ts';
 import { type ClusterNode, useCluster } from '../helpers/cluster.ts';
 import { until } from '../helpers/redis.ts';
 
@@ -48,7 +50,10 @@ test('without a replica the master is read, unless that is not wanted', async ()
   const replica = await cluster.replicaOf(await cluster.ownerOf('alone'));
   await replica.kill();
   expect(await prefers.redis.get('alone')).toBe('1');
-  await expect(insists.redis.get('alone')).rejects.toMatchObject({ code: 'POOL_CONNECT_FAILED' });
+  await expect(insists.redis.get('alone')).rejects.toMatchObject({
+    code: 'POOL_ACQUIRE_TIMEOUT',
+    cause: { code: 'POOL_CONNECT_FAILED' },
+  });
   expect(await insists.redis.set('alone', '2')).toBe('OK');
   await cluster.heal();
   await until('the replica is read again', () =>
@@ -57,6 +62,30 @@ test('without a replica the master is read, unless that is not wanted', async ()
       () => false,
     ),
   );
+});
+
+test('a replica that freezes gets no more, though the cluster has not noticed yet', async () => {
+  const prefers = cluster.pool({ replicas: 'prefer', replyTimeoutMs: 60_000 });
+  const insists = cluster.pool({ replicas: 'only', replyTimeoutMs: 60_000, acquireTimeoutMs: 300 });
+  await prefers.redis.set('stuck', '1');
+  const replica = await cluster.replicaOf(await cluster.ownerOf('stuck'));
+  const both = [prefers, insists].map(({ redis }) => redis.get('stuck'));
+  await Promise.all(both);
+  const patience = (ms: number) =>
+    Promise.all(cluster.nodes.map(({ observer }) => observer.config('SET', 'cluster-node-timeout', ms)));
+  await patience(60_000);
+  replica.freeze();
+  const stuck = [prefers, insists].map(({ redis }) => redis.get('stuck'));
+  // What was sent before it was noticed waits for its reply.
+  const ask = (pool: ClusterPool, patienceMs: number): Promise<unknown> =>
+    Promise.race([pool.redis.get('stuck').catch(({ code }) => code), sleep(patienceMs)]);
+  await until('the master is read', async () => (await ask(prefers, 20)) === '1');
+  await until('who insists is told', async () => (await ask(insists, 1000)) === 'POOL_ACQUIRE_TIMEOUT');
+  replica.thaw();
+  expect(await Promise.all(stuck)).toEqual(['1', '1']);
+  await until('the replica is read again', async () => (await ask(insists, 1000)) === '1');
+  await patience(1000);
+  await cluster.heal();
 });
 
 test("a replica that takes its master's place is written to", async () => {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, onTestFinished } from 'vitest';
 import { ClusterPool, type ClusterPoolOptions } from '../../src/cluster/index.ts';
+import type { Clock } from '../../src/util/clock.ts';
 import { freePort, type RunningServer, startServer } from '../../tools/redis-server.js';
 import { freezeProcess } from './child.ts';
 import { type Client, clientList, until } from './redis.ts';
@@ -303,9 +304,12 @@ export class TestCluster {
     };
   }
 
-  /** A pool to this cluster, closed with the test. */
-  pool(options: Partial<ClusterPoolOptions> = {}): ClusterPool {
-    const pool = new ClusterPool({ nodes: this.urls, ...options } as ClusterPoolOptions);
+  /** A pool to this cluster, closed with the test; with a clock of the test's own no machine is too slow for it. */
+  pool(options: Partial<ClusterPoolOptions> = {}, clock?: Clock): ClusterPool {
+    const pool = new ClusterPool(
+      { nodes: this.urls, ...options } as ClusterPoolOptions,
+      clock ? { clock } : {},
+    );
     onTestFinished(() => pool.close({ graceMs: 0 }));
     return pool;
   }
