@@ -175,7 +175,7 @@ async function keyOf(node: { port: number }): Promise<string> {
   for (let i = 0; ; i++) if ((await cluster.ownerOf(`key:${i}`)).port === node.port) return `key:${i}`;
 }
 
-test('leases are within the bound of each node, and come from the owner after a master was killed', async () => {
+test('leases are within the bound of each node', async () => {
   const pool = cluster.pool({ maxActive: 2 });
   const master = await cluster.ownerOf('bound');
   const held = await Promise.all([pool.acquire({ key: 'bound' }), pool.acquire({ key: 'bound' })]);
@@ -184,9 +184,6 @@ test('leases are within the bound of each node, and come from the owner after a 
   });
   expect((await master.clients()).length).toBe(2);
   for (const lease of held) lease.release();
-  await master.kill();
-  expect(await pool.use((lease) => lease.set('bound', 'x'), { key: 'bound', timeoutMs: 20_000 })).toBe('OK');
-  await cluster.heal();
 });
 
 test('a key may be bytes, and a keyPrefix counts', async () => {

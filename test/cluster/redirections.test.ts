@@ -1,5 +1,4 @@
 import { expect, test } from 'vitest';
-import { type Clock, systemClock } from '../../src/util/clock.ts';
 import { useCluster } from '../helpers/cluster.ts';
 import { until } from '../helpers/redis.ts';
 
@@ -112,86 +111,4 @@ test("callers do not notice that a replica takes its master's place", async () =
     'the old master has no connections any more',
     async () => (await master.clients()).length === 0,
   );
-});
-
-test('callers do not notice that a master is killed, but for commands that were under way', async () => {
-  const pool = cluster.pool({ maxActive: 3 });
-  const master = await cluster.ownerOf('killed');
-  let over = false;
-  let done = 0;
-  const errors: { code: string }[] = [];
-  const callers = Array.from({ length: 20 }, async () => {
-    while (!over) {
-      await pool.redis.set('killed', 'x').then(
-        () => done++,
-        (error) => errors.push(error),
-      );
-    }
-  });
-  await until('there is traffic', () => done > 200);
-  await master.kill();
-  const then = done;
-  await until('there is traffic again', () => done > then + 200);
-  over = true;
-  await Promise.all(callers);
-  expect(errors.length).toBeLessThanOrEqual(20);
-  expect(new Set(errors.map(({ code }) => code))).toEqual(
-    new Set(errors.length > 0 ? ['POOL_CONNECTION_LOST'] : []),
-  );
-  await cluster.heal();
-});
-
-test('a master that freezes is noticed though its connections stay', async () => {
-  const pool = cluster.pool({ maxActive: 3 });
-  await pool.redis.set('frozen', '1');
-  const master = await cluster.ownerOf('frozen');
-  master.freeze();
-  const stuck = Promise.allSettled([pool.redis.get('frozen')]);
-  await until('somebody else has its keys', () =>
-    pool.redis.set('frozen', '2').then(
-      () => true,
-      () => false,
-    ),
-  );
-  expect(await stuck).toMatchObject([{ status: 'fulfilled' }]);
-  await cluster.heal();
-});
-
-/** A clock that goes on with its timers, however late these are, and stops short of what happens each ten seconds. */
-function shortClock(): Clock {
-  let now = 0;
-  const after: Clock['after'] = (ms, run, background) => {
-    const due = Math.min(now + ms, 9000);
-    const ring = (): void => {
-      now = Math.max(now, due);
-      run();
-    };
-    return systemClock.after(ms, ring, background);
-  };
-  return { ...systemClock, after, now: () => now };
-}
-
-test('a master that freezes is noticed while leases have all its connections', async () => {
-  const pool = cluster.pool({ maxActive: 2 }, shortClock());
-  await pool.redis.set('lent', '1');
-  const master = await cluster.ownerOf('lent');
-  const held = await Promise.all([pool.acquire({ key: 'lent' }), pool.acquire({ key: 'lent' })]);
-  master.freeze();
-  const next = pool.use((lease) => lease.set('lent', '2'), { key: 'lent', timeoutMs: 50_000 });
-  expect(await next).toBe('OK');
-  for (const lease of held) lease.release();
-  await cluster.heal();
-});
-
-test('a master that freezes is noticed by a command of a lease, or one that has a connection of its own', async () => {
-  const pool = cluster.pool({}, shortClock());
-  await pool.redis.set('alone', '1');
-  const lease = await pool.acquire({ key: 'alone' });
-  (await cluster.ownerOf('alone')).freeze();
-  expect(await lease.get('alone')).toBe('1');
-  lease.release();
-  await cluster.heal();
-  (await cluster.ownerOf('alone')).freeze();
-  await expect(pool.redis.call('no.such', 'alone')).rejects.toMatchObject({ code: 'POOL_CONNECTION_LOST' });
-  await cluster.heal();
 });
