@@ -44,7 +44,7 @@ const WRITES: Record<string, Call> = {
   "lease's pipeline": leased((lease, key) => all(lease.pipeline().get(key).set(key, 1).exec())),
 };
 
-/** Callers of each kind, with keys at all nodes, until `stop()`. */
+/** Callers of each kind, until `stop()`. */
 class Callers {
   /** The codes of errors that they heard. */
   readonly heard = { reads: new Set<string>(), writes: new Set<string>() };
@@ -52,10 +52,14 @@ class Callers {
   readonly #all: Promise<unknown>;
   #over = false;
 
-  constructor(readonly pool: RedisPool) {
+  /** `tags` are hash tags of their keys. */
+  constructor(
+    readonly pool: RedisPool,
+    tags: readonly string[],
+  ) {
     const begin = (calls: Record<string, Call>, heard: Set<string>): Promise<void>[] =>
       Object.entries(calls).flatMap(([kind, call]) =>
-        [1, 2, 3, 4].map((i) => this.#run(kind, call, `{${kind}${i}}`, heard)),
+        tags.map((tag) => this.#run(kind, call, `{${tag}}${kind}`, heard)),
       );
     this.#all = Promise.all([...begin(READS, this.heard.reads), ...begin(WRITES, this.heard.writes)]);
   }
@@ -102,9 +106,10 @@ async function besideOneServer(harm: Harm, all: readonly Options[]) {
   await server.start();
   onTestFinished(() => server.stop());
   const pools = all.map((options) => [server.pool(options), cluster.pool(options)] as const);
-  const callers = pools.flat().map((pool) => new Callers(pool));
+  const [master, other] = (await cluster.masters()) as [ClusterNode, ClusterNode];
+  const tags = [await cluster.keyOf(master), await cluster.keyOf(other)];
+  const callers = pools.flat().map((pool) => new Callers(pool, tags));
   await Promise.all(callers.map((each) => each.through(3)));
-  const [master] = (await cluster.masters()) as [ClusterNode];
   const replica = await cluster.replicaOf(master);
   await Promise.all([master[harm](), server[harm]()]);
   await until('the replica has taken over', async () => (await replica.info('role')) === 'master');

@@ -99,7 +99,7 @@ const STATES: Record<string, (pool: ClusterPool) => Promise<unknown>[] | Promise
   },
   'callers wait for a place that another node has': async (pool) => {
     const masters = await cluster.masters();
-    const keys = await Promise.all(masters.map((one) => keyOf(one)));
+    const keys = await Promise.all(masters.map((one) => cluster.keyOf(one)));
     await Promise.all(keys.slice(1).map((key) => pool.acquire({ key })));
     return ask(pool, keys[0] as string);
   },
@@ -112,7 +112,7 @@ const STATES: Record<string, (pool: ClusterPool) => Promise<unknown>[] | Promise
   },
   'a lease waits for a connection to the node that its key has moved to': async (pool) => {
     const { from, to, slot } = await slotFor('follows');
-    const key = await keyOf(to);
+    const key = await cluster.keyOf(to);
     const lease = await pool.acquire({ key: 'follows' });
     await Promise.all([1, 2, 3].map(() => pool.acquire({ key })));
     await cluster.moveSlot(slot, from, to);
@@ -163,10 +163,6 @@ const STATES: Record<string, (pool: ClusterPool) => Promise<unknown>[] | Promise
     return asked;
   },
 };
-
-async function keyOf(node: ClusterNode): Promise<string> {
-  for (let i = 0; ; i++) if ((await cluster.ownerOf(`key:${i}`)) === node) return `key:${i}`;
-}
 
 test.each(Object.entries(STATES))('close() ends all and leaves nothing: %s', async (state, bring) => {
   onTestFinished(() => cluster.heal());

@@ -151,7 +151,7 @@ test('200 INCRs over leases, of a key that is on its way, cost no connection', a
   expect(counts.sort((a, b) => a - b)).toEqual(Array.from({ length: 200 }, (_, i) => i + 1));
   expect(pool.stats().connected - connected).toBeLessThanOrEqual(10);
   // By hand, on the other node.
-  const key = await keyOf(to);
+  const key = await cluster.keyOf(to);
   await pool.use(
     async (lease) => {
       await lease.asking();
@@ -169,11 +169,6 @@ test('200 INCRs over leases, of a key that is on its way, cost no connection', a
   await cluster.endMove(slot, from, to);
   await cluster.healthy();
 });
-
-/** A key of a slot that is `node`'s. */
-async function keyOf(node: { port: number }): Promise<string> {
-  for (let i = 0; ; i++) if ((await cluster.ownerOf(`key:${i}`)).port === node.port) return `key:${i}`;
-}
 
 test('leases are within the bound of each node', async () => {
   const pool = cluster.pool({ maxActive: 2 });

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, expect, test } from 'vitest';
 import type { ClusterPool } from '../../src/cluster/index.ts';
 import { type ClusterNode, useCluster } from '../helpers/cluster.ts';
+import { fastClock } from '../helpers/fast-clock.ts';
 import { until } from '../helpers/redis.ts';
 
 const cluster = useCluster();
@@ -65,8 +66,9 @@ test('without a replica the master is read, unless that is not wanted', async ()
 });
 
 test('a replica that freezes gets no more, though the cluster has not noticed yet', async () => {
-  const prefers = cluster.pool({ replicas: 'prefer', replyTimeoutMs: 60_000 });
-  const insists = cluster.pool({ replicas: 'only', replyTimeoutMs: 60_000, acquireTimeoutMs: 300 });
+  const patient = { connectTimeoutMs: 240_000, replyTimeoutMs: 240_000 };
+  const prefers = cluster.pool({ replicas: 'prefer', ...patient }, fastClock(4));
+  const insists = cluster.pool({ replicas: 'only', ...patient, acquireTimeoutMs: 300 }, fastClock(4));
   await prefers.redis.set('stuck', '1');
   const replica = await cluster.replicaOf(await cluster.ownerOf('stuck'));
   const both = [prefers, insists].map(({ redis }) => redis.get('stuck'));

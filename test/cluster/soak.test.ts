@@ -13,7 +13,7 @@ const GOAL = Number(COMMANDS ?? 20_000);
 const CALLERS = 60;
 const TAGS = 30;
 /** So many slots are on their way at the same time. */
-const MOVED = 40;
+const MOVED = 20;
 const BOUND = 3;
 
 /** What was done, and what must not have been. */

@@ -227,6 +227,11 @@ export class TestCluster {
     return this.byId(found[2][2]);
   }
 
+  /** A key that `node` has. */
+  async keyOf(node: ClusterNode): Promise<string> {
+    for (let i = 0; ; i++) if ((await this.ownerOf(`key:${i}`)) === node) return `key:${i}`;
+  }
+
   /** A replica of `master`. */
   async replicaOf(master: ClusterNode): Promise<ClusterNode> {
     const lines = (await this.#anyone().observer.cluster('REPLICAS', master.id)) as string[];
