@@ -253,8 +253,9 @@ export class ClusterPool implements RedisPool {
     const own = { ...NO_STATS, ...waiting, errors: this.#events.errors };
     const others = [...this.#nodes.leaving, ...this.#watch.brief];
     const sum = sumStats(this.#nodes.stats(), others, this.#nodes.past, own);
-    const maxActive = Math.min(sum.maxActive, this.#options.maxTotal ?? Number.POSITIVE_INFINITY);
-    return Object.freeze({ ...sum, maxActive });
+    const { maxTotal } = this.#options;
+    if (maxTotal === undefined) return sum;
+    return Object.freeze({ ...sum, maxActive: Math.min(sum.maxActive, maxTotal) });
   }
 
   clear(): void {
@@ -383,22 +384,26 @@ export class ClusterPool implements RedisPool {
 
   /** As callers of one server that is away: they hear of their deadline, if that comes before they are told. */
   #late(reason: unknown, timeoutMs = this.#options.pool.acquireTimeoutMs): unknown {
-    const { message } = reason as Error;
     const told = isPoolError(reason, 'POOL_CONNECT_FAILED');
-    const away = told || isPoolError(reason, 'POOL_CONNECTION_LOST') || message.startsWith('CLUSTERDOWN');
+    const down = (reason as Error).message.startsWith('CLUSTERDOWN');
     const first = timeoutMs < this.#options.pool.outageWaitMs;
-    if (!away || (told && !first)) return reason;
-    const why = `no node could do it within ${timeoutMs} ms: ${message}`;
-    return this.#error(first ? 'POOL_ACQUIRE_TIMEOUT' : 'POOL_CONNECT_FAILED', why, reason);
+    if (told ? !first : !down && !isPoolError(reason, 'POOL_CONNECTION_LOST')) return reason;
+    const why = `no node could do it within ${timeoutMs} ms${down ? ': the cluster is down' : ''}`;
+    const code = first ? 'POOL_ACQUIRE_TIMEOUT' : 'POOL_CONNECT_FAILED';
+    return this.#error(code, why, reason, WHAT_TO_DO.POOL_CONNECT_FAILED);
   }
 
   #closedError(): PoolError {
     return this.#error('POOL_CLOSED', 'the pool is closed');
   }
 
-  #error(code: PoolErrorCode, message: string, cause?: unknown): PoolError {
+  #error(
+    code: PoolErrorCode,
+    message: string,
+    cause?: unknown,
+    advice: string | undefined = WHAT_TO_DO[code],
+  ): PoolError {
     if (code !== 'POOL_INVALID_OPTION') this.#events.countError(code);
-    const advice = WHAT_TO_DO[code];
     const whole = advice ? `${message}; ${advice}` : message;
     return new PoolError(code, `${whole} [${this.name}]`, { pool: this.name, stats: this.stats(), cause });
   }

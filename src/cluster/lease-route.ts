@@ -1,4 +1,5 @@
 import { Command } from 'ioredis';
+import { isPoolError } from '../api/errors.ts';
 import type { Lease } from '../api/lease.ts';
 import { isReadOnly } from '../ioredis/command-kinds.ts';
 import { ignore } from '../ioredis/watched-command.ts';
@@ -56,6 +57,8 @@ export class LeaseRoute implements LeaseRouter {
   #block: Block | undefined;
   /** What is at another node, in order. */
   #refused: { readonly sent: Sent; readonly error: unknown; readonly to: Node }[] = [];
+  /** Its connection is lost: whether all that was under way only reads. */
+  #onlyReads: boolean | undefined;
   /** It is changing its node, and this is what is sent then. */
   #moving: Sent[] | undefined;
 
@@ -133,7 +136,10 @@ export class LeaseRoute implements LeaseRouter {
       return true;
     }
     const [why] = aborted ? block.refused : [];
-    const verdict = aborted ? why?.verdict : judge(this.#owner, error, sent.at, this.#mayRunTwice(sent));
+    const lost = isPoolError(error, 'POOL_CONNECTION_LOST');
+    const verdict = aborted
+      ? why?.verdict
+      : judge(this.#owner, error, sent.at, lost && this.#mayRunTwice(sent));
     if (verdict === undefined) return false;
     const whole = block?.clean && block.whole;
     if (whole && sent !== block.all.at(-1)) {
@@ -161,10 +167,13 @@ export class LeaseRoute implements LeaseRouter {
     return true;
   }
 
-  /** It only reads, and so does all that was under way with it. */
-  #mayRunTwice(sent: Sent): boolean {
-    const all = [sent, ...this.#pending];
-    return all.every(({ command: { name, args }, tainted }) => !tainted && isReadOnly(name, args));
+  /** What was lost with its connection only reads, and so does all that was under way with it. */
+  #mayRunTwice({ command, tainted, at }: Sent): boolean {
+    const reads = (one: Command): boolean => isReadOnly(one.name, one.args);
+    if (tainted || !reads(command)) return false;
+    if (at !== this.#node) return true; // it was at another node by itself
+    this.#onlyReads ??= [...this.#pending].every((one) => reads(one.command));
+    return this.#onlyReads;
   }
 
   /** The same for a transaction of which nothing was done; `exec` is its end. */
