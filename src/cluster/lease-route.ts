@@ -1,7 +1,7 @@
 import { Command } from 'ioredis';
 import { isPoolError } from '../api/errors.ts';
 import type { Lease } from '../api/lease.ts';
-import { isReadOnly } from '../ioredis/command-kinds.ts';
+import { isReadOnly, kindOf } from '../ioredis/command-kinds.ts';
 import { ignore } from '../ioredis/watched-command.ts';
 import { LeaseHandle, type LeaseRouter } from '../lease/lease.ts';
 import { sendTogether } from '../multiplex/command-group.ts';
@@ -29,8 +29,8 @@ interface Sent {
 /** A transaction. */
 interface Block {
   readonly all: Sent[];
-  /** Nothing before it has left anything on the connection that it may depend on. */
-  readonly clean: boolean;
+  /** It neither depends on what was left on the connection, nor leaves anything there. */
+  clean: boolean;
   /** Its EXEC is sent, so that what becomes of it is known without its caller. */
   whole: boolean;
   /** What of it was refused, and is not told until its EXEC is answered. */
@@ -75,6 +75,7 @@ export class LeaseRoute implements LeaseRouter {
     if (name === 'multi') this.#block ??= { all: [], clean: !tainted, whole: false, refused: [] };
     Object.assign(sent, { tainted, block: this.#block, at: this.#node });
     this.#block?.all.push(sent);
+    if (this.#block && isStateful(sent)) this.#block.clean = false;
     if (name === 'exec' || name === 'discard') {
       if (this.#block) this.#block.whole = name === 'exec';
       this.#block = undefined;
@@ -157,7 +158,7 @@ export class LeaseRoute implements LeaseRouter {
     if (verdict !== 'later' && !verdict.asking && to) {
       if (this.#done) return false;
       this.#refused.push({ sent, error, to });
-    } else if (sent.tainted) {
+    } else if (sent.tainted || (to && isStateful(sent))) {
       return false;
     } else if (to === undefined) {
       this.#sendLater([sent]);
@@ -235,6 +236,14 @@ export class LeaseRoute implements LeaseRouter {
     const all = this.#moving;
     this.#moving = undefined;
     this.#block = undefined;
+    if (failure && judge(this.#owner, failure.error, undefined, false)) {
+      const since = Math.min(...all.map(({ refusedAt = Number.POSITIVE_INFINITY }) => refusedAt));
+      if (this.#owner.clock.now() - since < this.#owner.options.acquireTimeoutMs) {
+        this.#sendLater(all); // its node knows by then who else has the key
+        return;
+      }
+      failure = { error: this.#owner.late(failure.error) };
+    }
     for (const sent of all) {
       if (failure) sent.fail(failure.error);
       else ignore(this.#lease.sendCommand(sent.command));
@@ -245,7 +254,8 @@ export class LeaseRoute implements LeaseRouter {
   #sendLater(all: readonly Sent[]): void {
     this.#owner.pause(() => {
       const commands = all.map(({ command }) => command);
-      if (this.#lease.stream?.writable && !this.#block) {
+      const free = this.#lease.stream?.writable && !this.#block;
+      if (free || all.some(isStateful)) {
         for (const command of commands) ignore(this.#lease.sendCommand(command));
         return;
       }
@@ -253,6 +263,12 @@ export class LeaseRoute implements LeaseRouter {
       this.#owner.send(commands);
     });
   }
+}
+
+/** Whether it is of use on this connection alone, be it lost. */
+function isStateful({ command: { name, args }, block }: Sent): boolean {
+  const frames = block !== undefined && /^(multi|exec|discard)$/i.test(name);
+  return !frames && kindOf(name, args) === 'stateful';
 }
 
 /** Has `node` do what is only on its way to it. */

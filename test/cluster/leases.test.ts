@@ -84,6 +84,28 @@ test('what a lease was refused for now, and is elsewhere then, runs there once',
   await cluster.healthy();
 });
 
+test('what is of use on the connection of a lease alone goes over no other, when that is lost', async () => {
+  const pool = cluster.pool();
+  await pool.redis.mset('{own}1', '1', '{own}2', '2');
+  const { from, to, slot } = await slotFor('{own}1');
+  await cluster.beginMove(slot, from, to);
+  await pool.redis.set('{own}3', '3'); // which is there already
+  const lease = await pool.acquire({ key: '{own}1' });
+  const id = await lease.client('ID');
+  const watched = expect(lease.watch('{own}1', '{own}3')).rejects.toMatchObject({
+    code: 'POOL_CONNECTION_LOST',
+  });
+  const watches = async () =>
+    /cmdstat_watch:.*rejected_calls=[1-9]/.test(await from.observer.info('commandstats'));
+  await until('it was refused', watches);
+  await from.observer.client('KILL', 'ID', id);
+  await watched;
+  lease.release();
+  await cluster.moveKeys(slot, from, to);
+  await cluster.endMove(slot, from, to);
+  await cluster.healthy();
+});
+
 test('a transaction whose keys are on their way is done where they are, though the lease has done something', async () => {
   const pool = cluster.pool({ maxActive: 1 });
   await pool.redis.set('{way}other', '1');
@@ -100,6 +122,7 @@ test('a transaction whose keys are on their way is done where they are, though t
       ]);
       expect(await lease.get('{way}other')).toBe('1'); // which is still here
       expect(await lease.multi().incr('{way}n').exec()).toEqual([[null, 3]]);
+      await expect(lease.multi().select(0).incr('{way}n').exec()).rejects.toThrow(/^EXECABORT/); // not for a shared connection
       const faulty = lease.multi().incr('{way}n').call('INCR').exec();
       await expect(faulty).rejects.toThrow(/^EXECABORT/);
       // Whoever waits for each reply hears of it, for nobody knows what follows; so does whoever watches.
@@ -111,6 +134,9 @@ test('a transaction whose keys are on their way is done where they are, though t
     },
     { key: '{way}n' },
   );
+  // Neither may a shared connection watch.
+  const watched = pool.use((lease) => lease.watch('{way}n'), { key: '{way}n' });
+  await expect(watched).rejects.toThrow(/^ASK/);
   expect(await pool.redis.get('{way}n')).toBe('3');
   expect(pool.stats().connected - connected).toBeLessThanOrEqual(1);
   expect(pool.stats().closed).toMatchObject({ dirty: 0, broken: 0 });

@@ -58,6 +58,25 @@ test('a write whose reply is cut off is rejected and not sent again; what only r
   expect(await pool.redis.incr('cut')).toBe(settled + 1);
 });
 
+test('a lease waits for a node that its key has moved to, and that cannot be connected to', async () => {
+  const { pool, middleOf } = await throughMiddles();
+  await pool.redis.set('away', '0');
+  const from = await cluster.ownerOf('away');
+  const to = (await cluster.masters()).find((one) => one !== from) ?? expect.fail('one master alone');
+  const lease = await pool.acquire({ key: 'away' });
+  await cluster.moveSlot(Number(await from.observer.cluster('KEYSLOT', 'away')), from, to);
+  const middle = middleOf(to.address);
+  middle.refuse();
+  middle.cut();
+  const failed = new Promise((resolve) => pool.once('connectError', resolve));
+  const count = lease.incr('away');
+  await failed;
+  await middle.accept();
+  expect(await count).toBe(1);
+  lease.release();
+  await cluster.healthy();
+});
+
 test('MOVED to where it comes from means that these connections are stale: they are replaced', async () => {
   const { pool, middleOf } = await throughMiddles();
   await pool.redis.set('self', '0');
