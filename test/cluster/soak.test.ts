@@ -17,7 +17,7 @@ const MOVED = 20;
 const BOUND = 3;
 
 /** What was done, and what must not have been. */
-const tally = { sent: 0, lost: 0, kills: 0, slots: 0, wrong: new Map<string, number>() };
+const tally = { sent: 0, lost: 0, overtaken: 0, kills: 0, slots: 0, wrong: new Map<string, number>() };
 
 function wrong(what: string): void {
   tally.wrong.set(what, (tally.wrong.get(what) ?? 0) + 1);
@@ -155,12 +155,13 @@ class Caller {
       const [error, found] = replies[2 * at + 1] ?? [];
       if (error) wrong(`a read of a pipeline: ${error}`);
       const [failed] = replies[2 * at] ?? [];
-      await cell
-        .write(`${this.#value}.${at}`, failed ? Promise.reject(failed) : Promise.resolve())
-        .catch(lostAlone);
-      if (!failed && found !== `${this.#value}.${at}`)
-        wrong('a pipeline got the reply of another, or was overtaken');
-      else if (failed) cell.check(found);
+      const value = `${this.#value}.${at}`;
+      if (!failed && found !== value) {
+        tally.overtaken++; // the SET was refused, as one that is redirected, and done after the GET
+        cell.check(found);
+      }
+      await cell.write(value, failed ? Promise.reject(failed) : Promise.resolve()).catch(lostAlone);
+      if (failed) cell.check(found);
     }
   }
 
