@@ -6,9 +6,9 @@ import { inOurWords } from '../api/other-words.ts';
 import { copyPlain, readAll } from '../api/plain.ts';
 import { DEFAULTS, resolveOptions } from '../api/resolve-options.ts';
 import { checkKeys } from '../api/spelling.ts';
-import { countFrom } from '../api/validate.ts';
+import { checkRule, countFrom } from '../api/validate.ts';
 import { clientOptions } from '../ioredis/client-options.ts';
-import { type Address, type NatMap, nameOf } from './address.ts';
+import { type Address, type NatMap, nameOf, readHost, readMapped } from './address.ts';
 
 /**
  * The options of a `ClusterPool`: those of a `Pool`, whose bounds are those of each node, and these. `redis` is what the
@@ -76,8 +76,7 @@ export function resolveClusterOptions(from: ClusterPoolOptions): ResolvedCluster
   if (!['never', 'prefer', 'only'].includes(replicas)) {
     throw invalidOption("option replicas must be 'never', 'prefer' or 'only'");
   }
-  const wrong = maxTotal === undefined ? undefined : countFrom(1)(maxTotal);
-  if (wrong) throw invalidOption(`option maxTotal must be ${wrong}, got ${String(maxTotal)}`);
+  if (maxTotal !== undefined) checkRule('maxTotal', maxTotal, countFrom(1));
   const { redis: common = {}, ...options } = rest;
   if (typeof common !== 'object' || common === null) {
     throw invalidOption('option redis of a ClusterPool must be ioredis options; URLs go into nodes');
@@ -100,7 +99,9 @@ export function resolveClusterOptions(from: ClusterPoolOptions): ResolvedCluster
       const redis: ClientOptions = { ...copyPlain(given), ...readOnly, host, port };
       // A certificate has names, and the cluster tells IPs.
       if (redis.tls && isIP(host) !== 0 && servername !== undefined) {
-        redis.tls = { servername, ...(redis.tls as object) };
+        const { tls } = redis;
+        // A text is the name of a profile of ioredis.
+        redis.tls = { servername, ...(typeof tls === 'string' ? { profile: tls } : (tls as object)) };
       }
       return { ...options, redis, hooks: {}, outageWaitMs: 0 }; // whoever routes waits, for there may be another node
     },
@@ -120,7 +121,9 @@ function readSeeds(nodes: unknown): Seeds {
   const seen = new Map<string, Address>();
   let common: ClientOptions | undefined;
   for (const [i, node] of nodes.entries()) {
-    const { host = '127.0.0.1', port = 6379, ...others } = readSeed(node, `nodes[${i}]`);
+    const { host: given = '127.0.0.1', port = 6379, ...others } = readSeed(node, `nodes[${i}]`);
+    const host = readHost(given);
+    if (host === undefined) throw invalidOption(`option nodes[${i}] must have a name or an IP as its host`);
     const address = { host, port: Number(port) };
     seen.set(nameOf(address), address);
     if (typeof node !== 'string') continue;
@@ -140,12 +143,14 @@ function readSeed(node: unknown, option: string): ClientOptions {
     if (path) throw invalidOption(`option ${option} must be a redis:// or rediss:// URL, got a path`);
     return read;
   }
-  if (typeof node !== 'object' || node === null || !('host' in node)) {
-    throw invalidOption(`option ${option} must be a URL, or an object of host and port`);
+  const ofUrl = node instanceof URL ? '; of a URL object, its href' : '';
+  if (typeof node !== 'object' || node === null || !('host' in node) || ofUrl) {
+    throw invalidOption(`option ${option} must be a URL, or an object of host and port${ofUrl}`);
   }
-  checkKeys(`option of ${option}`, node, ['host', 'port']);
-  const { host, port } = resolveOptions({ redis: { ...node } as ClientOptions }).redis as ClientOptions;
-  return { ...(host && { host }), ...(port && { port }) };
+  const read = readAll(node, `${option}.`);
+  checkKeys(`option of ${option}`, read, ['host', 'port']);
+  const { host = '', port } = resolveOptions({ redis: read as ClientOptions }).redis as ClientOptions;
+  return { host, ...(port !== undefined && { port }) };
 }
 
 /** What ioredis' own parser makes of a URL, without what it has by default. */
@@ -170,11 +175,7 @@ function readUrl(url: string, option: string): ClientOptions {
 
 function checkNatMap(natMap: unknown): void {
   if (natMap === undefined || typeof natMap === 'function') return;
-  const port = countFrom(1);
-  const fits =
-    typeof natMap === 'object' &&
-    natMap !== null &&
-    Object.values(natMap).every((one) => typeof one?.host === 'string' && port(one.port) === undefined);
+  const fits = typeof natMap === 'object' && natMap !== null && Object.values(natMap).every(readMapped);
   if (!fits)
     throw invalidOption('option natMap must be an object of { host, port } by host:port, or a function');
 }

@@ -17,6 +17,7 @@ import { Events } from '../core/events.ts';
 import { describe } from '../core/stats.ts';
 import { Total } from '../core/total.ts';
 import { isTransient } from '../core/transient.ts';
+import { withoutSecrets } from '../ioredis/redact.ts';
 import { makePoolRedis } from '../multiplex/client.ts';
 import { sendTogether } from '../multiplex/command-group.ts';
 import { Pool } from '../pool.ts';
@@ -352,10 +353,12 @@ export class ClusterPool implements RedisPool {
   }
 
   /** No node has told which there are. */
-  #lost(cause: unknown): void {
+  #lost(thrown: unknown): void {
+    const cause =
+      thrown instanceof Error ? withoutSecrets(thrown, this.#options.client) : new Error(inspect(thrown));
     const error = isPoolError(cause)
       ? cause
-      : this.#error('POOL_CONNECT_FAILED', `no node answers: ${(cause as Error).message}`, cause);
+      : this.#error('POOL_CONNECT_FAILED', `cannot learn which nodes there are: ${cause.message}`, cause);
     this.#lastError = error;
     this.#known.reject(() => error);
     this.#backend.lost(error);

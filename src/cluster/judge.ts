@@ -42,6 +42,16 @@ const NOWHERE: Address = { host: '', port: 0 };
 /** To wait; or to send it to another node, the present owner where it is not named, which may have to be asked. */
 export type Verdict = 'later' | { readonly to: Node | undefined; readonly asking: boolean };
 
+/** Where the node at `told` is reached; nothing if the user's NAT map fails, of which those hear who ask for all nodes. */
+function reached(owner: ClusterOwner, told: Address): Address | undefined {
+  try {
+    return owner.translated(told);
+  } catch {
+    owner.refresh();
+    return undefined;
+  }
+}
+
 /**
  * What there is to do about an error of a command that was sent to `node`; nothing, if it is what the caller is told. On
  * the way it has the topology refreshed, if that seems to have changed.
@@ -69,7 +79,8 @@ export function judge(
   }
   if (node === undefined) return undefined; // a command for all is at none in particular
   const { nodes } = owner;
-  const address = owner.translated(refusal.to);
+  const address = reached(owner, refusal.to);
+  if (address === undefined) return 'later';
   if (refusal.kind === 'ask') {
     const to = nodes.asked(address);
     return to ? { to, asking: true } : 'later';

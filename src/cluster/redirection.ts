@@ -20,6 +20,8 @@ export function readRefusal(message: string, asked: Address): Refusal | undefine
   if (!found) return LATER.test(message) ? { kind: 'later' } : undefined;
   const slot = Number(found[2]);
   const to = readAddress(found[3], found[4], asked);
-  if (to === undefined || slot >= SLOTS) return { kind: 'later' }; // it is somewhere else, and nobody knows where
+  // It is somewhere else, and nobody knows where. Of a node that would tell its name, and has none, CLUSTER SLOTS has the IP.
+  if (to === undefined || slot >= SLOTS || (found[3] === '?' && found[1] === 'MOVED'))
+    return { kind: 'later' };
   return found[1] === 'ASK' ? { kind: 'ask', to } : { kind: 'moved', slot, to };
 }

@@ -23,7 +23,8 @@ export interface Shard {
 
 /**
  * Reads the replies to CLUSTER SLOTS and CLUSTER INFO of the node at `asked`. CLUSTER SHARDS tells no more that is of use
- * here, and older servers have not got it. All of it comes from the wire: what cannot be is passed over.
+ * here, and older servers have not got it. All of it comes from the wire: what cannot be is passed over, and so is what
+ * contradicts what was told before.
  */
 export function readTopology(
   slotsReply: unknown,
@@ -31,26 +32,27 @@ export function readTopology(
   asked: Address,
   translated: (address: Address) => Address = (address) => address,
 ): Topology {
-  const masters = new Map<string, { address: Address; replicas: Address[] }>();
+  const masters = new Map<string, { address: Address; replicas: readonly Address[] }>();
   const slots = new Array<string | undefined>(SLOTS).fill(undefined);
   let covered = 0;
+  // No slot is told twice, unless to keep us busy.
+  let left = SLOTS;
   for (const range of listOf(slotsReply)) {
+    if (left <= 0) break;
     const [from, to, first, ...others] = listOf(range);
     const told = addressOf(first, asked);
     if (!isSlot(from) || !isSlot(to) || from > to || told === undefined) continue;
+    left -= to - from + 1;
     const address = translated(told);
     const name = nameOf(address);
-    const shard = masters.get(name) ?? { address, replicas: [] };
-    masters.set(name, shard);
-    for (const other of others) {
-      const replica = addressOf(other, asked);
-      if (replica && !shard.replicas.some((one) => nameOf(one) === nameOf(translated(replica)))) {
-        shard.replicas.push(translated(replica));
-      }
-    }
+    const before = covered;
     for (let slot = from; slot <= to; slot++) {
-      if (slots[slot] === undefined) covered++;
+      if (slots[slot] !== undefined) continue;
       slots[slot] = name;
+      covered++;
+    }
+    if (covered > before && !masters.has(name)) {
+      masters.set(name, { address, replicas: replicasOf(others, asked, translated) });
     }
   }
   const epoch = Number(/^cluster_current_epoch:(\d{1,15})\b/m.exec(info)?.[1] ?? 0);
@@ -66,6 +68,23 @@ export function isBetter(one: Topology, other: Topology | undefined): boolean {
   if (one.ok !== other.ok) return one.ok;
   if (one.epoch !== other.epoch) return one.epoch > other.epoch;
   return one.covered > other.covered;
+}
+
+/** Each once. One that cannot be translated is not needed. */
+function replicasOf(
+  told: readonly unknown[],
+  asked: Address,
+  translated: (address: Address) => Address,
+): Address[] {
+  const replicas = new Map<string, Address>();
+  for (const one of told) {
+    try {
+      const address = addressOf(one, asked);
+      const reached = address && translated(address);
+      if (reached) replicas.set(nameOf(reached), reached);
+    } catch {}
+  }
+  return [...replicas.values()];
 }
 
 const listOf = (value: unknown): unknown[] => (Array.isArray(value) ? value : []);

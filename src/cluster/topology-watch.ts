@@ -1,6 +1,7 @@
 import { Command } from 'ioredis';
 import type { PoolStats } from '../api/stats.ts';
 import { outside } from '../ioredis/connection.ts';
+import { inOurOwnWords } from '../ioredis/redact.ts';
 import type { Pool } from '../pool.ts';
 import { type Clock, within } from '../util/clock.ts';
 import { type Address, nameOf } from './address.ts';
@@ -120,7 +121,8 @@ export class TopologyWatch {
     for (const pace of dialled || better ? [this.#pace, this.#dialPace] : [this.#pace]) {
       pace.asked(better, this.#askedAt, random());
     }
-    if (!best || best.covered === 0) failed(error ?? new Error('no node knows of any that serves a slot'));
+    if (!best || best.covered === 0)
+      failed(error ?? inOurOwnWords(new Error('no node knows of any that serves a slot')));
     else if (nodes.apply(best)) this.#plan('news');
     this.#lookLater();
   }
@@ -162,6 +164,8 @@ export class TopologyWatch {
         told.then((both) => {
           replies = both;
         }),
+        undefined,
+        () => inOurOwnWords(new Error(`no answer within ${ANSWER_MS} ms`)),
       );
       return readTopology(replies[0], String(replies[1]), address, translated);
     } finally {

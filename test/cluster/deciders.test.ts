@@ -55,7 +55,23 @@ describe('where a node is', () => {
     expect(readAddress('10.0.0.2', port, ASKED)).toBeUndefined();
   });
 
-  test.each(['a b', 'a\r\nb', 'x'.repeat(256), 7, {}, []])('cannot be at host %j', (host) => {
+  test.each([
+    ...[
+      'a b',
+      'a\r\nb',
+      'x'.repeat(256),
+      '/tmp/a',
+      'http://a',
+      'a@b',
+      'a:1',
+      '[::1',
+      '-',
+      '{',
+      '::g',
+      '\u001b[31m',
+    ],
+    ...[7, {}, []],
+  ])('cannot be at host %j', (host) => {
     expect(readAddress(host, 7001, ASKED)).toBeUndefined();
   });
 
@@ -70,6 +86,22 @@ describe('where a node is', () => {
     const outside = { host: '127.0.0.1', port: 30_001 };
     expect(translate(inside, { '172.17.0.2:6379': outside })).toEqual(outside);
     expect(translate(inside, (address) => (address === '172.17.0.2:6379' ? outside : null))).toEqual(outside);
+    for (const found of [
+      'x',
+      7,
+      {},
+      { host: 'a' },
+      { host: '', port: 1 },
+      { host: 'a', port: 0 },
+      Promise.resolve(outside),
+    ])
+      expect(() => translate(inside, () => found as never)).toThrow(/natMap gave for 172.17.0.2:6379/);
+    const six = { host: '2001:db8::1', port: 6379 };
+    expect(translate(six, { '[2001:db8::1]:6379': outside })).toEqual(outside);
+    expect(translate(six, { '2001:db8::1:6379': { host: '[::1]', port: 1 } })).toEqual({
+      host: '::1',
+      port: 1,
+    });
     expect(translate(inside, {})).toEqual(inside);
     expect(translate({ host: '__proto__', port: 1 }, {})).toEqual({ host: '__proto__', port: 1 });
   });
@@ -82,6 +114,7 @@ describe('what a refusal says', () => {
     ['MOVED 0 2001:db8::1:6381', { kind: 'moved', slot: 0, to: { host: '2001:db8::1', port: 6381 } }],
     ['ASK 16383 node-7.example:6379', { kind: 'ask', to: { host: 'node-7.example', port: 6379 } }],
     ['MOVED 16384 127.0.0.1:6381', { kind: 'later' }],
+    ['MOVED 1 ?:6381', { kind: 'later' }],
     ['MOVED 1 127.0.0.1:0', { kind: 'later' }],
     ['TRYAGAIN Multiple keys request during rehashing of slot', { kind: 'later' }],
     ['CLUSTERDOWN The cluster is down', { kind: 'later' }],
@@ -135,6 +168,44 @@ describe('who serves what', () => {
     expect(slots[100]).toBe('10.0.0.1:7000');
     for (const wrong of [undefined, null, 'OK', 7, {}])
       expect(readTopology(wrong, '', ASKED).covered).toBe(0);
+  });
+
+  test('takes no longer for a list without end than for a long one, and each replica once', () => {
+    const range = [0, SLOTS - 2, ['10.0.0.1', 7000, 'a']];
+    const endless = Array.from({ length: 2_000_000 }, () => range);
+    expect(readTopology([...endless, [SLOTS - 1, SLOTS - 1, ['b', 1]]], '', ASKED).covered).toBe(SLOTS - 1);
+    const replica = (i: number) => [`r${i % 200_000}`, 7000, 'r'];
+    const many = [
+      [0, SLOTS - 1, ['10.0.0.1', 7000, 'a'], ...Array.from({ length: 250_000 }, (_, i) => replica(i))],
+    ];
+    expect(readTopology(many, '', ASKED).masters.get('10.0.0.1:7000')?.replicas).toHaveLength(200_000);
+  });
+
+  test('believes what is told first of a slot, and whoever has none by that is no master', () => {
+    const told = [
+      [0, 100, ['a', 1]],
+      [50, SLOTS - 1, ['b', 1]],
+      [60, 70, ['c', 1]],
+    ];
+    const { masters, slots, covered } = readTopology(told, '', ASKED);
+    expect([covered, slots[99], slots[101], [...masters.keys()]]).toEqual([
+      SLOTS,
+      'a:1',
+      'b:1',
+      ['a:1', 'b:1'],
+    ]);
+  });
+
+  test('needs every master translated, and no replica', () => {
+    const told = (first: string, second: string) => [[0, 9, [first, 1, 'm'], [second, 1, 'r']]];
+    const translated = (address: { host: string; port: number }) => {
+      if (address.host === 'nowhere') throw new Error('nobody knows');
+      return address;
+    };
+    expect(readTopology(told('a', 'nowhere'), '', ASKED, translated).masters.get('a:1')?.replicas).toEqual(
+      [],
+    );
+    expect(() => readTopology(told('nowhere', 'a'), '', ASKED, translated)).toThrow('nobody knows');
   });
 
   test('takes the IP where the name is not known, and the asked host where nothing is told', () => {

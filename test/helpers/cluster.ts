@@ -18,10 +18,21 @@ const BUS = 10_000;
 
 type SlotsReply = [from: number, to: number, master: [host: string, port: number, id: string]][];
 
+/** What the servers of a cluster have in common. */
+export interface ClusterSetup {
+  /** The address by which they know each other. Default: 127.0.0.1, at which they listen in any case. */
+  readonly host?: string;
+  /** What the default user has to give. */
+  readonly password?: string;
+  /** Arguments for TLS but the port: each server has a port for it besides, and the bus speaks it. */
+  readonly tls?: readonly string[];
+}
+
 /** One server of a cluster. It keeps its place and its name when it is killed and started again. */
 export class ClusterNode {
   readonly #dir = mkdtempSync(join(tmpdir(), 'redis-cluster-'));
   readonly #args: readonly string[];
+  readonly #password: string | undefined;
   #running: RunningServer | undefined;
   #observer: Redis | undefined;
   #id: string | undefined;
@@ -30,8 +41,19 @@ export class ClusterNode {
   constructor(
     readonly port: number,
     args: readonly string[],
+    { host = '127.0.0.1', password, tls }: ClusterSetup = {},
+    /** The port for TLS, if it has one. */
+    readonly tlsPort?: number,
   ) {
-    this.#args = args;
+    this.#password = password;
+    this.#args = [
+      ...(host === '127.0.0.1' ? [] : ['--bind', '127.0.0.1', host]),
+      ...(password === undefined ? [] : ['--requirepass', password, '--masterauth', password]),
+      ...(tls
+        ? ['--tls-port', String(tlsPort), '--tls-cluster', 'yes', '--tls-replication', 'yes', ...tls]
+        : []),
+      ...args,
+    ];
   }
 
   async start(): Promise<void> {
@@ -47,6 +69,7 @@ export class ClusterNode {
     this.#observer ??= new Redis(this.port, '127.0.0.1', {
       connectionName: 'observer',
       retryStrategy: () => 50,
+      ...(this.#password !== undefined && { password: this.#password }),
     }).on('error', () => {});
     this.#id ??= String(await this.observer.cluster('MYID'));
   }
@@ -112,10 +135,12 @@ export class ClusterNode {
 /** Three masters with a replica each, on loopback, empty. */
 export class TestCluster {
   readonly #args: readonly string[];
+  readonly #setup: ClusterSetup;
   nodes: ClusterNode[] = [];
 
-  constructor(args: readonly string[] = []) {
+  constructor(args: readonly string[] = [], setup: ClusterSetup = {}) {
     this.#args = args;
+    this.#setup = setup;
   }
 
   async start(): Promise<void> {
@@ -129,7 +154,9 @@ export class TestCluster {
       const slots = Array.from({ length: end - i * share }, (_, at) => i * share + at);
       await node.observer.cluster('ADDSLOTS', ...slots);
     }
-    for (const node of this.nodes.slice(1)) await first.observer.cluster('MEET', '127.0.0.1', node.port);
+    const { host = '127.0.0.1' } = this.#setup;
+    for (const { tlsPort, port } of this.nodes.slice(1))
+      await first.observer.cluster('MEET', host, tlsPort ?? port);
     await this.#allKnow(6);
     for (const [i, node] of this.nodes.slice(3).entries()) {
       await node.observer.cluster('REPLICATE', (this.nodes[i] as ClusterNode).id);
@@ -139,7 +166,8 @@ export class TestCluster {
 
   /** One more server, which belongs to nothing yet. */
   async startNode(): Promise<ClusterNode> {
-    const node = new ClusterNode(await freeClusterPort(), this.#args);
+    const tlsPort = this.#setup.tls && (await freeClusterPort());
+    const node = new ClusterNode(await freeClusterPort(), this.#args, this.#setup, tlsPort);
     this.nodes.push(node);
     await node.start();
     return node;
@@ -325,8 +353,8 @@ export class TestCluster {
 }
 
 /** A cluster for all tests of a file. */
-export function useCluster(args: readonly string[] = []): TestCluster {
-  const cluster = new TestCluster(args);
+export function useCluster(args: readonly string[] = [], setup: ClusterSetup = {}): TestCluster {
+  const cluster = new TestCluster(args, setup);
   beforeAll(() => cluster.start());
   afterAll(() => cluster.stop());
   return cluster;

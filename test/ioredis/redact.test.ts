@@ -4,6 +4,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { EVENT_NAMES } from '../../src/api/events.ts';
 import { type Lease, Pool, type PoolOptions } from '../../src/index.ts';
 import { newClient, testPool, until, useServer } from '../helpers/redis.ts';
+import { expectNoSecret } from '../helpers/secrets.ts';
 
 const SECRET = 's3cret-Pa55';
 const server = useServer(['--requirepass', 'another']);
@@ -28,35 +29,6 @@ afterEach(() => {
   vi.restoreAllMocks();
   for (const event of EVENT_NAMES) unsubscribe(`bounded-redis-pool:${event}`, noteChannel);
 });
-
-/** As loggers do, and more thoroughly than any of them. */
-function expectNoSecret(things: unknown[], secret = SECRET): void {
-  expect(things.length).toBeGreaterThan(0);
-  for (const thing of things) {
-    for (const text of [
-      inspect(thing, { depth: 10, showHidden: true, getters: true, maxStringLength: Infinity }),
-      JSON.stringify(thing) ?? '',
-      String(thing),
-      ...errorsWithin(thing).flatMap((error) => [
-        error.stack ?? '',
-        JSON.stringify({ ...error }),
-        error.message,
-      ]),
-    ]) {
-      expect(text).not.toContain(secret);
-      expect(text).not.toContain(encodeURIComponent(secret));
-    }
-  }
-}
-
-function errorsWithin(thing: unknown): Error[] {
-  if (!(thing instanceof Error)) {
-    const inner = typeof thing === 'object' && thing !== null && 'error' in thing ? thing.error : undefined;
-    return inner instanceof Error ? errorsWithin(inner) : [];
-  }
-  const more = [thing.cause, ...(thing instanceof AggregateError ? thing.errors : [])];
-  return [thing, ...more.flatMap(errorsWithin)];
-}
 
 /** A pool all of whose events are seen. */
 function loud(options: PoolOptions): Pool {
@@ -123,7 +95,7 @@ test.each(Object.entries(REFUSED))('no password leaks that is refused: %s', asyn
   }
   note(pool.stats());
   expect(seen.some((one) => one instanceof Error)).toBe(true);
-  expectNoSecret(seen);
+  expectNoSecret(seen, SECRET);
 });
 
 const INVALID: Record<string, () => unknown> = {
@@ -145,7 +117,7 @@ test.each(Object.entries(INVALID))('no password leaks from wrong options: %s', (
   } catch (reason) {
     error = reason;
   }
-  expectNoSecret([error, ...seen]);
+  expectNoSecret([error, ...seen], SECRET);
   expect(error).toMatchObject({ code: 'POOL_INVALID_OPTION' });
 });
 
@@ -166,7 +138,7 @@ test('neither passwords nor values leak from commands in flight when their conne
   lease.release();
   note(await lease.auth(SECRET).catch((error: unknown) => error));
   await until('the connection is gone', () => pool.stats().total === 0);
-  expectNoSecret(seen);
+  expectNoSecret(seen, SECRET);
 });
 
 test('a working pool reveals no password either, nor do its stats or the pool itself', async () => {
@@ -184,5 +156,5 @@ test('a working pool reveals no password either, nor do its stats or the pool it
   await pool.close();
   note(pool.stats());
   note(await pool.acquire().catch((error: unknown) => error));
-  expectNoSecret([...seen, inspect(pool, { depth: 10, showHidden: true })]);
+  expectNoSecret([...seen, inspect(pool, { depth: 10, showHidden: true })], SECRET);
 });
