@@ -42,12 +42,11 @@ const NOWHERE: Address = { host: '', port: 0 };
 /** To wait; or to send it to another node, the present owner where it is not named, which may have to be asked. */
 export type Verdict = 'later' | { readonly to: Node | undefined; readonly asking: boolean };
 
-/** Where the node at `told` is reached; nothing if the user's NAT map fails, of which those hear who ask for all nodes. */
-function reached(owner: ClusterOwner, told: Address): Address | undefined {
+/** Where the node at `told` is reached, if anybody knows. What a NAT map throws is told when all nodes are asked for. */
+function reached(owner: ClusterOwner, told: Address | undefined): Address | undefined {
   try {
-    return owner.translated(told);
+    return told && owner.translated(told);
   } catch {
-    owner.refresh();
     return undefined;
   }
 }
@@ -79,17 +78,17 @@ export function judge(
   }
   if (node === undefined) return undefined; // a command for all is at none in particular
   const { nodes } = owner;
-  const address = reached(owner, refusal.to);
-  if (address === undefined) return 'later';
+  const unsure = refusal.guessed && nodes.masters.some((one) => one.address.host !== node.address.host);
+  const address = unsure ? undefined : reached(owner, refusal.to);
   if (refusal.kind === 'ask') {
-    const to = nodes.asked(address);
+    const to = address && nodes.asked(address);
     return to ? { to, asking: true } : 'later';
   }
   // A replica that says so has another master than is known.
-  if (nodes.moved(refusal.slot, address) || !nodes.masters.includes(node)) owner.refresh(address);
+  if (!address || nodes.moved(refusal.slot, address) || !nodes.masters.includes(node)) owner.refresh(address);
   const to = nodes.slots[refusal.slot];
   if (to === undefined) return 'later';
   if (to !== node) return { to, asking: false };
-  node.pool.clear(); // it knows better, and these connections lead somewhere else
+  if (address) node.pool.clear(); // it knows better, and these connections lead somewhere else
   return 'later';
 }

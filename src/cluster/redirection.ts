@@ -1,12 +1,20 @@
 import { type Address, readAddress } from './address.ts';
 import { SLOTS } from './slot.ts';
 
-/** What the reply to a command says of where, or when, it could be done. */
+/**
+ * What the reply to a command says of where, or when, it could be done. A node that would tell a name, and knows none, says
+ * a question mark: then the host is `guessed`, and that of the node that was asked.
+ */
 export type Refusal =
-  /** The slot is at another node. */
-  | { readonly kind: 'moved'; readonly slot: number; readonly to: Address }
+  /** The slot is at another node; at which, whoever told it may not know. */
+  | {
+      readonly kind: 'moved';
+      readonly slot: number;
+      readonly to: Address | undefined;
+      readonly guessed: boolean;
+    }
   /** This key is at another node already: that one is to be asked, this time. */
-  | { readonly kind: 'ask'; readonly to: Address }
+  | { readonly kind: 'ask'; readonly to: Address; readonly guessed: boolean }
   /** It cannot be done now. */
   | { readonly kind: 'later' };
 
@@ -20,8 +28,8 @@ export function readRefusal(message: string, asked: Address): Refusal | undefine
   if (!found) return LATER.test(message) ? { kind: 'later' } : undefined;
   const slot = Number(found[2]);
   const to = readAddress(found[3], found[4], asked);
-  // It is somewhere else, and nobody knows where. Of a node that would tell its name, and has none, CLUSTER SLOTS has the IP.
-  if (to === undefined || slot >= SLOTS || (found[3] === '?' && found[1] === 'MOVED'))
-    return { kind: 'later' };
-  return found[1] === 'ASK' ? { kind: 'ask', to } : { kind: 'moved', slot, to };
+  if (slot >= SLOTS) return { kind: 'later' };
+  const guessed = found[3] === '?';
+  if (found[1] === 'MOVED') return { kind: 'moved', slot, to, guessed };
+  return to ? { kind: 'ask', to, guessed } : { kind: 'later' };
 }

@@ -193,6 +193,42 @@ test('addresses of IPv6 are told, named, mapped, and followed in redirections', 
   expect(told).toContain(`[2001:db8::2]:${other.port}`);
 });
 
+test('a redirection without a host leads to the host that was asked, if all nodes are there', async () => {
+  const other = await fakeNode(() => []);
+  for (const host of ['', '?']) {
+    const node = await fakeNode(
+      (port) => [all(host, port)],
+      (name) => (name === 'get' ? new Failure(`MOVED ${slotOf('k')} ${host}:${other.port}`) : undefined),
+    );
+    expect(await poolAt(node).redis.get('k')).toBe(other.port);
+  }
+});
+
+test('where nodes are at several hosts, one that does not know the host is not believed to mean its own', async () => {
+  let moved = false;
+  const other = await fakeNode(() => []);
+  const node = await fakeNode(
+    (port) => [
+      [slotOf('k'), slotOf('k'), moved ? ['localhost', other.port] : ['127.0.0.1', port]],
+      ...[
+        [0, slotOf('k') - 1],
+        [slotOf('k') + 1, LAST],
+      ].map((range) => [...range, ['localhost', other.port]]),
+    ],
+    (name) => {
+      if (name !== 'get') return undefined;
+      moved = true;
+      return new Failure(`MOVED ${slotOf('k')} ?:1`);
+    },
+  );
+  const pool = poolAt(node);
+  const dialled: (string | undefined)[] = [];
+  pool.on('connecting', ({ node: name }) => dialled.push(name));
+  const lent = pool.use((lease) => lease.get('k'), { key: 'k' });
+  expect(await Promise.all([pool.redis.get('k'), lent])).toEqual([other.port, other.port]);
+  expect(dialled).not.toContain('127.0.0.1:1');
+});
+
 test.each([
   ['MOVED to itself', (port: number) => `MOVED ${slotOf('k')} 127.0.0.1:${port}`],
   ['MOVED to itself, without a host', (port: number) => `MOVED ${slotOf('k')} :${port}`],
