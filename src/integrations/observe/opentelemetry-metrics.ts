@@ -43,14 +43,19 @@ export function measure(pool: RedisPool, meter: Meter): () => void {
   const read = READ.map(([name, unit, description, value]) => {
     return { instrument: instrument('UpDownCounter', name, unit, description), value };
   });
+  let before: ReadonlySet<string | undefined> = new Set();
   const observe: BatchObservableCallback = (result) => {
     for (const event of ['acquire', 'release', 'connect'] as const) times.flush(event);
-    for (const [node, stats] of statsByNode(pool)) {
-      const own = node === undefined ? attributes : { ...attributes, ...serverOf(node) };
-      result.observe(count, stats.idle, { ...own, [STATE]: 'idle' });
-      result.observe(count, stats.inUse, { ...own, [STATE]: 'used' });
-      result.observe(timeouts, stats.timedOut, own);
-      for (const { instrument, value } of read) result.observe(instrument, value(stats), own);
+    const now = new Map(statsByNode(pool));
+    const left = [...before].filter((node) => !now.has(node));
+    before = new Set(now.keys());
+    // The SDK repeats for ever what it was told last: of a node that has left, nothing.
+    for (const [node, stats] of [...now, ...left.map((one) => [one, undefined] as const)]) {
+      const own = node ? { ...attributes, ...serverOf(node) } : attributes;
+      result.observe(count, stats?.idle ?? 0, { ...own, [STATE]: 'idle' });
+      result.observe(count, stats?.inUse ?? 0, { ...own, [STATE]: 'used' });
+      result.observe(timeouts, stats?.timedOut ?? 0, own);
+      for (const { instrument, value } of read) result.observe(instrument, stats ? value(stats) : 0, own);
     }
   };
   meter.addBatchObservableCallback(observe, all);
@@ -80,5 +85,6 @@ function timesOf(pool: RedisPool, meter: Meter, attributes: Attributes): Flow {
 /** A node of a cluster, by the names of the conventions. */
 function serverOf(node: string): Attributes {
   const colon = node.lastIndexOf(':');
-  return { 'server.address': node.slice(0, colon), 'server.port': Number(node.slice(colon + 1)) };
+  const address = node.slice(0, colon).replace(/^\[(.*)\]$/, '$1');
+  return { 'server.address': address, 'server.port': Number(node.slice(colon + 1)) };
 }

@@ -14,7 +14,7 @@ import { BUCKETS_S } from './buckets.ts';
 import { type Flow, flow } from './durations.ts';
 import { CodeCounts, errorCode, NONE_YET } from './error-code.ts';
 import { listen } from './listen.ts';
-import { statsByNode } from './nodes.ts';
+import { NO_NODE, statsByNode } from './nodes.ts';
 import { PULLED, PUSHED, type Pulled, type Reading } from './prometheus-metrics.ts';
 
 /** Options of `collectPool()`. */
@@ -180,7 +180,9 @@ class Family {
   #pull({ kind, name, help, label, read }: Pulled): Metric {
     const fill = (set: (labels: Record<string, string>, value: number) => void): void => {
       for (const [pool, member] of this.#members) {
-        for (const [node, stats] of statsByNode(member.pool)) {
+        const all = statsByNode(member.pool);
+        forgetLeft(member, new Set(all.map(([node]) => node)));
+        for (const [node, stats] of all) {
           const reading = read(stats, dialErrors(member, node));
           const own = { pool, ...(node !== undefined && { node }) };
           for (const [labels, value] of spread(reading, label)) set({ ...own, ...labels }, value);
@@ -200,6 +202,17 @@ class Family {
       },
     });
     return metric;
+  }
+}
+
+/** What was counted at nodes that are not there any more is of none. */
+function forgetLeft({ dialErrors: all }: Member, present: ReadonlySet<string | undefined>): void {
+  for (const [node, counts] of all) {
+    if (present.has(node)) continue;
+    const left = all.get(NO_NODE) ?? new CodeCounts();
+    for (const [code, count] of Object.entries(counts.all)) left.count(code, count);
+    all.set(NO_NODE, left);
+    all.delete(node);
   }
 }
 
