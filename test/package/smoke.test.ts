@@ -3,18 +3,15 @@ import { copyFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import ts from 'typescript';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import manifest from '../../package.json' with { type: 'json' };
+import { useCluster } from '../helpers/cluster.ts';
 import { installTarball } from '../helpers/packed.ts';
-import { until, useServer } from '../helpers/redis.ts';
+import { useServer } from '../helpers/redis.ts';
+import { mute, tcpServer } from '../helpers/tcp-server.ts';
 
 const server = useServer();
-/** A cluster of one. */
-const node = useServer(['--cluster-enabled', 'yes']);
-beforeAll(async () => {
-  await node.observer.cluster('ADDSLOTS', ...Array.from({ length: 16_384 }, (_, slot) => slot));
-  await until('the node serves', async () => /state:ok/.test(String(await node.observer.cluster('INFO'))));
-});
+const cluster = useCluster();
 const OTHERS = ['@ioredis', '@opentelemetry/api', '@types', 'generic-pool', 'prom-client'];
 const SUBPATHS = {
   main: '',
@@ -72,9 +69,18 @@ const LOAD = {
   CommonJS: ['load.cjs', (path: string): string => `require('${path}')`],
 } as const;
 
+/** Runs a script until its process ends by itself. */
+async function run(project: string, file: string): Promise<{ wrong: unknown; stderr: string }> {
+  const env = { ...process.env, NODE_OPTIONS: '' };
+  const { stdout, stderr } = await promisify(execFile)(process.execPath, [file], { cwd: project, env });
+  return { wrong: JSON.parse(stdout), stderr };
+}
+
 describe.each(['ioredis', 'ioredis5'])('on %s', (ioredis) => {
   const project = installTarball([...OTHERS, `${ioredis} as ioredis`]);
-  copyFileSync(join(import.meta.dirname, '../fixtures/smoke.mjs'), join(project, 'smoke.mjs'));
+  for (const file of ['smoke.mjs', 'cluster-lifecycle.mjs']) {
+    copyFileSync(join(import.meta.dirname, '../fixtures', file), join(project, file));
+  }
   const names = surface(project);
 
   test('the published types describe all exports', () => {
@@ -91,14 +97,35 @@ describe.each(['ioredis', 'ioredis5'])('on %s', (ioredis) => {
     { timeout: 120_000 },
     async (_, [file, load]) => {
       const lib = specifiers.map(([key, path]) => `${key}: ${load(path)}`).join(', ');
-      const told = `console.log(JSON.stringify(await smoke({ ${lib}, url: '${server.url}', node: '${node.url}' }, ${JSON.stringify(names)})));`;
+      const told = `console.log(JSON.stringify(await smoke({ ${lib}, url: '${server.url}', node: '${cluster.urls[0]}' }, ${JSON.stringify(names)})));`;
       writeFileSync(
         join(project, file),
         `(async () => { const { smoke } = await import('./smoke.mjs'); ${told} })();`,
       );
-      const env = { ...process.env, NODE_OPTIONS: '' };
-      const { stdout, stderr } = await promisify(execFile)(process.execPath, [file], { cwd: project, env });
-      expect({ wrong: JSON.parse(stdout), stderr }).toEqual({ wrong: {}, stderr: '' });
+      expect(await run(project, file)).toEqual({ wrong: {}, stderr: '' });
+    },
+  );
+
+  test.each(Object.entries(LOAD))(
+    'nothing of a cluster of the %s build goes unheard, or keeps the process alive, whatever becomes of it',
+    async (_, [file, load]) => {
+      const [still, http] = [
+        await tcpServer(mute),
+        await tcpServer((socket) => socket.end('HTTP/1.1 400 No\r\n\r\n')),
+      ];
+      const down = ['redis://127.0.0.1:1', { host: '127.0.0.1', port: 2 }];
+      const servers = { urls: cluster.urls, mute: still.url, http: http.url, down, single: server.url };
+      const own = `cluster-${file}`;
+      writeFileSync(
+        join(project, own),
+        `(async () => {
+          const { lifecycle } = await import('./cluster-lifecycle.mjs');
+          const { ClusterPool } = ${load('bounded-redis-pool/cluster')};
+          console.log(JSON.stringify(await lifecycle(ClusterPool, ${JSON.stringify(servers)})));
+        })();`,
+      );
+      expect(await run(project, own)).toEqual({ wrong: {}, stderr: '' });
+      for (const node of cluster.nodes) expect(await node.clients()).toEqual([]);
     },
   );
 });
