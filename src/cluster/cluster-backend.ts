@@ -45,6 +45,8 @@ export class ClusterBackend implements ClientOwner, Lanes, Router, Heard {
   readonly #waiting: WaitingUnits;
   /** Which of the masters has the next command that any of them may have. */
   #turn = 0;
+  /** No node has told of any, and those that were asked have failed. */
+  #lost = false;
   #stopped = false;
 
   constructor(owner: ClusterOwner) {
@@ -69,10 +71,12 @@ export class ClusterBackend implements ClientOwner, Lanes, Router, Heard {
     return false;
   }
 
+  /** As of a pool: ready until it is known that nobody can be reached. The keys of other masters are served meanwhile. */
   get status(): 'ready' | 'connecting' | 'end' {
     if (this.#stopped) return 'end';
     const { masters } = this.#owner.nodes;
-    return masters.length > 0 && masters.every(({ unreachable }) => !unreachable) ? 'ready' : 'connecting';
+    const reached = masters.some(({ opened }) => (opened?.backend.status ?? 'ready') === 'ready');
+    return reached || (masters.length === 0 && !this.#lost) ? 'ready' : 'connecting';
   }
 
   get events(): Events {
@@ -162,12 +166,14 @@ export class ClusterBackend implements ClientOwner, Lanes, Router, Heard {
 
   /** Other nodes can be reached than before: what waits may go. */
   changed(): void {
+    this.#lost = false;
     for (const unit of this.#waiting.takeAll()) this.#sendAgain(unit);
   }
 
   /** No node has told where to send anything. Whoever has never heard of any waits no longer. */
   lost(error: unknown): void {
     if (this.#owner.nodes.topology !== undefined) return;
+    this.#lost = true;
     for (const unit of this.#waiting.takeAll()) failUnit(unit, error);
   }
 

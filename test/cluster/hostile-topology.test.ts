@@ -4,6 +4,8 @@ import { ClusterPool, type ClusterPoolOptions } from '../../src/cluster/index.ts
 import { slotOf } from '../../src/cluster/slot.ts';
 import { Failure, type Reply } from '../../src/integrations/mock/reply.ts';
 import { encode, RequestReader } from '../../src/integrations/mock/resp.ts';
+import { PoolSessionStore } from '../../src/integrations/session/index.ts';
+import { Middle } from '../helpers/middle.ts';
 import { errorOf } from '../helpers/outcomes.ts';
 import { until, useServer } from '../helpers/redis.ts';
 import { type TcpServer, tcpServer } from '../helpers/tcp-server.ts';
@@ -171,6 +173,51 @@ test('slots that nobody serves are waited for, and told when the time is over; t
       message: expect.stringContaining('serves the slot'),
     });
   }
+});
+
+test('the client is ready as long as one master can be reached, and before anything is known', async () => {
+  const before = slotOf('k') - 1;
+  const node = await fakeNode((port) => [
+    [0, before, ['', port]],
+    [before + 1, LAST, ['127.0.0.1', 1]],
+  ]);
+  const pool = poolAt(node, { acquireTimeoutMs: 100 });
+  const heard: string[] = [];
+  const store = new PoolSessionStore({ pool, failOpen: true });
+  store.on('disconnect', () => heard.push('disconnect'));
+  expect(pool.redis.status).toBe('ready');
+  await expect(pool.redis.get('k')).rejects.toMatchObject({ code: 'POOL_CONNECT_FAILED' });
+  expect(pool.redis.status).toBe('ready');
+  const here =
+    Array.from({ length: 100 }, (_, i) => `key:${i}`).find((key) => slotOf(key) <= before) ?? expect.fail();
+  expect(await pool.redis.get(here)).toBe(node.port);
+  expect(heard).toEqual([]);
+  node.close();
+  await until('it is known', () =>
+    pool.redis.get(here).then(
+      () => false,
+      () => pool.redis.status === 'connecting',
+    ),
+  );
+  const lost = poolAt(node, { acquireTimeoutMs: 100 });
+  expect(lost.redis.status).toBe('ready');
+  await expect(lost.redis.get('k')).rejects.toMatchObject({ code: 'POOL_CONNECT_FAILED' });
+  expect(lost.redis.status).toBe('connecting');
+  await lost.close();
+  expect(lost.redis.status).toBe('end');
+  await until('the store has said so', () => heard.length > 0);
+});
+
+test('a client that nobody asks for anything becomes ready again by itself, soon after there are nodes', async () => {
+  const node = await fakeNode((port) => [all('', port)]);
+  const way = await Middle.to(node.port);
+  way.refuse();
+  const { redis } = poolAt(way);
+  await expect(redis.get('k')).rejects.toMatchObject({ code: 'POOL_CONNECT_FAILED' });
+  expect(redis.status).toBe('connecting');
+  await way.accept();
+  // Nodes are asked every ten seconds though nothing has happened: it has to be sooner than that.
+  await until('it is ready', () => redis.status === 'ready', 8000);
 });
 
 test('addresses of IPv6 are told, named, mapped, and followed in redirections', async () => {

@@ -10,6 +10,8 @@ export interface TcpServer {
   readonly sockets: ReadonlySet<Socket>;
   /** How many there ever were. */
   accepted: number;
+  /** Ends all, and accepts no more. */
+  close(): void;
 }
 
 export async function tcpServer(greet: (socket: Socket) => void): Promise<TcpServer> {
@@ -21,13 +23,14 @@ export async function tcpServer(greet: (socket: Socket) => void): Promise<TcpSer
     greet(socket);
   });
   server.listen(0, '127.0.0.1');
-  onTestFinished(() => {
+  const close = (): void => {
     for (const socket of sockets) socket.destroy();
     server.close();
-  });
+  };
+  onTestFinished(close);
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
-  const made = { port, url: `redis://127.0.0.1:${port}`, sockets, accepted: 0 };
+  const made = { port, url: `redis://127.0.0.1:${port}`, sockets, accepted: 0, close };
   return made;
 }
 
