@@ -87,6 +87,9 @@ export function resolveClusterOptions(from: ClusterPoolOptions): ResolvedCluster
   }
   const seeds = readSeeds(nodes);
   const pool = resolveOptions({ ...options, redis: { ...seeds.common, ...common } });
+  if (maxTotal !== undefined && pool.minIdle > maxTotal) {
+    throw invalidOption(`option minIdle must be at most maxTotal (${maxTotal}), got ${pool.minIdle}`);
+  }
   const client = clientOptions(pool);
   if (client.db) throw invalidOption(`a cluster has db 0 alone, got db ${client.db}`);
   const given = pool.redis as ClientOptions;

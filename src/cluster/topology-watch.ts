@@ -151,12 +151,12 @@ export class TopologyWatch {
     const pool = known?.pool ?? ask(address);
     if (!known) this.#brief.add(pool);
     try {
-      const [slots, info] = ['SLOTS', 'INFO'].map((what) => {
+      const send = (what: string): Promise<unknown> => {
         const command = new Command('cluster', [what], { replyEncoding: 'utf8' });
         pool.backend.lanes.send(command);
         return command.promise;
-      });
-      const told = Promise.all([slots, info]);
+      };
+      const told = Promise.all([send('SLOTS'), send('INFO').catch(unlessRefused)]);
       let replies: unknown[] = [];
       await within(
         clock,
@@ -199,4 +199,10 @@ export class TopologyWatch {
       'background',
     );
   }
+}
+
+/** A user, or a proxy, that knows CLUSTER SLOTS alone: what that tells is believed. */
+function unlessRefused(error: Error): string {
+  if (error.name !== 'ReplyError') throw error;
+  return 'cluster_state:ok';
 }

@@ -166,6 +166,24 @@ test('a password is taken from the URL of one node, from options, and of an ACL 
   }
 });
 
+test('a user who may not do more than it takes is served, and one who may not ask for nodes hears so', async () => {
+  const acl = (...rules: string[]) =>
+    Promise.all(
+      cluster.nodes.map(({ observer }) =>
+        observer.call('ACL', 'SETUSER', 'little', 'on', '>pw', '~*', ...rules),
+      ),
+    );
+  await acl('+@read', '+@write', '+info', '+ping', '+readonly', '+cluster|slots');
+  const redis = { username: 'little', password: 'pw' };
+  const little = pool({ redis, replicas: 'prefer' });
+  await Promise.all(KEYS.map((key) => little.redis.set(key, key)));
+  await little.use((lease) => lease.get('key:1'), { key: 'key:1' });
+  expect(await little.health()).toMatchObject({ ok: true });
+  await acl('-cluster');
+  for (const error of await refusals(pool({ redis })))
+    expect(inspect(error)).toMatch(/NOPERM.*cluster\|slots/);
+});
+
 /** All that can be seen of a pool that is refused, as text and as it is. */
 async function seenOf(options: Partial<ClusterPoolOptions>): Promise<unknown[]> {
   const seen: unknown[] = [];

@@ -388,6 +388,7 @@ test('a wrong option says what is wrong', () => {
     [{ nodes: [{ host: 'a:1', port: 1 }] }, /nodes\[0\] must have a name or an IP as its host/],
     [{ nodes: ['redis://a:1'], natMap: { 'a:1': { host: 'b', port: 99_999 } } }, /natMap must be/],
     [{ nodes: ['redis://a:1'], natMap: { 'a:1': { host: '', port: 1 } } }, /natMap must be/],
+    [{ nodes: ['redis://a:1'], maxTotal: 1, minIdle: 2 }, /minIdle must be at most maxTotal \(1\), got 2/],
     [{ nodes: ['redis://a:1'], maxTotal: Object.create(null) }, /maxTotal must be an integer/],
     [{ nodes: [{ host: 'a', port: 0 }] }, /port/],
     [{ nodes: [{ host: 'a', prt: 1 }] }, /prt/],
