@@ -1,5 +1,3 @@
-import { isIP } from 'node:net';
-
 /** Where a node is reached. */
 export interface Address {
   readonly host: string;
@@ -20,11 +18,13 @@ export function nameOf({ host, port }: Address): string {
 export function readHost(host: unknown): string | undefined {
   if (typeof host !== 'string') return undefined;
   const bare = host.replace(/^\[(.*)\]$/, '$1');
-  return isIP(bare) !== 0 || NAME.test(bare) ? bare : undefined;
+  return NAME.test(bare) || IPV6.test(bare) ? bare : undefined;
 }
 
-/** Letters and digits of any language; dots, dashes and underscores within. */
+/** Letters and digits of any language; dots, dashes and underscores within. So is an IPv4 address. */
 const NAME = /^[\p{L}\p{N}_][\p{L}\p{M}\p{N}_.-]{0,252}$/u;
+/** It may have a zone. Whether it is quite right, whoever connects will know. */
+const IPV6 = /^[\da-f]{0,4}:[\da-f:.]{0,40}:[\da-f.]{0,15}(%[\w.-]{1,50})?$/i;
 
 /**
  * What was told of a node, checked, for it comes from the wire: no host, or one that is not known to whoever told of it,
@@ -57,7 +57,9 @@ export function translate(address: Address, natMap: NatMap | undefined): Address
           Object.hasOwn(natMap, one) ? [natMap[one]] : [],
         )[0];
   if (found === undefined || found === null) return address;
-  return readMapped(found) ?? wrong(`natMap gave for ${name} what is no { host, port }`);
+  const mapped = readMapped(found);
+  if (mapped === undefined) throw new Error(`natMap gave for ${name} what is no { host, port }`);
+  return mapped;
 }
 
 /** What a NAT map has for an address; nothing, if it is none. */
@@ -65,8 +67,4 @@ export function readMapped(found: unknown): Address | undefined {
   const { host, port } = Object(found) as Record<string, unknown>;
   const known = readHost(host);
   return known !== undefined && isPort(port) ? { host: known, port } : undefined;
-}
-
-function wrong(what: string): never {
-  throw new Error(what);
 }

@@ -71,7 +71,7 @@ export class ClusterBackend implements ClientOwner, Lanes, Router, Heard {
     return false;
   }
 
-  /** As of a pool: ready until it is known that nobody can be reached. The keys of other masters are served meanwhile. */
+  /** Ready until it is known that nobody can be reached. With one master away the keys of others are served. */
   get status(): 'ready' | 'connecting' | 'end' {
     if (this.#stopped) return 'end';
     const { masters } = this.#owner.nodes;

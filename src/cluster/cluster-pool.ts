@@ -354,8 +354,8 @@ export class ClusterPool implements RedisPool {
 
   /** No node has told which there are. */
   #lost(thrown: unknown): void {
-    const cause =
-      thrown instanceof Error ? withoutSecrets(thrown, this.#options.client) : new Error(inspect(thrown));
+    const asError = thrown instanceof Error ? thrown : new Error(inspect(thrown));
+    const cause = withoutSecrets(asError, this.#options.client);
     const error = isPoolError(cause)
       ? cause
       : this.#error('POOL_CONNECT_FAILED', `cannot learn which nodes there are: ${cause.message}`, cause);

@@ -18,7 +18,7 @@ const LONGEST_MS = 500;
 const LONGEST_OF_DIALS_MS = 2000;
 /** How long one may take to answer, its dial included. */
 const ANSWER_MS = 500;
-/** How often they are asked though nothing has happened, once there are any; and how often it is looked whether something has. */
+/** How often nodes that are known are asked though nothing has happened; how often it is looked whether something has. */
 const PERIOD_MS = 10_000;
 const LOOK_MS = 1000;
 

@@ -1,10 +1,13 @@
 import { networkInterfaces } from 'node:os';
 import { inspect } from 'node:util';
+import type { Attributes, Meter, Observable } from '@opentelemetry/api';
 import { Registry } from 'prom-client';
 import { afterAll, expect, test } from 'vitest';
 import { EVENT_NAMES } from '../../src/api/events.ts';
+import { resolveClusterOptions } from '../../src/cluster/cluster-options.ts';
 import type { ClusterPool, ClusterPoolOptions, NatMap } from '../../src/cluster/index.ts';
 import type { ClientOptions } from '../../src/index.ts';
+import { instrumentPool } from '../../src/integrations/observe/opentelemetry.ts';
 import { collectPool } from '../../src/integrations/observe/prometheus.ts';
 import { Authority, temporaryFiles } from '../helpers/certificate.ts';
 import { type ClusterNode, useCluster } from '../helpers/cluster.ts';
@@ -129,6 +132,15 @@ test('without a name to check against, an IP that the certificate has not is ref
     expect(inspect(error)).toMatch(/ERR_TLS_CERT_ALTNAME_INVALID|does not match certificate/);
   }
   await works(pool({ nodes: at, redis: { tls: { ...tls, servername: 'localhost' } } }));
+});
+
+test('a TLS profile of ioredis stays one beside the name to check against', () => {
+  for (const tls of ['RedisCloudFixed', { profile: 'RedisCloudFixed' }] as never[]) {
+    const { of } = resolveClusterOptions({ nodes: ['redis://name:1'], redis: { tls } });
+    expect(of({ host: '10.0.0.1', port: 1 }).redis).toMatchObject({
+      tls: { servername: 'name', profile: 'RedisCloudFixed' },
+    });
+  }
 });
 
 test("a stranger's certificate is told at once, and plain text to a port for TLS is no riddle", async () => {
@@ -269,7 +281,7 @@ test('a password that is changed is told to whoever has to dial, at once, and no
   const acl = (...rules: string[]) =>
     Promise.all(cluster.nodes.map(({ observer }) => observer.call('ACL', 'SETUSER', 'changing', ...rules)));
   await acl('on', '>before', '~*', '&*', '+@all');
-  const changing = pool({ redis: { username: 'changing', password: 'before' } });
+  const changing = pool({ redis: { username: 'changing', password: 'before' }, maxActive: 1 });
   await works(changing);
   await acl('resetpass', '>after');
   await works(changing);
@@ -334,6 +346,19 @@ test('events, errors, numbers and metrics name a node as host:port, with an IPv6
   expect([...seen].filter((name) => name && names.includes(name)).sort()).toEqual([...names].sort());
   const text = await register.metrics();
   for (const name of names) expect(text).toContain(`{pool="labels",node="${name}",state="idle"} 1`);
+  const told = new Set<unknown>();
+  const readNow: Meter['addBatchObservableCallback'] = (read) =>
+    read({ observe: (_: Observable, __: number, at: Attributes = {}) => told.add(at['server.address']) });
+  const instrument = { record() {} };
+  const kinds = ['createHistogram', 'createObservableCounter', 'createObservableUpDownCounter'];
+  const meter = Object.fromEntries(kinds.map((kind) => [kind, () => instrument]));
+  const getMeter = () => ({
+    ...meter,
+    addBatchObservableCallback: readNow,
+    removeBatchObservableCallback() {},
+  });
+  instrumentPool(one, { meterProvider: { getMeter } as never });
+  expect(told).toEqual(new Set([undefined, HOST]));
   const lease = await one.acquire({ key: 'k' });
   const owner = named((await cluster.ownerOf('k')).port);
   await expect(one.acquire({ key: 'k', timeoutMs: 1 })).rejects.toThrow(`[labels ${owner}]`);
@@ -413,6 +438,12 @@ test('a NAT map that throws, or gives what is no address, is what the caller hea
       },
       /no such place/,
     ],
+    [
+      () => {
+        throw `nowhere: ${PASSWORD}`;
+      },
+      /nowhere: \*\*\*/,
+    ],
     [() => 'x', /natMap/],
     [() => ({ host: '127.0.0.1' }), /natMap/],
     [() => ({ host: '', port: 1 }), /natMap/],
@@ -422,7 +453,9 @@ test('a NAT map that throws, or gives what is no address, is what the caller hea
   ] as const) {
     const heard = await unheard(async () => {
       const one = pool({ natMap: natMap as never });
-      for (const error of (await refusals(one)).slice(0, 5)) {
+      const errors = await refusals(one);
+      expectNoSecret(errors, PASSWORD);
+      for (const error of errors.slice(0, 5)) {
         expect(error).toMatchObject({ code: 'POOL_CONNECT_FAILED' });
         expect(inspect(error)).toMatch(cause);
       }

@@ -79,6 +79,16 @@ describe('where a node is', () => {
     expect(nameOf({ host: 'node.example', port: 1 })).toBe('node.example:1');
     expect(nameOf({ host: '2001:db8::1', port: 6379 })).toBe('[2001:db8::1]:6379');
     expect(readAddress('[2001:db8::1]', '6379', ASKED)).toEqual({ host: '2001:db8::1', port: 6379 });
+    for (const host of [
+      '::',
+      '::1',
+      '1:2:3:4:5:6:7:8',
+      '::ffff:10.0.0.1',
+      'fe80::1%eth0',
+      'a_b-1.c.',
+      'bücher.example',
+    ])
+      expect(readAddress(host, 1, ASKED)).toEqual({ host, port: 1 });
   });
 
   test('is translated by a map or a function, which knows only what it has itself', () => {
