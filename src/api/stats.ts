@@ -114,3 +114,9 @@ export interface ClusterPoolStats extends PoolStats {
   /** The pools of the nodes that were needed so far, by `host:port`. */
   readonly nodes: Readonly<Record<string, PoolStats>>;
 }
+
+/** Those of {@link PoolStats} that are of now; all others count since the start. */
+export const PRESENT: ReadonlySet<string> = new Set<keyof PoolStats>([
+  ...(['maxActive', 'maxIdle', 'minIdle', 'total', 'inUse', 'lanes', 'inFlight', 'queuedCommands'] as const),
+  ...(['idle', 'connecting', 'closing', 'waiting', 'sentinelConnections'] as const),
+]);

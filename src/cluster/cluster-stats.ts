@@ -1,4 +1,4 @@
-import type { ClusterPoolStats, PoolStats } from '../api/stats.ts';
+import { type ClusterPoolStats, type PoolStats, PRESENT } from '../api/stats.ts';
 import { Slots } from '../core/slot.ts';
 
 /** Nothing was ever counted. */
@@ -13,12 +13,6 @@ export const NO_STATS: PoolStats = Object.freeze({
   }),
 });
 
-/** What is now; all else counts since the start. */
-const NOW: ReadonlySet<string> = new Set<keyof PoolStats>([
-  ...(['maxActive', 'maxIdle', 'minIdle', 'total', 'inUse', 'lanes', 'inFlight', 'queuedCommands'] as const),
-  ...(['idle', 'connecting', 'closing', 'waiting', 'sentinelConnections'] as const),
-]);
-
 /** Adds up what nodes have, and others that are no masters, or not yet; `past` are the counts of pools that are gone. */
 export function sumStats(
   nodes: ReadonlyMap<string, PoolStats>,
@@ -28,7 +22,7 @@ export function sumStats(
 ): ClusterPoolStats {
   const sum: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(own)) {
-    const all = [own, ...nodes.values(), ...others, ...(NOW.has(name) ? [] : [past])];
+    const all = [own, ...nodes.values(), ...others, ...(PRESENT.has(name) ? [] : [past])];
     const values = all.map((one) => one[name as keyof PoolStats]);
     sum[name] = typeof value === 'number' ? add(values as number[]) : addEach(values);
   }

@@ -43,10 +43,10 @@ export const NONE_YET: Readonly<Record<string, number>> = Object.fromEntries(
 export class CodeCounts {
   readonly #counts = new Map<string, number>();
 
-  count(code: string, times = 1): void {
+  count(code: string): void {
     const known = this.#counts.has(code) || this.#counts.size < MOST_CODES;
     const counted = known ? code : 'other';
-    this.#counts.set(counted, (this.#counts.get(counted) ?? 0) + times);
+    this.#counts.set(counted, (this.#counts.get(counted) ?? 0) + 1);
   }
 
   /** The counts, as an object. */

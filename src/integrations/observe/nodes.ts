@@ -1,40 +1,60 @@
 import type { RedisPool } from '../../api/redis-pool.ts';
-import type { ClusterPoolStats, PoolStats } from '../../api/stats.ts';
+import { type ClusterPoolStats, type PoolStats, PRESENT } from '../../api/stats.ts';
 
-/** What of a `ClusterPool` belongs to no node that it has: what is asked of others, and the counts of those that have left. */
+/** What of a `ClusterPool` belongs to no node that it has, such as what is asked of others. */
 export const NO_NODE = '';
 
-/**
- * The numbers of a pool; of a `ClusterPool`, those of each node, with its `host:port`, and what is left, as
- * {@link NO_NODE}: together they are those of the whole pool.
- */
-export function statsByNode(
-  pool: RedisPool,
-): readonly (readonly [node: string | undefined, stats: PoolStats])[] {
-  const stats = pool.stats();
-  const { nodes, ...whole } = stats as PoolStats & Partial<ClusterPoolStats>;
-  if (nodes === undefined) return [[undefined, stats]];
-  const all = Object.entries(nodes);
-  const parts = all.map(([, part]) => part);
-  return [...all, [NO_NODE, without(whole, parts) as unknown as PoolStats]];
-}
-
+/** Numbers, some of them in objects. */
 type Numbers = Readonly<Record<string, unknown>>;
 
-/** `whole` less all of `parts`. */
-function without(whole: object, parts: readonly object[]): Numbers {
-  const left = Object.entries(whole).map(([name, value]) => {
-    const values = parts.map((part) => (part as Numbers)[name]);
-    return [
-      name,
-      typeof value === 'number' ? less(value, values as number[]) : without(value, values as object[]),
-    ];
+/** Reads the numbers of a pool, those of a `ClusterPool` by node. */
+export class NodeStats {
+  readonly #pool: RedisPool;
+  /** What each node had the last time. */
+  #before: Readonly<Record<string, PoolStats>> = {};
+  /** The counts that nodes had when they left: they were told, and are not told again. */
+  #left: Numbers | undefined;
+
+  constructor(pool: RedisPool) {
+    this.#pool = pool;
+  }
+
+  /** By `host:port`, and what is left, as {@link NO_NODE}; those of a pool of one server, as `undefined`. */
+  read(): readonly (readonly [node: string | undefined, stats: PoolStats])[] {
+    const stats = this.#pool.stats();
+    const { nodes, ...whole } = stats as PoolStats & Partial<ClusterPoolStats>;
+    if (nodes === undefined) return [[undefined, stats]];
+    for (const [node, last] of Object.entries(this.#before)) {
+      const now = nodes[node];
+      const again = now !== undefined && now.acquired >= last.acquired && now.connected >= last.connected;
+      if (!again) this.#left = this.#left ? combine(this.#left, countsOf(last), 1) : countsOf(last);
+    }
+    this.#before = nodes;
+    const parts = [...Object.values(nodes), ...(this.#left ? [this.#left] : [])];
+    const rest = parts.reduce((left: Numbers, part) => combine(left, part as unknown as Numbers, -1), whole);
+    return [...Object.entries(nodes), [NO_NODE, tidy(rest) as unknown as PoolStats]];
+  }
+}
+
+function countsOf(stats: PoolStats): Numbers {
+  return Object.fromEntries(Object.entries(stats).filter(([name]) => !PRESENT.has(name)));
+}
+
+/** Adds `part` to `whole`, `times` times. */
+function combine(whole: Numbers, part: Numbers, times: 1 | -1): Numbers {
+  const all = Object.entries(whole).map(([name, value]) => {
+    const other = part[name];
+    if (typeof value === 'number') return [name, value + times * ((other as number | undefined) ?? 0)];
+    return [name, combine(value as Numbers, (other ?? {}) as Numbers, times)];
   });
-  return Object.fromEntries(left);
+  return Object.fromEntries(all);
 }
 
 /** Sums of times are not exact, and a counter that shrinks by next to nothing would be taken for a new one. */
-function less(whole: number, parts: readonly number[]): number {
-  const left = parts.reduce((rest, part) => rest - part, whole);
-  return Math.max(0, Math.round(left * 1000) / 1000);
+function tidy(numbers: Numbers): Numbers {
+  const all = Object.entries(numbers).map(([name, value]) => [
+    name,
+    typeof value === 'number' ? Math.max(0, Math.round(value * 1000) / 1000) : tidy(value as Numbers),
+  ]);
+  return Object.fromEntries(all);
 }

@@ -3,7 +3,7 @@ import type { RedisPool } from '../../api/redis-pool.ts';
 import type { PoolStats } from '../../api/stats.ts';
 import { BUCKETS_S } from './buckets.ts';
 import { type Flow, flow } from './durations.ts';
-import { statsByNode } from './nodes.ts';
+import { NodeStats } from './nodes.ts';
 
 /** The attribute that identifies the pool. */
 export const POOL_NAME = 'db.client.connection.pool.name';
@@ -43,10 +43,11 @@ export function measure(pool: RedisPool, meter: Meter): () => void {
   const read = READ.map(([name, unit, description, value]) => {
     return { instrument: instrument('UpDownCounter', name, unit, description), value };
   });
+  const numbers = new NodeStats(pool);
   let before: ReadonlySet<string | undefined> = new Set();
   const observe: BatchObservableCallback = (result) => {
     for (const event of ['acquire', 'release', 'connect'] as const) times.flush(event);
-    const now = new Map(statsByNode(pool));
+    const now = new Map(numbers.read());
     const left = [...before].filter((node) => !now.has(node));
     before = new Set(now.keys());
     // The SDK repeats for ever what it was told last: of a node that has left, nothing.

@@ -10,11 +10,12 @@ import type { TimedEvent } from '../../api/durations.ts';
 import { invalidOption } from '../../api/errors.ts';
 import type { RedisPool } from '../../api/redis-pool.ts';
 import { checkKeys } from '../../api/spelling.ts';
+import type { ClusterPoolStats } from '../../api/stats.ts';
 import { BUCKETS_S } from './buckets.ts';
 import { type Flow, flow } from './durations.ts';
 import { CodeCounts, errorCode, NONE_YET } from './error-code.ts';
 import { listen } from './listen.ts';
-import { NO_NODE, statsByNode } from './nodes.ts';
+import { NO_NODE, NodeStats } from './nodes.ts';
 import { PULLED, PUSHED, type Pulled, type Reading } from './prometheus-metrics.ts';
 
 /** Options of `collectPool()`. */
@@ -67,7 +68,7 @@ export function collectPool(pool: RedisPool, options: CollectOptions = {}): () =
 type Histograms = Readonly<Record<TimedEvent, Histogram<'pool'>>>;
 
 interface Member {
-  readonly pool: RedisPool;
+  readonly stats: NodeStats;
   readonly flow: Flow;
   /** By node; `undefined` is that of a pool of one server. */
   readonly dialErrors: Map<string | undefined, CodeCounts>;
@@ -104,7 +105,7 @@ class Family {
     }
     this.#histograms ??= this.#makeMetrics();
     const member: Member = {
-      pool,
+      stats: new NodeStats(pool),
       flow: this.#flow(pool, this.#histograms),
       dialErrors: new Map(),
     };
@@ -116,7 +117,9 @@ class Family {
       this.#remove(name);
     };
     const stop = listen(pool, {
-      connectError: ({ error, node }) => {
+      connectError: ({ error, node: asked, stats }) => {
+        const { nodes = {} } = stats as Partial<ClusterPoolStats>;
+        const node = asked === undefined || Object.hasOwn(nodes, asked) ? asked : NO_NODE;
         const counts = member.dialErrors.get(node) ?? new CodeCounts();
         member.dialErrors.set(node, counts);
         counts.count(errorCode(error));
@@ -180,7 +183,7 @@ class Family {
   #pull({ kind, name, help, label, read }: Pulled): Metric {
     const fill = (set: (labels: Record<string, string>, value: number) => void): void => {
       for (const [pool, member] of this.#members) {
-        const all = statsByNode(member.pool);
+        const all = member.stats.read();
         forgetLeft(member, new Set(all.map(([node]) => node)));
         for (const [node, stats] of all) {
           const reading = read(stats, dialErrors(member, node));
@@ -205,15 +208,9 @@ class Family {
   }
 }
 
-/** What was counted at nodes that are not there any more is of none. */
+/** There may be ever new nodes. */
 function forgetLeft({ dialErrors: all }: Member, present: ReadonlySet<string | undefined>): void {
-  for (const [node, counts] of all) {
-    if (present.has(node)) continue;
-    const left = all.get(NO_NODE) ?? new CodeCounts();
-    for (const [code, count] of Object.entries(counts.all)) left.count(code, count);
-    all.set(NO_NODE, left);
-    all.delete(node);
-  }
+  for (const node of all.keys()) if (!present.has(node)) all.delete(node);
 }
 
 function dialErrors(member: Member, node: string | undefined): Readonly<Record<string, number>> {

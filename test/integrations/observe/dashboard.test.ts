@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { parser } from '@prometheus-io/lezer-promql';
 import { Registry } from 'prom-client';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { ClusterPool } from '../../../src/cluster/index.ts';
 import { isPoolError } from '../../../src/index.ts';
 import { collectPool } from '../../../src/integrations/observe/prometheus.ts';
 import { FakeRedis } from '../../helpers/fake-redis.ts';
@@ -39,7 +40,8 @@ beforeAll(async () => {
   const redis = new FakeRedis();
   const register = new Registry();
   const pool = redis.pool({ name: 'p' });
-  collectPool(pool, { register });
+  const cluster = new ClusterPool({ nodes: ['redis://127.0.0.1:1'], name: 'c' }); // whose series have a node
+  for (const one of [pool, cluster]) collectPool(one, { register });
   redis.dial = 'fails';
   expect(isPoolError(await errorOf(pool.acquire()), 'POOL_CONNECT_FAILED')).toBe(true);
   for (const [, name = '', labels = ''] of (await register.metrics()).matchAll(/^(\w+)\{(.*)\} /gm)) {
@@ -47,7 +49,7 @@ beforeAll(async () => {
     exported.set(name, known);
     for (const [, label = ''] of labels.matchAll(/(\w+)="/g)) known.add(label);
   }
-  await pool.close();
+  await Promise.all([pool.close(), cluster.close()]);
 });
 
 /** What a PromQL expression selects: names, with the labels it asks for; `wrong` where it cannot be read. */
