@@ -1,5 +1,5 @@
 /** Sessions of express in Redis: at most 10 connections, whatever comes. REDIS_URL and PORT say where. */
-import { Pool } from 'bounded-redis-pool';
+import { isPoolError, Pool } from 'bounded-redis-pool';
 import { PoolSessionStore } from 'bounded-redis-pool/session';
 import express from 'express';
 import session from 'express-session';
@@ -21,6 +21,13 @@ app.use(
 app.get('/', (request, response) => {
   request.session.visits = (request.session.visits ?? 0) + 1;
   response.send(`visit ${request.session.visits}`);
+});
+app.use((error, _request, response, _next) => {
+  // express-session answers first and saves then. If it could not, and the answer is on its way, there is nothing to say;
+  // to say it all the same, or to leave it to express, would close a connection over which others may be asking.
+  if (response.headersSent) return;
+  // 503 says: not now. Anything else is a bug of ours.
+  response.status(isPoolError(error) ? 503 : 500).send(isPoolError(error) ? 'busy' : 'a bug');
 });
 
 const server = app.listen(process.env.PORT ?? 3000, () => {

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFileSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { Agent, createServer, get, type IncomingMessage, type Server } from 'node:http';
+import { Agent, createServer, get, type IncomingMessage, request, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -106,6 +106,38 @@ test.each(['http.js', 'express.js', 'koa.js'])(
     expect(await Promise.all(callers)).toEqual(times(20, () => 'told that it is the last one'));
     expect(answers).toBeGreaterThanOrEqual(300);
     expect(await ended).toEqual([0, null]);
+  },
+);
+
+/** Asks over one kept connection, twice; what comes of a connection that is cut is an error. */
+async function askTwice(url: string, method: string): Promise<unknown[]> {
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  onTestFinished(() => agent.destroy());
+  const answers: unknown[] = [];
+  const sockets = new Set<unknown>();
+  while (answers.length < 2) {
+    const asked = request(url, { agent, method }).end();
+    asked.once('socket', (socket) => sockets.add(socket));
+    const [response] = (await once(asked, 'response')) as [IncomingMessage];
+    answers.push(await text(response));
+  }
+  expect(sockets.size).toBe(1);
+  return answers;
+}
+
+test.each([
+  ['express.js', 'GET', '/', 'visit 1'],
+  ['service/server.js', 'POST', '/apples', 'sold, you have 1'],
+])(
+  '%s answers whole, and keeps the connection, when a session cannot be saved after the answer',
+  async (name, method, path, answer) => {
+    await server.observer.flushall();
+    const app = start(name);
+    const url = await firstLine(app);
+    // Whoever has no session yet reads none, so that only saving one fails.
+    await server.observer.call('ACL', 'SETUSER', 'default', 'resetkeys', '~rate:*', '~stock:*', '~lock:*');
+    onTestFinished(() => void server.observer.call('ACL', 'SETUSER', 'default', 'allkeys'));
+    expect(await askTwice(url + path, method)).toEqual([answer, answer]);
   },
 );
 

@@ -37,6 +37,9 @@ app.post('/apples', async (request, response) => {
   response.send(`${outcome}, you have ${request.session.bought ?? 0}`);
 });
 app.use((error, _request, response, _next) => {
+  // express-session answers first and saves then. If it could not, and the answer is on its way, there is nothing to say;
+  // to say it all the same, or to leave it to express, would close a connection over which others may be asking.
+  if (response.headersSent) return;
   // 503 says: not now. Anything else is a bug of ours.
   response.status(isPoolError(error) ? 503 : 500).send(isPoolError(error) ? 'busy' : 'a bug');
 });

@@ -1,4 +1,5 @@
 /** examples/express.js with a login, a cart and a choice of stores, in a process of its own that reports to its parent. */
+import { promisify } from 'node:util';
 import express from 'express';
 import session from 'express-session';
 import { collectDefaultMetrics, register } from 'prom-client';
@@ -21,8 +22,11 @@ app.use(
     cookie: { maxAge: 60 * 60 * 1000 },
   }),
 );
-app.post('/login', express.urlencoded({ extended: false }), (request, response) => {
+// express-session answers first and saves then: whoever must know that it is saved saves it.
+const saved = (request) => promisify((done) => request.session.save(done))();
+app.post('/login', express.urlencoded({ extended: false }), async (request, response) => {
   request.session.user = request.body.name;
+  await saved(request);
   response.redirect('/');
 });
 app.use((request, response, next) => {
@@ -33,13 +37,16 @@ app.get('/', (request, response) => {
   response.send(`Welcome, ${request.session.user}: ${request.session.cart?.length ?? 0} in your cart`);
 });
 app.get('/about', (_, response) => response.send('A shop for lamps'));
-app.post('/cart', express.json(), (request, response) => {
+app.post('/cart', express.json(), async (request, response) => {
   // The newest ten: a session is no place for more.
   request.session.cart = [request.body.item, ...(request.session.cart ?? [])].slice(0, 10);
+  await saved(request);
   response.status(201).send(`${request.session.cart.length} in your cart`);
 });
 // Without a word on the terminal: the load test counts what is answered with 500.
-app.use((error, _request, response, _next) => response.status(500).send(error.message));
+app.use((error, _request, response, _next) => {
+  if (!response.headersSent) response.status(500).send(error.message);
+});
 
 const server = app.listen(0, '127.0.0.1', () => process.send?.({ port: server.address().port }));
 process.on('disconnect', () => process.exit());
