@@ -3,7 +3,7 @@ import { isPoolError, Pool } from 'bounded-redis-pool';
 import { PoolSessionStore } from 'bounded-redis-pool/session';
 import express from 'express';
 import session from 'express-session';
-import { gracefulStop } from './recipes/graceful-stop.js';
+import { gracefulStop } from './recipes/graceful-stop.cjs';
 
 const pool = new Pool(process.env.REDIS_URL);
 await pool.ready(); // rather fail now than with the first visitor
@@ -32,11 +32,13 @@ app.use((error, _request, response, _next) => {
 
 const server = app.listen(process.env.PORT ?? 3000, () => {
   console.log(`http://127.0.0.1:${server.address().port}`);
+  process.send?.('ready'); // to PM2, with wait_ready
 });
 const stop = gracefulStop(server);
 for (const signal of ['SIGTERM', 'SIGINT']) {
   process.once(signal, async () => {
     await stop(); // answers what is under way
     await pool.close({ graceMs: 2000 });
+    if (process.connected) process.disconnect(); // else the channel to PM2, or to a cluster's primary, keeps this process alive
   });
 }

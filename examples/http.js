@@ -4,7 +4,7 @@
  */
 import { createServer } from 'node:http';
 import { isPoolError, Pool } from 'bounded-redis-pool';
-import { gracefulStop } from './recipes/graceful-stop.js';
+import { gracefulStop } from './recipes/graceful-stop.cjs';
 
 const VISITS_A_MINUTE = 1000;
 const pool = new Pool(process.env.REDIS_URL, { maxActive: 5 });
@@ -38,5 +38,6 @@ for (const signal of ['SIGTERM', 'SIGINT']) {
   process.once(signal, async () => {
     await stop(); // answers what is under way
     await pool.close({ graceMs: 2000 });
+    if (process.connected) process.disconnect(); // else the channel to PM2, or to a cluster's primary, keeps this process alive
   });
 }

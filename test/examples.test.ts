@@ -1,7 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFileSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { Agent, createServer, get, type IncomingMessage, request, type Server } from 'node:http';
+import { Agent, createServer, get, type IncomingMessage, request } from 'node:http';
+import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -9,10 +10,13 @@ import { text } from 'node:stream/consumers';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { times } from './helpers/outcomes.ts';
 import { until, useServer } from './helpers/redis.ts';
-import { Visitor } from './helpers/web.ts';
+import { askOn, Visitor } from './helpers/web.ts';
 
 const server = useServer();
 const folder = join(import.meta.dirname, '../examples');
+const { gracefulStop }: typeof import('../examples/recipes/graceful-stop.cjs') = createRequire(
+  import.meta.url,
+)('../examples/recipes/graceful-stop.cjs');
 const apps = readdirSync(folder).filter((name) => name.endsWith('.js'));
 
 /** Where it finds what it imports: fastify is among what is installed for the tests alone. */
@@ -24,9 +28,15 @@ function placeOf(name: string): string {
   return copy;
 }
 
+const environment = (): NodeJS.ProcessEnv => {
+  return { ...process.env, REDIS_URL: server.url, PORT: '0', SESSION_SECRET: 'x'.repeat(32) };
+};
+
 function start(name: string): ChildProcess {
-  const env = { ...process.env, REDIS_URL: server.url, PORT: '0', SESSION_SECRET: 'x'.repeat(32) };
-  const app = spawn(process.execPath, [placeOf(name)], { env, stdio: ['ignore', 'pipe', 'inherit'] });
+  const app = spawn(process.execPath, [placeOf(name)], {
+    env: environment(),
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   onTestFinished(() => void app.kill('SIGKILL'));
   return app;
 }
@@ -69,27 +79,6 @@ test.each(apps)(
   },
 );
 
-/**
- * Asks over one connection, again and again, until an answer says that the connection ends with it. Returns how it
- * ended.
- */
-async function askOn(url: string, answered: () => void): Promise<unknown> {
-  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
-  onTestFinished(() => agent.destroy());
-  for (;;) {
-    const request = get(url, { agent });
-    try {
-      const [response] = (await once(request, 'response')) as [IncomingMessage];
-      await text(response);
-      if ((response.statusCode ?? 500) >= 500) return response.statusCode;
-      if (response.headers.connection === 'close') return 'told that it is the last one';
-    } catch (error) {
-      return error;
-    }
-    answered();
-  }
-}
-
 test.each(['http.js', 'express.js', 'koa.js'])(
   '%s loses no request when it is stopped under the load of connections that are kept alive, and ends',
   async (name) => {
@@ -103,7 +92,7 @@ test.each(['http.js', 'express.js', 'koa.js'])(
       });
     });
     const ended = once(app, 'exit');
-    expect(await Promise.all(callers)).toEqual(times(20, () => 'told that it is the last one'));
+    expect(await Promise.all(callers)).toEqual(times(20, () => 'nothing lost'));
     expect(answers).toBeGreaterThanOrEqual(300);
     expect(await ended).toEqual([0, null]);
   },
@@ -141,24 +130,29 @@ test.each([
   },
 );
 
-test('http.js ends on SIGINT too, which PM2 sends, and has told that it is ready', async () => {
-  const env = { ...process.env, REDIS_URL: server.url, PORT: '0' };
-  const app = spawn(process.execPath, [join(folder, 'http.js')], {
-    env,
-    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-  });
-  onTestFinished(() => void app.kill('SIGKILL'));
-  expect(await once(app, 'message')).toEqual(['ready', undefined]);
-  app.disconnect();
-  app.kill('SIGINT');
-  expect(await once(app, 'exit')).toEqual([0, null]);
-});
+test.each([...apps, 'service/server.js'])(
+  '%s is ready, and ends by itself on SIGINT, as a worker of a cluster, which is how PM2 runs it',
+  async (name) => {
+    // The channel to the primary keeps a worker alive.
+    const primary = `import cluster from 'node:cluster';
+      cluster.setupPrimary({ exec: ${JSON.stringify(placeOf(name))}, execArgv: [], silent: true });
+      const worker = cluster.fork();
+      worker.process.stderr.pipe(process.stderr);
+      worker.once('message', (text) => {
+        console.log(text);
+        worker.process.kill('SIGINT');
+      });
+      worker.once('exit', (...how) => console.log(...how));`;
+    const child = spawn(process.execPath, ['--input-type=module', '-e', primary], {
+      env: environment(),
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    onTestFinished(() => void child.kill('SIGKILL'));
+    expect(await text(child.stdout)).toBe('ready\n0 null\n');
+  },
+);
 
 test('a graceful stop has an end: a connection that nobody uses is closed, and so is one that never gets its answer', async () => {
-  const path = join(folder, 'recipes/graceful-stop.js');
-  const { gracefulStop } = (await import(/* @vite-ignore */ path)) as {
-    gracefulStop(server: Server, options: { idleMs: number; mostMs: number }): () => Promise<void>;
-  };
   const asked = new Set<string | undefined>();
   const hanging = createServer((request, response) => {
     asked.add(request.url);

@@ -126,7 +126,7 @@ function promises() {
     ['After a fault the pool serves again, on both doors.', suite, 'all'],
     ['Nothing is left after `close()`.', suite, worst('left').left],
     [
-      'A restart of 0.3 s or 1.5 s fails no request of an express app.',
+      'A restart of 0.3 s or 1.5 s fails no request of an express app that uses Redis for its sessions alone.',
       '`test/faults/express.test.ts`',
       ours.map(({ failed, requests }) => `${failed} of ${requests}`).join(', '),
     ],

@@ -1,8 +1,8 @@
 /** Several processes, each with a pool of its own: together they have at most WORKERS × maxActive connections. */
 import cluster from 'node:cluster';
 import { createServer } from 'node:http';
-import { Pool } from 'bounded-redis-pool';
-import { gracefulStop } from './graceful-stop.js';
+import { isPoolError, Pool } from 'bounded-redis-pool';
+import { gracefulStop } from './graceful-stop.cjs';
 
 const WORKERS = 2;
 
@@ -16,7 +16,11 @@ if (cluster.isPrimary) {
 } else {
   const pool = new Pool(process.env.REDIS_URL, { maxActive: 5, name: 'cluster' });
   const server = createServer(async (_request, response) => {
-    response.end(`visit ${await pool.redis.incr('visits')}`);
+    try {
+      response.end(`visit ${await pool.redis.incr('visits')}`);
+    } catch (error) {
+      response.writeHead(isPoolError(error) ? 503 : 500).end(); // else the rejection would end the process
+    }
   });
   const stop = gracefulStop(server);
   process.once('SIGTERM', async () => {

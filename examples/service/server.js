@@ -4,7 +4,7 @@ import { PoolSessionStore } from 'bounded-redis-pool/session';
 import express from 'express';
 import session from 'express-session';
 import { register } from 'prom-client';
-import { gracefulStop } from '../recipes/graceful-stop.js';
+import { gracefulStop } from '../recipes/graceful-stop.cjs';
 import { Shop } from './shop.js';
 
 const pool = new Pool(process.env.REDIS_URL, { name: 'shop' });
@@ -46,11 +46,13 @@ app.use((error, _request, response, _next) => {
 
 const server = app.listen(process.env.PORT ?? 3000, () => {
   console.log(`http://127.0.0.1:${server.address().port}`);
+  process.send?.('ready'); // to PM2, with wait_ready
 });
 const stop = gracefulStop(server);
 for (const signal of ['SIGTERM', 'SIGINT']) {
   process.once(signal, async () => {
     await stop();
     await pool.close({ graceMs: 2000 });
+    if (process.connected) process.disconnect(); // else the channel to PM2, or to a cluster's primary, keeps this process alive
   });
 }

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer, get, type IncomingMessage, type RequestListener } from 'node:http';
+import { Agent, createServer, get, type IncomingMessage, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { onTestFinished } from 'vitest';
@@ -35,5 +35,26 @@ export class Visitor {
       this.#cookies.set(name, value);
     }
     return `${response.statusCode} ${await text(response)}`;
+  }
+}
+
+/**
+ * Asks over one connection, again and again, until an answer says that the connection ends with it. Returns how it
+ * ended. Who has not asked for a while, as on a busy machine, finds the connection closed, and is refused a new one.
+ */
+export async function askOn(url: string, answered: () => void): Promise<unknown> {
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  onTestFinished(() => agent.destroy());
+  for (;;) {
+    const request = get(url, { agent });
+    try {
+      const [response] = (await once(request, 'response')) as [IncomingMessage];
+      await text(response);
+      if ((response.statusCode ?? 500) >= 500) return response.statusCode;
+      if (response.headers.connection === 'close') return 'nothing lost';
+    } catch (error) {
+      return (error as NodeJS.ErrnoException).code === 'ECONNREFUSED' ? 'nothing lost' : error;
+    }
+    answered();
   }
 }

@@ -15,8 +15,7 @@ test.each(['pool', 'connect-redis'])(
     await server.observer.call('ACL', 'SETUSER', 'default', 'resetkeys');
     onTestFinished(() => void server.observer.call('ACL', 'SETUSER', 'default', 'allkeys'));
     const body = new URLSearchParams({ name: 'ann' });
-    const login = () =>
-      fetch(`http://127.0.0.1:${port}/login`, { method: 'POST', body, redirect: 'manual' });
+    const login = () => fetch(`http://127.0.0.1:${port}/login`, { method: 'POST', body, redirect: 'manual' });
     expect((await login()).status).toBe(500);
     await server.observer.call('ACL', 'SETUSER', 'default', 'allkeys');
     expect((await login()).status).toBe(302);

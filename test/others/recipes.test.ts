@@ -14,9 +14,10 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import ts from 'typescript';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { freePort } from '../../tools/redis-server.js';
 import { times } from '../helpers/outcomes.ts';
 import { until, useServer } from '../helpers/redis.ts';
-import { Visitor } from '../helpers/web.ts';
+import { askOn, Visitor } from '../helpers/web.ts';
 
 const server = useServer();
 const root = join(import.meta.dirname, '../..');
@@ -52,34 +53,102 @@ test('docs/recipes.md shows each recipe unchanged', () => {
   const page = readFileSync(join(root, 'docs/recipes.md'), 'utf8');
   const files = readdirSync(recipes);
   expect(files.length).toBeGreaterThan(8);
-  for (const file of files) expect(page).toContain(`\n${readFileSync(join(recipes, file), 'utf8')}\`\`\``);
+  for (const file of files.filter((name) => !name.endsWith('.d.cts')))
+    expect(page).toContain(`\n${readFileSync(join(recipes, file), 'utf8')}\`\`\``);
 });
 
-test('NestJS: the module gives a pool, and closes it with the app', async () => {
-  const folder = folderHere();
+describe('NestJS', () => {
+  const MODULE = `import 'reflect-metadata';
+    import { setImmediate } from 'node:timers/promises';
+    import { type BeforeApplicationShutdown, Controller, Get, Module } from '@nestjs/common';
+    import { RedisModule, RedisService } from './nestjs.js';
+    @Controller()
+    class Visits implements BeforeApplicationShutdown {
+      #closing = false;
+      constructor(private readonly redis: RedisService) {}
+      @Get() visit() {
+        return this.redis.pool.redis.incr('nest');
+      }
+      @Get('last') async last() {
+        process.kill(process.pid, 'SIGTERM');
+        while (!this.#closing) await setImmediate();
+        return this.visit();
+      }
+      /** After onModuleDestroy(), before the HTTP server is closed. */
+      beforeApplicationShutdown() {
+        this.#closing = true;
+      }
+    }
+    @Module({ imports: [RedisModule], controllers: [Visits] })
+    export class AppModule {}`;
   const compilerOptions = {
     ...{ module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2022 },
     ...{ experimentalDecorators: true, emitDecoratorMetadata: true },
   };
-  const source = readFileSync(join(recipes, 'nestjs.ts'), 'utf8');
-  writeFileSync(join(folder, 'nestjs.mjs'), ts.transpileModule(source, { compilerOptions }).outputText);
-  writeFileSync(
-    join(folder, 'app.mjs'),
-    `import 'reflect-metadata';
-    import { NestFactory } from '@nestjs/core';
-    import { RedisModule, RedisService } from './nestjs.mjs';
-    const app = await NestFactory.createApplicationContext(RedisModule, { logger: false });
-    app.enableShutdownHooks();
-    const { pool } = app.get(RedisService);
-    pool.once('drain', () => console.log('closed'));
-    console.log(await pool.redis.incr('nest'));
-    process.kill(process.pid, 'SIGTERM');
-    `,
-  );
-  const child = start(join(folder, 'app.mjs'));
-  const said = await text(child.stdout as NodeJS.ReadableStream);
-  expect(said).toBe('1\nclosed\n');
-  expect(await server.clients('nest')).toEqual([]);
+  const compiled = (source: string): string => ts.transpileModule(source, { compilerOptions }).outputText;
+
+  /** A folder with the app: its module, and the files of the recipe. */
+  function appHere(): string {
+    const folder = folderHere();
+    copyFileSync(join(recipes, 'graceful-stop.cjs'), join(folder, 'graceful-stop.cjs'));
+    const sources = {
+      'app.module.js': MODULE,
+      'nestjs.js': readFileSync(join(recipes, 'nestjs.ts'), 'utf8'),
+      'main.js': readFileSync(join(recipes, 'nestjs-main.ts'), 'utf8'),
+    };
+    for (const [name, source] of Object.entries(sources)) writeFileSync(join(folder, name), compiled(source));
+    return folder;
+  }
+
+  test('the module gives a pool, and closes it with the app: after the requests that are under way', async () => {
+    const folder = appHere();
+    writeFileSync(
+      join(folder, 'app.js'),
+      `import { NestFactory } from '@nestjs/core';
+      import { AppModule } from './app.module.js';
+      import { RedisService } from './nestjs.js';
+      const app = await NestFactory.create(AppModule, { logger: false });
+      app.enableShutdownHooks();
+      app.get(RedisService).pool.once('drain', () => console.log('closed'));
+      await app.listen(0, '127.0.0.1');
+      console.log(await app.getUrl());
+      `,
+    );
+    await server.observer.del('nest');
+    const app = start(join(folder, 'app.js'));
+    let said = '';
+    app.stdout?.on('data', (data) => {
+      said += data;
+    });
+    await until('it listens', () => said.endsWith('\n'));
+    const response = await fetch(`${said.trim()}/last`);
+    expect([response.status, await response.text()]).toEqual([200, '1']);
+    await once(app, 'exit');
+    expect(said).toMatch(/\nclosed\n$/);
+    expect(await server.clients('nest')).toEqual([]);
+  });
+
+  test('the app loses no request when it is stopped under the load of connections that are kept alive', async () => {
+    const folder = appHere();
+    const port = String(await freePort());
+    const app = start(join(folder, 'main.js'), { env: { PORT: port } });
+    let said = '';
+    app.stdout?.on('data', (data) => {
+      said += data;
+    });
+    await until('it listens', () => said.includes('successfully started'));
+    let answers = 0;
+    const callers = times(20, () => {
+      return askOn(`http://127.0.0.1:${port}`, () => {
+        answers++;
+        if (answers === 300) app.kill('SIGTERM');
+      });
+    });
+    const ended = once(app, 'exit');
+    expect(await Promise.all(callers)).toEqual(times(20, () => 'nothing lost'));
+    expect(await ended).toEqual([0, null]);
+    expect(await server.clients('nest')).toEqual([]);
+  });
 });
 
 test('a lock and a rate limiter: the third visit within a minute is refused', async () => {
@@ -171,12 +240,45 @@ test('cluster: each worker has a pool of its own, within the sum of their bounds
   expect(await server.clients('cluster')).toEqual([]);
 });
 
-test('PM2: its file names a script that is there, and gives it more time to end than it takes', async () => {
+test('PM2: its file gives an app more time to end than it takes', async () => {
   const { default: config } = await import(join(recipes, 'pm2.config.cjs'));
   const [app] = config.apps;
-  expect(readFileSync(join(recipes, app.script), 'utf8')).toContain("process.send?.('ready')");
-  expect(app.wait_ready).toBe(true);
-  expect(app.kill_timeout).toBeGreaterThanOrEqual(8000 + 2000);
+  expect(app).toMatchObject({ instances: 2, exec_mode: 'cluster', wait_ready: true });
+  expect(app.kill_timeout).toBeGreaterThan(8000 + 2000);
+});
+
+test('consumers: a stream and messages are read on after a restart that lost everything, and all end when asked to', async () => {
+  const app = start(join(recipes, 'consumers.js'), { env: { CONSUMER: 'one' } });
+  let said = '';
+  app.stdout?.on('data', (data) => {
+    said += data;
+  });
+  const line = (n: number): string => said.split('\n')[n] ?? '';
+  const heard = async (news: string): Promise<void> => {
+    await until(`it hears ${news}`, async () => {
+      await server.observer.publish('news', news);
+      return said.includes(`news ${news}\n`);
+    });
+  };
+  await until('it listens', () => said.includes('\n'));
+  const id = await (await fetch(`${line(0)}/first`)).text();
+  expect(id).toMatch(/^\d+-0$/);
+  await until('the job is done', () => said.includes('job /first\n'));
+  await heard('one');
+  await server.kill();
+  await server.start();
+  await until(
+    'Redis is back for it',
+    async () => (await fetch(`${line(0)}/second`).catch(() => undefined))?.ok,
+  );
+  await until('the job is done', () => said.includes('job /second\n'));
+  await heard('two');
+  const pending = (): Promise<unknown> => server.observer.xpending('jobs', 'workers');
+  await until('it is acknowledged', async () => ((await pending()) as unknown[])[0] === 0);
+  app.kill('SIGTERM');
+  expect(await once(app, 'exit')).toEqual([0, null]);
+  expect(said.match(/job \/first\n/g)).toHaveLength(1);
+  expect(await server.clients('consumers')).toEqual([]);
 });
 
 test('worker threads: each has a pool of its own, and ends', async () => {

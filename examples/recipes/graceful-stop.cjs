@@ -1,11 +1,11 @@
-import net from 'node:net';
+const net = require('node:net');
 
 /**
  * Prepares an HTTP server to be stopped without losing a request; returns a function that stops it. From then on it takes no
- * new connection, and answers each request that still comes over an open one with `Connection: close`. A connection that
- * nobody uses for `idleMs` is closed; after `mostMs` all are.
+ * new connection, and answers each request that still comes over an open one with `Connection: close`. Every `idleMs` it closes
+ * the connections that are idle, and after `mostMs` all.
  */
-export function gracefulStop(server, { idleMs = 1000, mostMs = 8000 } = {}) {
+exports.gracefulStop = function gracefulStop(server, { idleMs = 1000, mostMs = 8000 } = {}) {
   const answering = new Set();
   let stopping = false;
   const last = (response) => {
@@ -30,4 +30,4 @@ export function gracefulStop(server, { idleMs = 1000, mostMs = 8000 } = {}) {
       });
     });
   };
-}
+};
