@@ -42,6 +42,8 @@ process.exitCode = status || (seen.peak > 2 * seen.steady ? 1 : 0);
 function page() {
   return `# Guarantees
 
+[Contents of the documentation](README.md)
+
 What the pool promises while Redis misbehaves, which test holds it to that, and what one run of it has shown. Written by
 \`npm run guarantees\` on ${circumstances()}, ${serverVersion()}.
 

@@ -20,3 +20,6 @@ export const plural = (n, one, many = `${one}s`) => `${count(n)} ${n === 1 ? one
 
 /** A URL, or what was meant as one, without user and password. @param {string} text */
 export const bare = (text) => text.replace(/\/\/.*@/, '//');
+
+/** Of a pool of a cluster. @param {string} [node] */
+export const atNode = (node) => (node === undefined ? '' : ` at ${node}`);

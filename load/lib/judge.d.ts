@@ -43,6 +43,8 @@ export interface AppFacts {
 
 export interface PoolFacts {
   readonly name: string;
+  /** Of a pool of a cluster: the node that this is about. `maxActive` is a bound of each node. */
+  readonly node?: string;
   readonly maxActive: number;
   readonly leases: number;
   readonly holdSeconds: number;

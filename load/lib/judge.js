@@ -1,5 +1,5 @@
 /** What follows from what was measured: a pure function. docs/load-testing.md says where the limits come from. */
-import { count, ms, percent, plural, short } from './format.js';
+import { atNode, count, ms, percent, plural, short } from './format.js';
 
 /** From here on a share of one core is near its end: queues grow without bound towards 1. */
 const BUSY = 0.8;
@@ -24,14 +24,15 @@ export function judge(facts, thresholds) {
     const text = 'No request was made, so nothing was measured: let it run for longer.';
     return { verdicts: [{ about: 'run', says: 'act', text }], broken: [text] };
   }
-  const strange = isStranger(facts) ? stranger(facts) : undefined;
+  const idle = facts.redis !== undefined && facts.redis.commands <= 0;
+  const strange = idle && facts.requests >= ENOUGH ? stranger(facts) : undefined;
   const broken = brokenBy(facts, thresholds);
   const verdicts = [
     ...busyTester(facts),
-    ...(strange
-      ? [verdict('run', 'act', strange)]
-      : [...facts.pools.map((pool) => maxActive(facts, pool)), ...fleet(facts, thresholds)]),
-    bottleneck(facts, Boolean(strange)),
+    ...(strange ? [verdict('run', 'act', strange)] : maxActives(facts)),
+    ...(idle ? [] : fleet(facts, thresholds)),
+    ...(idle && !strange ? [verdict('run', 'unknown', tooFew(facts))] : []),
+    idle ? bottleneckWithoutRedis(facts) : bottleneck(facts),
     ...broken.map((text) => verdict('threshold', 'act', text)),
   ];
   return { verdicts, broken: strange ? [strange, ...broken] : broken };
@@ -41,13 +42,11 @@ export function judge(facts, thresholds) {
 const verdict = (about, says, text) => ({ about, says, text });
 
 /** The service has sent nothing to the Redis that was watched. @param {Facts} facts */
-function isStranger({ redis, requests }) {
-  return redis !== undefined && redis.commands <= 0 && requests >= ENOUGH;
-}
-
-/** @param {Facts} facts */
 const stranger = ({ requests }) =>
   `The Redis that was watched got no command while ${plural(requests, 'request')} were served: is it the one that the service uses?`;
+
+/** @param {Facts} facts */
+const tooFew = (facts) => `${stranger(facts)} These are too few to tell: let at least ${ENOUGH} be made.`;
 
 /** What was open is closed and dialled again. @param {import('./judge.js').RedisFacts} redis @param {number} requests */
 const churns = ({ newConnections, peak }, requests) =>
@@ -90,10 +89,26 @@ function busyTester({ tester: { cpuShare, lagP99Ms } }) {
   ];
 }
 
+/**
+ * Of a pool of a cluster, whose `maxActive` is a bound of each node: what is to be done at any node, or else the busiest.
+ *
+ * @param {Facts} facts
+ */
+function maxActives(facts) {
+  return [...new Set(facts.pools.map(({ name }) => name))].flatMap((name) => {
+    const nodes = facts.pools.filter((pool) => pool.name === name);
+    const act = nodes.map((pool) => maxActive(facts, pool)).filter(({ says }) => says === 'act');
+    if (act.length > 0) return act;
+    const busiest = nodes.reduce((most, pool) => (pool.peak.open > most.peak.open ? pool : most));
+    return [maxActive(facts, busiest, nodes.length > 1 ? `, the busiest of ${nodes.length} nodes,` : '')];
+  });
+}
+
 /** Little's law: on average, in use = leases a second × seconds that one is held. @param {Facts} facts @param {import('./judge.js').PoolFacts} pool */
-function maxActive({ seconds }, pool) {
+function maxActive({ seconds }, pool, which = '') {
   const {
     name,
+    node,
     maxActive: most,
     leases,
     holdSeconds,
@@ -117,7 +132,7 @@ function maxActive({ seconds }, pool) {
       ? `${percent(share)} of acquires waited, for ${ms((waitSeconds / waits) * 1000)} on average (p99 of all: ${ms(waitP99Ms)})`
       : 'nobody waited';
   const numbers = `${little}; ${waited}; at most ${peak.open} of ${most} connections were open.`;
-  const head = `maxActive ${most} of pool '${name}'`;
+  const head = `maxActive ${most} of pool '${name}'${atNode(node)}${which}`;
   if (refused > 0 || share >= WAITING) {
     if (refused === 0 && inUse < ROOM * (most - peak.lanes)) {
       return verdict(
@@ -161,32 +176,47 @@ function fleet({ redis, pools, requests }, { processes }) {
         `How many processes would fit is unknown: ${redis.name} does not say how many connections it allows.`,
       ),
     ];
-  const bound = pools.reduce((sum, pool) => sum + pool.maxActive, 0);
+  // Of a pool of a cluster, any one node's.
+  const bounds = new Map(pools.map(({ name, maxActive }) => [name, maxActive]));
+  const bound = [...bounds.values()].reduce((sum, most) => sum + most, 0);
+  const nodes = new Set(pools.flatMap(({ node }) => (node === undefined ? [] : [node]))).size;
   const each = Math.max(1, bound || redis.peak);
   const fit = Math.floor(redis.maxClients / each);
   const which = bound
-    ? `a process opens at most ${plural(bound, 'connection')} (maxActive)`
+    ? `a process opens at most ${plural(bound, 'connection')}${nodes > 0 ? ' to each node' : ''} (maxActive)`
     : `the service opened up to ${plural(redis.peak, 'connection')}`;
   const grows = !bound && churns(redis, requests);
   const caution = grows
     ? ' It opened connections all the time, so nothing bounds that number: more load, more connections.'
     : '';
+  const watched =
+    nodes > 1
+      ? ` Of ${nodes} nodes one was watched, so its connections, commands and CPU are not those of all.`
+      : '';
   const numbers = `${which}, and ${redis.name} allows ${count(redis.maxClients)}`;
   const says = grows || (processes !== undefined && processes > fit) ? 'act' : 'good';
   const text =
     processes === undefined
       ? `${plural(fit, 'process', 'processes')} like this would fit: ${numbers}.`
       : `${plural(processes, 'process', 'processes')} ${processes > fit ? `do not fit, ${count(fit)} would` : 'fit'}: ${numbers}.`;
-  return [verdict('maxclients', says, text + caution)];
+  return [verdict('maxclients', says, text + caution + watched)];
 }
 
-/** The session store, Redis, the app, or nobody: what comes first in this order explains the rest. @param {Facts} facts @param {boolean} strange */
-function bottleneck(facts, strange) {
+/** @param {Facts} facts */
+function bottleneckWithoutRedis({ redis: _, ...facts }) {
+  const found = bottleneck(facts);
+  if (found.says === 'act') return found;
+  const text = 'Who is the bottleneck needs the figures of the Redis that the service uses.';
+  return verdict('bottleneck', 'unknown', text);
+}
+
+/** The session store, Redis, the app, or nobody: what comes first in this order explains the rest. @param {Facts} facts */
+function bottleneck(facts) {
   const { requests, latency, redis, pools, app, inFlightPeak, seconds } = facts;
   const waitMs = (pools.reduce((sum, { waitSeconds }) => sum + waitSeconds, 0) / requests) * 1000;
   const refused = pools.flatMap(({ errors }) => Object.values(errors)).reduce((sum, n) => sum + n, 0);
   const act = (text) => verdict('bottleneck', 'act', text);
-  if (redis && !strange && churns(redis, requests))
+  if (redis && churns(redis, requests))
     return act(
       `The session store: it opened ${count(redis.newConnections)} connections for ${plural(requests, 'request')} ` +
         `(${short(redis.newConnections / requests)} each), up to ${count(redis.peak)} at once. Give it a bound, and keep idle what a wave needs.`,

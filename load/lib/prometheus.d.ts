@@ -12,7 +12,7 @@ export function quantileOf(
   buckets: readonly { readonly le: number; readonly count: number }[],
   q: number,
 ): number;
-/** What became of each pool between two looks. */
+/** What became of each pool between two looks, and of a pool of a cluster at each of its nodes. */
 export function poolsOf(first: Metrics, last: Metrics): Omit<PoolFacts, 'peak'>[];
 /** Pools are summed; undefined is what the service does not tell. */
 export function gaugesOf(metrics: Metrics): {

@@ -49,16 +49,16 @@ export function quantileOf(buckets, q) {
 }
 
 /**
- * What became of each pool between two looks.
+ * What became of each pool between two looks, and of a pool of a cluster at each of its nodes.
  *
  * @param {Metrics} first
  * @param {Metrics} last
  */
 export function poolsOf(first, last) {
-  const names = new Set((last.get('redis_pool_connections_max') ?? []).map(({ labels }) => labels.pool));
-  return [...names].map((pool) => {
-    const grown = (name, labels = {}) =>
-      sumOf(last, name, { pool, ...labels }) - sumOf(first, name, { pool, ...labels });
+  const members = (last.get('redis_pool_connections_max') ?? []).map(({ labels }) => labels);
+  return members.map(({ pool, node }) => {
+    const own = { pool, ...(node !== undefined && { node }) };
+    const grown = (name, labels) => sumOf(last, name, labels) - sumOf(first, name, labels);
     const bucketsAt = (metrics) =>
       (metrics.get('redis_pool_acquire_wait_seconds_bucket') ?? []).filter(
         ({ labels }) => labels.pool === pool,
@@ -69,19 +69,23 @@ export function poolsOf(first, last) {
     }));
     const errors = Object.fromEntries(
       (last.get('redis_pool_errors_total') ?? [])
-        .filter(({ labels }) => labels.pool === pool)
-        .map(({ labels: { code } }) => [code, grown('redis_pool_errors_total', { code })])
+        .filter(({ labels }) => labels.pool === pool && labels.node === node)
+        .map(({ labels: { code } }) => [code, grown('redis_pool_errors_total', { ...own, code })])
         .filter(([, n]) => n > 0),
     );
+    const leases = grown('redis_pool_acquires_total', own);
+    const all = grown('redis_pool_acquires_total', { pool });
     return {
       name: pool,
-      maxActive: sumOf(last, 'redis_pool_connections_max', { pool }),
-      leases: grown('redis_pool_acquires_total'),
-      waits: grown('redis_pool_waits_total'),
-      waitSeconds: grown('redis_pool_wait_seconds_total'),
+      ...(node !== undefined && { node }),
+      maxActive: sumOf(last, 'redis_pool_connections_max', own),
+      leases,
+      waits: grown('redis_pool_waits_total', own),
+      waitSeconds: grown('redis_pool_wait_seconds_total', own),
       waitP99Ms: quantileOf(buckets, 0.99) * 1000,
-      holdSeconds: grown('redis_pool_hold_seconds_sum'),
-      excess: grown('redis_pool_closes_total', { reason: 'excess' }),
+      // Histograms are of all nodes together: each has its share by leases.
+      holdSeconds: all > 0 ? (grown('redis_pool_hold_seconds_sum', { pool }) * leases) / all : 0,
+      excess: grown('redis_pool_closes_total', { ...own, reason: 'excess' }),
       errors,
     };
   });

@@ -220,7 +220,7 @@ function poolsWithPeaks({ first, last, peaks }) {
   const none = { inUse: 0, open: 0, lanes: 0, waiting: 0 };
   return poolsOf(first ?? new Map(), last ?? new Map()).map((pool) => ({
     ...pool,
-    peak: peaks.get(pool.name) ?? none,
+    peak: peaks.get(Scraper.keyOf(pool.name, pool.node)) ?? none,
   }));
 }
 

@@ -21,7 +21,7 @@ export class Scraper {
   lastAt = 0;
   /** Looks that were not answered. */
   missed = 0;
-  /** Most seen, by pool. @type {Map<string, { inUse: number, open: number, lanes: number, waiting: number }>} */
+  /** Most seen, by pool and node. @type {Map<string, { inUse: number, open: number, lanes: number, waiting: number }>} */
   peaks = new Map();
   /** @type {number | undefined} */
   lagP99Ms;
@@ -56,7 +56,7 @@ export class Scraper {
     if (statusCode !== 200) throw new Error(`it answers with status ${statusCode}`);
     this.last = parseMetrics(text);
     this.lastAt = performance.now();
-    for (const { labels } of this.last.get('redis_pool_connections_max') ?? []) this.#note(labels.pool);
+    for (const { labels } of this.last.get('redis_pool_connections_max') ?? []) this.#note(labels);
     const { lagP99Ms } = gaugesOf(this.last);
     if (lagP99Ms !== undefined) this.lagP99Ms = Math.max(lagP99Ms, this.lagP99Ms ?? 0);
   }
@@ -73,19 +73,28 @@ export class Scraper {
     }
   }
 
-  /** @param {string} pool */
-  #note(pool) {
+  /** @param {Record<string, string>} labels */
+  #note({ pool, node }) {
     const mine = new Map(
-      [...(this.last ?? [])].map(([name, all]) => [name, all.filter(({ labels }) => labels.pool === pool)]),
+      [...(this.last ?? [])].map(([name, all]) => [
+        name,
+        all.filter(({ labels }) => labels.pool === pool && labels.node === node),
+      ]),
     );
     const { inUse, open, lanes, waiting } = gaugesOf(mine);
-    const before = this.peaks.get(pool) ?? { inUse: 0, open: 0, lanes: 0, waiting: 0 };
-    this.peaks.set(pool, {
+    const key = Scraper.keyOf(pool, node);
+    const before = this.peaks.get(key) ?? { inUse: 0, open: 0, lanes: 0, waiting: 0 };
+    this.peaks.set(key, {
       inUse: Math.max(inUse, before.inUse),
       open: Math.max(open, before.open),
       lanes: Math.max(lanes, before.lanes),
       waiting: Math.max(waiting, before.waiting),
     });
+  }
+
+  /** Of `peaks`. @param {string} pool @param {string} [node] */
+  static keyOf(pool, node = '') {
+    return JSON.stringify([pool, node]);
   }
 }
 

@@ -1,5 +1,5 @@
 /** What was measured, as rows: for the terminal, and for the report. */
-import { count, ms, percent, short } from './format.js';
+import { atNode, count, ms, percent, short } from './format.js';
 
 /** @typedef {string[][]} Rows the first has the heads */
 
@@ -34,12 +34,12 @@ export function costRows({ seconds, requests, redis, pools, app, tester }) {
           ...(redis.replyP99Ms > 0 ? [['answers of Redis to this tester, p99', ms(redis.replyP99Ms)]] : []),
         ]
       : []),
-    ...pools.flatMap(({ name, maxActive, leases, waits, peak }) => [
+    ...pools.flatMap(({ name, node, maxActive, leases, waits, peak }) => [
       [
-        `pool '${name}', at most`,
+        `pool '${name}'${atNode(node)}, at most`,
         `${peak.inUse} in use, ${peak.open} open of ${maxActive}, ${peak.waiting} waiting`,
       ],
-      [`pool '${name}', acquires`, `${count(leases)} leases, ${count(waits)} waits`],
+      [`pool '${name}'${atNode(node)}, acquires`, `${count(leases)} leases, ${count(waits)} waits`],
     ]),
     ...(app ? [['CPU of the app', each(app.cpuShare)]] : []),
     ...(app?.lagP99Ms !== undefined ? [['event loop of the app late, p99', ms(app.lagP99Ms)]] : []),

@@ -100,6 +100,31 @@ describe('maxActive', () => {
     expect(text).toContain('no lease was taken, all commands shared lanes (pool.redis)');
   });
 
+  test('is a bound of each node, where the pool is one of a cluster: what is judged is the busiest node', () => {
+    const at = (node: string, open: number): PoolFacts => ({
+      ...POOL,
+      node,
+      peak: { ...POOL.peak, open },
+    });
+    const { verdicts } = judge(facts({ pools: [at('a:1', 4), at('b:1', 7), at('c:1', 2)] }), {});
+    const on = verdicts.filter(({ about }) => about === 'maxActive');
+    expect(on.map(({ says }) => says)).toEqual(['good']);
+    expect(on[0]?.text).toContain(
+      "maxActive 10 of pool 'sessions' at b:1, the busiest of 3 nodes, was enough",
+    );
+    expect(on[0]?.text).toContain('at most 7 of 10 connections were open. 7 would have done');
+  });
+
+  test('is judged at each node where something is to be done', () => {
+    const refused = { ...POOL, errors: { POOL_EXHAUSTED: 3 } };
+    const pools = ['a:1', 'b:1', 'c:1'].map((node, i) => ({ ...(i > 0 ? refused : POOL), node }));
+    const on = judge(facts({ pools }), {}).verdicts.filter(({ about }) => about === 'maxActive');
+    expect(on.map(({ says, text }) => [says, text.slice(0, 44)])).toEqual([
+      ['act', "maxActive 10 of pool 'sessions' at b:1 was t"],
+      ['act', "maxActive 10 of pool 'sessions' at c:1 was t"],
+    ]);
+  });
+
   test('is judged for each pool by itself', () => {
     const tight = { ...POOL, name: 'jobs', maxActive: 1, holdSeconds: 9.9, waits: 4000, waitSeconds: 400 };
     const { verdicts } = judge(facts({ pools: [POOL, tight] }), {});
@@ -121,6 +146,28 @@ describe('maxclients', () => {
     const found = verdictOn('maxclients', {}, { processes });
     expect(found.says).toBe(says);
     expect(found.text).toContain(text);
+  });
+
+  test('fits as many as one node allows, where the pool is one of a cluster, and says that one was watched', () => {
+    const pools = ['a:1', 'b:1', 'c:1'].map((node) => ({ ...POOL, node }));
+    const { says, text } = verdictOn('maxclients', { pools });
+    expect(says).toBe('good');
+    expect(text).toContain(
+      '1,000 processes like this would fit: a process opens at most 10 connections to each node (maxActive), and redis-server 7.0.15 allows 10,000',
+    );
+    expect(text).toContain('Of 3 nodes one was watched');
+  });
+
+  test('is unknown where a Redis got no command in a run too short to say that it is the wrong one', () => {
+    const redis = { ...REDIS, commands: 0, peak: 0, newConnections: 0 };
+    const { verdicts, broken } = judge(facts({ requests: 19, redis, pools: [] }), {});
+    expect(broken).toEqual([]);
+    expect(verdicts.map(({ about, says }) => [about, says])).toEqual([
+      ['run', 'unknown'],
+      ['bottleneck', 'unknown'],
+    ]);
+    expect(verdicts[0]?.text).toContain('got no command while 19 requests were served');
+    expect(verdicts[0]?.text).toContain('let at least 20 be made');
   });
 
   test('goes by what was open where the service has no bound that is known, and warns if it dialled on and on', () => {
@@ -203,7 +250,10 @@ test.each([
 test('a Redis that got no command is not the one of the service, which makes the run fail', () => {
   const { verdicts, broken } = judge(facts({ redis: { ...REDIS, commands: 0 } }), {});
   expect(broken).toEqual([expect.stringContaining('got no command while 1,000 requests were served')]);
-  expect(verdicts.map(({ about }) => about)).toEqual(['run', 'bottleneck']);
+  expect(verdicts.map(({ about, says }) => [about, says])).toEqual([
+    ['run', 'act'],
+    ['bottleneck', 'unknown'],
+  ]);
 });
 
 describe('thresholds', () => {

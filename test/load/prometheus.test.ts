@@ -48,3 +48,30 @@ test('a quantile of buckets lies evenly between their ends, and never above the 
   expect(quantileOf(buckets, 0.99)).toBe(0.2);
   expect(quantileOf([], 0.5)).toBe(0);
 });
+
+test('a pool of a cluster is read by node: its bound is one of each node', () => {
+  const at = (
+    nodes: Record<string, { max: number; open: number; acquires: number; codes: number }>,
+  ): string =>
+    Object.entries(nodes)
+      .map(([node, { max, open, acquires, codes }]) => {
+        const labels = `pool="c",node="${node}"`;
+        return `redis_pool_connections_max{${labels}} ${max}
+redis_pool_connections{${labels},state="idle"} ${open}
+redis_pool_acquires_total{${labels}} ${acquires}
+redis_pool_errors_total{${labels},code="POOL_EXHAUSTED"} ${codes}`;
+      })
+      .join('\n');
+  const first = parseMetrics(`${at({ 'a:1': { max: 10, open: 2, acquires: 10, codes: 0 } })}
+redis_pool_hold_seconds_sum{pool="c"} 1`);
+  const last = parseMetrics(`${at({
+    'a:1': { max: 10, open: 6, acquires: 40, codes: 2 },
+    'b:1': { max: 10, open: 3, acquires: 10, codes: 0 },
+  })}
+redis_pool_hold_seconds_sum{pool="c"} 5`);
+  // Times are those of all nodes together; each has its share by leases.
+  expect(poolsOf(first, last)).toMatchObject([
+    { name: 'c', node: 'a:1', maxActive: 10, leases: 30, holdSeconds: 3, errors: { POOL_EXHAUSTED: 2 } },
+    { name: 'c', node: 'b:1', maxActive: 10, leases: 10, holdSeconds: 1, errors: {} },
+  ]);
+});
