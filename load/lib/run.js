@@ -14,6 +14,7 @@ import { gaugesOf, poolsOf } from './prometheus.js';
 import { Recorder } from './recorder.js';
 import { drawReport } from './report.js';
 import { loadScenario } from './scenario.js';
+import { peakKey } from './scraper.js';
 import { costRows, drawRows, requestRows } from './table.js';
 import { prepare } from './target.js';
 import { Visitor } from './visitor.js';
@@ -220,7 +221,7 @@ function poolsWithPeaks({ first, last, peaks }) {
   const none = { inUse: 0, open: 0, lanes: 0, waiting: 0 };
   return poolsOf(first ?? new Map(), last ?? new Map()).map((pool) => ({
     ...pool,
-    peak: peaks.get(Scraper.keyOf(pool.name, pool.node)) ?? none,
+    peak: peaks.get(peakKey(pool.name, pool.node)) ?? none,
   }));
 }
 

@@ -82,7 +82,7 @@ export class Scraper {
       ]),
     );
     const { inUse, open, lanes, waiting } = gaugesOf(mine);
-    const key = Scraper.keyOf(pool, node);
+    const key = peakKey(pool, node);
     const before = this.peaks.get(key) ?? { inUse: 0, open: 0, lanes: 0, waiting: 0 };
     this.peaks.set(key, {
       inUse: Math.max(inUse, before.inUse),
@@ -91,12 +91,10 @@ export class Scraper {
       waiting: Math.max(waiting, before.waiting),
     });
   }
-
-  /** Of `peaks`. @param {string} pool @param {string} [node] */
-  static keyOf(pool, node = '') {
-    return JSON.stringify([pool, node]);
-  }
 }
+
+/** Of `peaks`. @param {string} pool @param {string} [node] */
+export const peakKey = (pool, node = '') => JSON.stringify([pool, node]);
 
 /** @param {any} error */
 export function reasonOf(error) {
