@@ -137,10 +137,11 @@ test('an integration knows the words and what is below them, and of the others n
     if (!own || of(path) === undefined || of(to) === of(path)) return false;
     return !/^(api|util)\//.test(to);
   }).sort();
-  // The mock takes what a Pool takes, and leaves the pool's own PING out of its record.
+  // The mock takes what a Pool takes, leaves the pool's own PING out of its record, and says which commands cost a connection.
   expect(strange).toEqual(
     [
       ...MAKERS,
+      'integrations/mock/costs.ts -> ioredis/taint.ts',
       ...['core/constructor-arguments.ts', 'ioredis/ping.ts'].map(
         (to) => `integrations/mock/mock-pool.ts -> ${to}`,
       ),

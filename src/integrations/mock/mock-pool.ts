@@ -11,6 +11,7 @@ import { reallyAfter } from '../../util/clock.ts';
 import { warn } from '../../util/warn.ts';
 import type { Answer, AnswerHandler } from './answers.ts';
 import { memoryClients } from './clients.ts';
+import { costOf } from './costs.ts';
 import { callingHandler } from './handling.ts';
 import { type MockLease, OpenLeases } from './leases.ts';
 import { MockClock } from './mock-clock.ts';
@@ -27,6 +28,8 @@ export class MockPool extends Pool {
   readonly #clock: MockClock;
   readonly #server: MockServer;
   readonly #leases = new OpenLeases();
+  /** Why leases have cost their connections. */
+  readonly #costs: string[] = [];
   /** Connections that `exhaust()` has taken and not released. */
   #exhausted = 0;
   /** close() has said which leases it did not get back. */
@@ -79,6 +82,10 @@ export class MockPool extends Pool {
     this.on('connect', ({ connectionId }) => mark(connectionId, { ready: true }));
     this.on('acquire', ({ connectionId }) => mark(connectionId, { leased: true }));
     this.on('release', ({ connectionId }) => mark(connectionId, { leased: false }));
+    this.on('close', ({ connectionId, reason }) => {
+      const cost = reason === 'dirty' ? costOf(server, connectionId) : undefined;
+      if (cost !== undefined) this.#costs.push(cost);
+    });
   }
 
   override get redis(): Redis {
@@ -230,20 +237,23 @@ export class MockPool extends Pool {
 
   /**
    * Throws if anything is left over: a lease that was not released, or was released in a state that cost its
-   * connection; a caller that waits; a command without a reply; an answer of `replyOnce()` or a failure of
+   * connection (but for subscriptions that it has ended); a caller that waits; a command without a reply; an answer of `replyOnce()` or a failure of
    * `failConnects(error, times)` that was not used; connections that `exhaust()` holds.
    */
   assertClean(): void {
     this.assertNoLeaks();
-    const { waiting, closed } = this.stats();
+    const { waiting } = this.stats();
+    const costs = this.#costs;
     const { answers, dials, owed } = this.#server;
     const left = [
-      closed.dirty > 0 && `${closed.dirty} connections were closed because of what their leases left behind`,
-      this.#exhausted > 0 && `${this.#exhausted} connections are held by exhaust()`,
-      waiting > 0 && `${waiting} callers wait for a connection`,
-      owed > 0 && `${owed} commands wait for their replies`,
+      costs.length > 0 &&
+        `${many(costs.length, 'connection was closed for what its lease', 'connections were closed for what their leases')} ` +
+          `left behind (${costs.join('; ')})`,
+      this.#exhausted > 0 && `${many(this.#exhausted, 'connection is', 'connections are')} held by exhaust()`,
+      waiting > 0 && `${many(waiting, 'caller waits', 'callers wait')} for a connection`,
+      owed > 0 && many(owed, 'command waits for its reply', 'commands wait for their replies'),
       answers.unused.length > 0 && `replyOnce() was not used for ${answers.unused.join(', ')}`,
-      dials.failuresLeft > 0 && `failConnects() has ${dials.failuresLeft} failures left`,
+      dials.failuresLeft > 0 && `failConnects() has ${many(dials.failuresLeft, 'failure', 'failures')} left`,
     ].filter(Boolean);
     if (left.length > 0) throw new Error(`${this}: ${left.join('; ')}`);
   }
@@ -260,4 +270,8 @@ export class MockPool extends Pool {
 function atLeastZero(what: string, value: number): number {
   if (typeof value === 'number' && value >= 0) return value;
   throw invalidOption(`${what}, a number of at least 0, got ${String(value)}`);
+}
+
+function many(n: number, one: string, more: string): string {
+  return `${n} ${n === 1 ? one : more}`;
 }

@@ -1,7 +1,11 @@
 import { createHash } from 'node:crypto';
+import { warn } from '../../util/warn.ts';
 import type { Call } from './lua/functions.ts';
 import { LuaMachine } from './lua/machine.ts';
 import type { Reply } from './reply.ts';
+
+/** A process warning has said that fengari is missing. */
+let toldMissing = false;
 
 /** The Lua scripts of a server, by their SHA-1. */
 export class Scripts {
@@ -37,9 +41,20 @@ export class Scripts {
 
   /** Runs a script to its end. Its effects stay if it fails halfway, as in Redis. */
   run(text: string, keys: readonly string[], args: readonly string[], call: Call): Reply {
-    this.#machine ??= new LuaMachine();
+    this.#machine ??= newMachine();
     this.#machine.compile(shaOf(text), text);
     return this.#machine.run(this.load(text), keys, args, call);
+  }
+}
+
+/** Libraries may hide the error of a script that is refused: so a warning says it, too. */
+function newMachine(): LuaMachine {
+  try {
+    return new LuaMachine();
+  } catch (error) {
+    if (!toldMissing) warn(`a script was refused: ${(error as Error).message}`);
+    toldMissing = true;
+    throw error;
   }
 }
 

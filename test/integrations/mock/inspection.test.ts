@@ -87,17 +87,43 @@ test('assertClean() is silent when nothing is left over', async () => {
   mock.assertClean();
 });
 
+test('assertClean() does not count a connection that was closed for a subscription which its lease has ended', async () => {
+  const mock = new MockPool();
+  await mock.use(async (lease) => {
+    await lease.subscribe('a', 'b');
+    await lease.psubscribe('c*');
+    await lease.unsubscribe('a', 'b');
+    await lease.punsubscribe('c*');
+  });
+  expect(mock.stats().closed.dirty).toBe(1);
+  mock.assertClean();
+});
+
 test.each<[string, RegExp, (mock: MockPool) => unknown]>([
   ['a lease that is out', /1 not released/, (mock) => mock.acquire()],
   [
-    'a connection that a lease has cost',
-    /1 connections were closed/,
+    'a connection that a lease has cost, and by what',
+    /: 1 connection was closed for what its lease left behind \(connection 1: client SETNAME x\)$/,
     (mock) => mock.use((lease) => lease.client('SETNAME', 'x')),
+  ],
+  [
+    'connections that were closed with subscriptions',
+    /: 2 connections were closed for what their leases left behind \(connection 1: subscribe a; connection 2: psubscribe b\*, subscribe c\)$/,
+    (mock) =>
+      Promise.all([
+        mock.use((lease) => lease.subscribe('a')),
+        mock.use((lease) => lease.psubscribe('b*').then(() => lease.subscribe('c'))),
+      ]),
+  ],
+  [
+    'a connection whose raw client was read',
+    /\(connection 1: no command; its raw client was read, or the lease was dropped\)$/,
+    (mock) => mock.use((lease) => void lease.raw),
   ],
   ['connections held by exhaust()', /10 connections are held by exhaust/, (mock) => mock.exhaust()],
   [
     'a caller that waits',
-    /1 callers wait/,
+    /1 caller waits for a connection/,
     async (mock) => {
       await mock.exhaust();
       follow(mock.acquire());
@@ -105,10 +131,10 @@ test.each<[string, RegExp, (mock: MockPool) => unknown]>([
   ],
   [
     'a command without its reply',
-    /1 commands wait for their replies/,
+    /1 command waits for its reply/,
     (mock) => follow(mock.holdReplies().redis.get('k')),
   ],
-  ['a command that blocks', /1 commands wait for their replies/, (mock) => follow(mock.redis.blpop('k', 0))],
+  ['a command that blocks', /1 command waits for its reply/, (mock) => follow(mock.redis.blpop('k', 0))],
   [
     'an answer that was not used',
     /replyOnce\(\) was not used for get, get/,

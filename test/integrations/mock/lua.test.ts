@@ -259,8 +259,10 @@ test('a script wakes who waits for what it brings', async () => {
   expect(await waiting).toEqual(['jobs', 'a']);
 });
 
-test('without fengari a script is refused with how to install it', async () => {
+test('without fengari a script is refused with how to install it, and a warning says so once', async () => {
   const { redis } = new MockPool();
+  const warning = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
+  onTestFinished(() => warning.mockRestore());
   const loader = Module as unknown as { _load: (name: string, ...rest: unknown[]) => unknown };
   const load = loader._load;
   const spy = vi.spyOn(loader, '_load').mockImplementation((name, ...rest) => {
@@ -270,6 +272,11 @@ test('without fengari a script is refused with how to install it', async () => {
   onTestFinished(() => spy.mockRestore());
   const error = (await errorOf(redis.eval('return 1', 0))) as Error;
   expect(error.message).toContain('npm install --save-dev fengari');
+  await errorOf(redis.eval('return 2', 0));
+  await errorOf(new MockPool().redis.eval('return 3', 0));
+  expect(warning.mock.calls).toEqual([
+    [expect.stringContaining('npm install --save-dev fengari'), 'PoolWarning'],
+  ]);
   expect(await redis.script('LOAD', 'return 1')).toMatch(/^[\da-f]{40}$/);
   expect(process.env['FENGARICONF']).toBeUndefined();
 });
