@@ -8,7 +8,7 @@ test('sells what is there, and no more', async () => {
   const shop = new Shop(pool);
   await shop.refill('apples', 1);
   assert.deepEqual([await shop.sell('apples'), await shop.sell('apples')], ['sold', 'sold out']);
-  pool.assertClean(); // no lease out, nobody waiting, no reply owed
+  pool.assertClean(); // nothing is left over
 });
 
 test('is busy when no connection comes free in time', async () => {

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { installTarball } from '../helpers/packed.ts';
 
 const project = installTarball([
@@ -99,4 +99,17 @@ test('both builds share what their entries have in common, and know the errors o
     console.log(JSON.stringify(told));`;
   const told = JSON.parse(run('--input-type=module', '-e', code));
   expect(told).toEqual(Array.from({ length: 16 }, () => [true, false, true, true]));
+});
+
+test('what a run of the examples leaves behind is not in it', () => {
+  const root = join(import.meta.dirname, '../..');
+  const run = join(root, 'examples', `.run-${process.pid}`);
+  mkdirSync(join(run, 'node_modules/.vite'), { recursive: true });
+  onTestFinished(() => rmSync(run, { recursive: true }));
+  writeFileSync(join(run, 'node_modules/.vite/results.json'), '{}');
+  const args = ['pack', '--dry-run', '--json', '--ignore-scripts'];
+  const [packed] = JSON.parse(execFileSync('npm', args, { cwd: root, encoding: 'utf8' }));
+  const paths: string[] = packed.files.map(({ path }: { path: string }) => path);
+  expect(paths).toContain('examples/http.js');
+  expect(paths.filter((path) => path.includes('node_modules'))).toEqual([]);
 });

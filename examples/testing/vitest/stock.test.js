@@ -7,7 +7,7 @@ test('sells what is there, and no more', async () => {
   await pool.redis.set('apples', 1);
   const stock = new Stock(pool);
   expect([await stock.sell('apples'), await stock.sell('apples')]).toEqual(['sold', 'sold out']);
-  pool.assertClean(); // no lease out, nobody waiting, no reply owed
+  pool.assertClean(); // nothing is left over
 });
 
 test('is busy when no connection comes free in time', async () => {
