@@ -1,6 +1,6 @@
 import { NestFactory } from '@nestjs/core';
+import { gracefulStop } from '../graceful-stop.cjs'; // beside package.json, since tsc does not copy it
 import { AppModule } from './app.module.js';
-import { gracefulStop } from './graceful-stop.cjs';
 
 async function bootstrap() {
   const app = await NestFactory.create(AppModule);

@@ -91,10 +91,11 @@ describe('NestJS', () => {
   function appHere(): string {
     const folder = folderHere();
     copyFileSync(join(recipes, 'graceful-stop.cjs'), join(folder, 'graceful-stop.cjs'));
+    mkdirSync(join(folder, 'src'));
     const sources = {
-      'app.module.js': MODULE,
-      'nestjs.js': readFileSync(join(recipes, 'nestjs.ts'), 'utf8'),
-      'main.js': readFileSync(join(recipes, 'nestjs-main.ts'), 'utf8'),
+      'src/app.module.js': MODULE,
+      'src/nestjs.js': readFileSync(join(recipes, 'nestjs.ts'), 'utf8'),
+      'src/main.js': readFileSync(join(recipes, 'nestjs-main.ts'), 'utf8'),
     };
     for (const [name, source] of Object.entries(sources)) writeFileSync(join(folder, name), compiled(source));
     return folder;
@@ -105,8 +106,8 @@ describe('NestJS', () => {
     writeFileSync(
       join(folder, 'app.js'),
       `import { NestFactory } from '@nestjs/core';
-      import { AppModule } from './app.module.js';
-      import { RedisService } from './nestjs.js';
+      import { AppModule } from './src/app.module.js';
+      import { RedisService } from './src/nestjs.js';
       const app = await NestFactory.create(AppModule, { logger: false });
       app.enableShutdownHooks();
       app.get(RedisService).pool.once('drain', () => console.log('closed'));
@@ -131,7 +132,7 @@ describe('NestJS', () => {
   test('the app loses no request when it is stopped under the load of connections that are kept alive', async () => {
     const folder = appHere();
     const port = String(await freePort());
-    const app = start(join(folder, 'main.js'), { env: { PORT: port } });
+    const app = start(join(folder, 'src/main.js'), { env: { PORT: port } });
     let said = '';
     app.stdout?.on('data', (data) => {
       said += data;
