@@ -99,7 +99,8 @@ function maxActives(facts) {
     const nodes = facts.pools.filter((pool) => pool.name === name);
     const act = nodes.map((pool) => maxActive(facts, pool)).filter(({ says }) => says === 'act');
     if (act.length > 0) return act;
-    const busiest = nodes.reduce((most, pool) => (pool.peak.open > most.peak.open ? pool : most));
+    const busier = (a, b) => a.waits - b.waits || a.peak.open - b.peak.open;
+    const busiest = nodes.reduce((most, pool) => (busier(pool, most) > 0 ? pool : most));
     return [maxActive(facts, busiest, nodes.length > 1 ? `, the busiest of ${nodes.length} nodes,` : '')];
   });
 }
