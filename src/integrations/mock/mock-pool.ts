@@ -237,8 +237,8 @@ export class MockPool extends Pool {
 
   /**
    * Throws if anything is left over: a lease that was not released, or was released in a state that cost its
-   * connection (but for subscriptions that it has ended); a caller that waits; a command without a reply; an answer of `replyOnce()` or a failure of
-   * `failConnects(error, times)` that was not used; connections that `exhaust()` holds.
+   * connection (but for subscriptions that it has ended); a caller that waits; a command without a reply; an answer of
+   * `replyOnce()` or a failure of `failConnects(error, times)` that was not used; connections that `exhaust()` holds.
    */
   assertClean(): void {
     this.assertNoLeaks();

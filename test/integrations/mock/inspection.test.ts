@@ -107,6 +107,12 @@ test.each<[string, RegExp, (mock: MockPool) => unknown]>([
     (mock) => mock.use((lease) => lease.client('SETNAME', 'x')),
   ],
   [
+    'a connection that another user has, but of no password',
+    /\(connection 1: auth, hello\)$/,
+    (mock) =>
+      mock.use((lease) => lease.auth('ann', 'secret').then(() => lease.hello(2, 'AUTH', 'ann', 'secret'))),
+  ],
+  [
     'connections that were closed with subscriptions',
     /: 2 connections were closed for what their leases left behind \(connection 1: subscribe a; connection 2: psubscribe b\*, subscribe c\)$/,
     (mock) =>
