@@ -14,6 +14,9 @@ import { median, spread } from '../lib/statistics.js';
 
 const ROUNDS = Number(process.env.ROUNDS ?? 9);
 const MS = Number(process.env.MS ?? 1000);
+/** Each load warms a process up with so many operations, or for so long: on a busy machine one round is too short. */
+const WARM_UP = 50_000;
+const WARM_UP_MS = 2000;
 const KEYS = Array.from({ length: 3000 }, (_, i) => `key:${i}`);
 const VALUE = 'x'.repeat(100);
 const LOADS = [
@@ -32,8 +35,14 @@ const CONTENDERS = {
     const rootNodes = nodes.map(({ host, port }) => ({ url: `redis://${host}:${port}` }));
     return createCluster({ rootNodes }).connect();
   },
-  'valkey-glide cluster': (nodes) => GlideClusterClient.createClient({ addresses: nodes }),
+  // A machine that has much else to do would take longer than its 250 ms.
+  'valkey-glide cluster': (nodes) =>
+    GlideClusterClient.createClient({ addresses: nodes, requestTimeout: 10_000 }),
   ClusterPool: (nodes) => viaIoredis(new ClusterPool({ nodes }).redis),
+  'ClusterPool, CommonJS': async (nodes) => {
+    const built = await import('../../dist/cluster.cjs');
+    return viaIoredis(new built.ClusterPool({ nodes }).redis);
+  },
 };
 
 function viaIoredis(redis) {
@@ -46,7 +55,7 @@ else await measure();
 /** A process of one contender's own. */
 function contend() {
   const ready = CONTENDERS[process.argv[2]](JSON.parse(process.argv[3]));
-  process.on('message', async ({ operation, callers }) => {
+  process.on('message', async ({ operation, callers, ...until }) => {
     const client = await ready;
     let turn = 0;
     const key = () => KEYS[turn++ % KEYS.length];
@@ -55,7 +64,7 @@ function contend() {
     };
     const operate = operation === 'get' ? get : () => client.set(key(), VALUE);
     const before = process.cpuUsage();
-    const { done, seconds } = await closedLoop(operate, { callers, ms: MS });
+    const { done, seconds } = await closedLoop(operate, { callers, ...until });
     const { user, system } = process.cpuUsage(before);
     process.send({ perSecond: done / seconds, micros: (user + system) / done });
   });
@@ -76,12 +85,15 @@ async function measure() {
       child.once('message', resolve);
       child.send(load);
     });
-  for (const { child } of children) await run(child, { operation: 'set', callers: 50 });
+  for (const [operation, callers] of LOADS) {
+    const load = { operation, callers, times: WARM_UP / callers, ms: WARM_UP_MS };
+    for (const { child } of children) await run(child, load);
+  }
   console.log(
     `${circumstances()}; three masters, medians of ${ROUNDS} interleaved rounds (middle half), a process each\n`,
   );
   for (const [operation, callers] of LOADS) {
-    const load = { operation, callers };
+    const load = { operation, callers, ms: MS };
     const runs = Object.fromEntries(children.map(({ name, child }) => [name, () => run(child, load)]));
     const values = await interleave(runs, ROUNDS);
     const micros = (name) => values[name].map((one) => one.micros);
