@@ -81,7 +81,7 @@ function notingEntry(path) {
 function build() {
   const compilerOptions = {
     module: ts.ModuleKind.ESNext,
-    target: ts.ScriptTarget.ES2022,
+    target: ts.ScriptTarget.ESNext,
     rewriteRelativeImportExtensions: true,
   };
   const all = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' });
