@@ -39,9 +39,16 @@ const WITHOUT_IOREDIS = [
 /** What takes long, and is about Redis and the network more than about the client. */
 const ONCE = [
   ...['test/faults/f*.test.ts', 'test/others/express-restarts.test.ts'],
-  ...['beside-one-server', 'changes', 'close', 'frozen', 'hostile-topology', 'max-total', 'replicas', 'soak'].map(
-    (name) => `test/cluster/${name}.test.ts`,
-  ),
+  ...[
+    'beside-one-server',
+    'changes',
+    'close',
+    'frozen',
+    'hostile-topology',
+    'max-total',
+    'replicas',
+    'soak',
+  ].map((name) => `test/cluster/${name}.test.ts`),
 ];
 
 // Where .ci/run wants the counts.
