@@ -169,8 +169,8 @@ test('slots that nobody serves are waited for, and told when the time is over; t
   expect(await pool.redis.get('other')).toBeTypeOf('number');
   for (const error of await Promise.all(lost)) {
     expect(error).toMatchObject({
-      code: 'POOL_CONNECT_FAILED',
-      message: expect.stringContaining('serves the slot'),
+      code: 'POOL_ACQUIRE_TIMEOUT',
+      cause: { message: expect.stringContaining('serves the slot') },
     });
   }
 });
@@ -186,7 +186,10 @@ test('the client is ready as long as one master can be reached, and before anyth
   const store = new PoolSessionStore({ pool, failOpen: true });
   store.on('disconnect', () => heard.push('disconnect'));
   expect(pool.redis.status).toBe('ready');
-  await expect(pool.redis.get('k')).rejects.toMatchObject({ code: 'POOL_CONNECT_FAILED' });
+  await expect(pool.redis.get('k')).rejects.toMatchObject({
+    code: 'POOL_ACQUIRE_TIMEOUT',
+    cause: { code: 'POOL_CONNECT_FAILED' },
+  });
   expect(pool.redis.status).toBe('ready');
   const here =
     Array.from({ length: 100 }, (_, i) => `key:${i}`).find((key) => slotOf(key) <= before) ?? expect.fail();

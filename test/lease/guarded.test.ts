@@ -89,7 +89,7 @@ test('messages() of a lease that is over, or lost, says so; and ended unread it 
 
 test('a lease on a dead connection does not hide that Redis is down', async () => {
   const doomed = await startServer();
-  await using own = new Pool({ redis: doomed.url, maxActive: 2 });
+  await using own = new Pool({ redis: doomed.url, maxActive: 2, outageWaitMs: 100 });
   const held = await own.acquire();
   await doomed.stop();
   await until('the lease knows', () => held.status !== 'ready');
