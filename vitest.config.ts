@@ -58,8 +58,8 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/helpers/find-server.ts'],
-    // Many tests wait for servers to fail over or to come back; one worker alone would wait with them.
-    maxWorkers: Math.max(2, availableParallelism() - 1),
+    // Many tests wait for servers to fail over or to come back: two workers leave two cores idle for most of the time.
+    maxWorkers: Math.max(3, availableParallelism() - 1),
     // Only to end what hangs: no test depends on how fast the machine is.
     testTimeout: 60_000,
     hookTimeout: 60_000,
