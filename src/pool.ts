@@ -166,7 +166,7 @@ export class Pool implements RedisPool {
     const { graceMs = GRACE_MS } = options;
     checkTime('graceMs', graceMs);
     this.#multiplexer?.stop();
-    this.#multiplexer?.own.stop();
+    this.#multiplexer?.dedicated.stop();
     await this.#connections.close(graceMs);
     this.#multiplexer?.end();
     this.#leases.leaks.stop();
@@ -197,8 +197,8 @@ export class Pool implements RedisPool {
   }
 
   #makeMultiplexer(): Multiplexer {
-    const own = new DedicatedConnections(this.#context, this.#connections, this.#leases);
-    const lanes = new Multiplexer(this.#context, this.#connections, own);
+    const dedicated = new DedicatedConnections(this.#context, this.#connections, this.#leases);
+    const lanes = new Multiplexer(this.#context, this.#connections, dedicated);
     if (this.#connections.status === 'end') {
       lanes.end();
       lanes.stop();

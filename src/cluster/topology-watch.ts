@@ -124,7 +124,7 @@ export class TopologyWatch {
     if (!best || best.covered === 0)
       failed(error ?? inOurOwnWords(new Error('no node knows of any that serves a slot')));
     else if (nodes.apply(best)) this.#plan('news');
-    this.#lookLater();
+    this.#scheduleCheck();
   }
 
   /** What is news; masters in turn, those first that can be reached; then replicas; then the seeds. */
@@ -178,7 +178,7 @@ export class TopologyWatch {
   }
 
   /** In a while: whether somebody waits in vain, or it is time to ask again. */
-  #lookLater(): void {
+  #scheduleCheck(): void {
     if (this.#stopped || this.#cancelLook) return; // who asks often would put it off for ever
     const { clock, nodes } = this.#options;
     this.#cancelLook = clock.after(
@@ -194,7 +194,7 @@ export class TopologyWatch {
         }
         const period = nodes.topology === undefined ? LONGEST_OF_DIALS_MS : PERIOD_MS;
         if (silent || nodes.isOneOverdue(now) || now - this.#askedAt >= period) this.refresh();
-        this.#lookLater();
+        this.#scheduleCheck();
       },
       'background',
     );

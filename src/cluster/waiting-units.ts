@@ -68,10 +68,10 @@ export class WaitingUnits {
     if (entry.due >= this.#dueAt) return;
     this.#cancel?.();
     this.#dueAt = entry.due;
-    this.#cancel = this.#clock.after(Math.max(1, entry.due - this.#clock.now()), this.#look);
+    this.#cancel = this.#clock.after(Math.max(1, entry.due - this.#clock.now()), this.#checkDue);
   }
 
-  readonly #look = (): void => {
+  readonly #checkDue = (): void => {
     const now = this.#clock.now();
     const all = this.#units;
     this.takeAll();

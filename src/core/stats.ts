@@ -4,16 +4,16 @@ import type { PoolContext, PoolSlot } from './context.ts';
 /** The numbers of `pool.redis`. */
 export interface LaneLoad {
   readonly open: readonly { readonly inFlight: number; readonly slot: PoolSlot | undefined }[];
-  readonly queue: { readonly length: number; readonly owns: number };
+  readonly queue: { readonly length: number; readonly dedicatedGroups: number };
   /** Commands that wait for a dedicated connection. */
-  readonly own: { readonly waiting: number; readonly waitMs: number };
+  readonly dedicated: { readonly waiting: number; readonly waitMs: number };
 }
 
 /** The same before `pool.redis` is read for the first time. */
 export const NO_LANES: LaneLoad = {
   open: [],
-  queue: { length: 0, owns: 0 },
-  own: { waiting: 0, waitMs: 0 },
+  queue: { length: 0, dedicatedGroups: 0 },
+  dedicated: { waiting: 0, waitMs: 0 },
 };
 
 /**
@@ -23,7 +23,7 @@ export const NO_LANES: LaneLoad = {
 export function takeSnapshot(
   { slots, events, options }: PoolContext,
   waiters: { readonly length: number; readonly waitMs: number },
-  { open, queue, own }: LaneLoad,
+  { open, queue, dedicated }: LaneLoad,
   sentinelConnections: number,
 ): PoolStats {
   const { maxActive, total, freeCapacity: room, count, closed } = slots;
@@ -48,7 +48,7 @@ export function takeSnapshot(
     lanes,
     inFlight,
     queuedCommands: queue.length,
-    waiting: Math.max(0, waiters.length - room) + own.waiting + queue.owns,
+    waiting: Math.max(0, waiters.length - room) + dedicated.waiting + queue.dedicatedGroups,
     acquired: counts.acquire,
     timedOut: counts.timeout,
     exhausted: counts.exhausted,
@@ -57,7 +57,7 @@ export function takeSnapshot(
     connectFailed: counts.connectError,
     leaked: counts.leak,
     waits: counts.wait,
-    waitMs: waiters.waitMs + own.waitMs,
+    waitMs: waiters.waitMs + dedicated.waitMs,
     closed,
     errors: events.errors,
   });

@@ -2,11 +2,11 @@ import { getKeyIndexes, hasFlag, list } from '@ioredis/commands';
 import { Taint, taintAfter } from './taint.ts';
 
 /**
- * How `pool.redis` may send a command. `shared`: over a connection with others. `own`: over a dedicated connection,
+ * How `pool.redis` may send a command. `shared`: over a connection with others. `dedicated`: over a dedicated connection,
  * since the command is unknown. `blocking`: over a dedicated connection, since it may wait for another command.
  * `stateful`: not at all, since it leaves state on its connection, or refers to it.
  */
-export type CommandKind = 'shared' | 'own' | 'blocking' | 'stateful';
+export type CommandKind = 'shared' | 'dedicated' | 'blocking' | 'stateful';
 
 /** Besides commands that leave state on a connection: those that undo it, or refer to earlier commands there. */
 const STATEFUL: ReadonlySet<string> = new Set(
@@ -39,7 +39,7 @@ export function kindOf(name: string, args: readonly unknown[]): CommandKind {
     return args.some((arg) => /^block$/i.test(String(arg))) ? 'blocking' : 'shared';
   }
   // Names come from callers: the number of unknown ones is unbounded.
-  if (found !== 'own') kinds.set(name, found);
+  if (found !== 'dedicated') kinds.set(name, found);
   return found;
 }
 
@@ -50,7 +50,7 @@ export function isAlwaysShared(name: string): boolean {
 
 function kindByName(name: string): CommandKind {
   if (STATEFUL.has(name) || taintAfter(Taint.none, name, []) !== Taint.none) return 'stateful';
-  if (!LISTED.has(name)) return UNLISTED.has(name) ? 'shared' : 'own';
+  if (!LISTED.has(name)) return UNLISTED.has(name) ? 'shared' : 'dedicated';
   return hasFlag(name, 'blocking') ? 'blocking' : 'shared';
 }
 

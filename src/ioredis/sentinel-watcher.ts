@@ -89,7 +89,7 @@ export class SentinelWatcher implements FailoverWatch {
         const link = new SentinelLink(sentinel, this.#options, this.#channels, this.#world.clock);
         this.#link = link;
         for (;;) {
-          await this.#look(link);
+          await this.#ask(link);
           failures = 0;
           await link.news(this.#unsure ? ASK_SOON_MS : ASK_EVERY_MS);
           if (!this.#isWanted()) return;
@@ -116,7 +116,7 @@ export class SentinelWatcher implements FailoverWatch {
   }
 
   /** Asks, and tells the pool what that means for its connections. */
-  async #look(link: SentinelLink): Promise<void> {
+  async #ask(link: SentinelLink): Promise<void> {
     const { name = '', role } = this.#options;
     const question = role === 'slave' ? 'slaves' : 'get-master-addr-by-name';
     const told = toldBy(await link.ask(['sentinel', question, name], this.#limitMs), this.#options);

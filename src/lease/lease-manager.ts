@@ -176,7 +176,7 @@ class LeakDetector {
 
   begin(slot: PoolSlot, lease: object, stack: string): void {
     slot.lease = lease;
-    if (this.#cancelSweep === undefined) this.#lookLater();
+    if (this.#cancelSweep === undefined) this.#scheduleSweep();
     if (!this.#timed) return;
     const { deps, options } = this.#context;
     const late = (): void => this.#report(slot);
@@ -206,7 +206,7 @@ class LeakDetector {
     return watched;
   }
 
-  #lookLater(): void {
+  #scheduleSweep(): void {
     this.#cancelSweep = this.#context.deps.clock.after(SWEEP_MS, () => this.#sweep(), 'background');
   }
 
@@ -228,7 +228,7 @@ class LeakDetector {
     const owing = [...this.#owing];
     this.#owing.clear();
     for (const lease of owing) this.#collected(lease);
-    if (young && this.#cancelSweep === undefined) this.#lookLater();
+    if (young && this.#cancelSweep === undefined) this.#scheduleSweep();
   }
 
   #collected(lease: Dropped): void {
@@ -237,7 +237,7 @@ class LeakDetector {
     if (slot.connection?.alive && slot.connection.pendingReplies > 0) {
       // The lease is gone, but somebody may still wait for the reply to one of its commands.
       this.#owing.add(lease);
-      if (this.#cancelSweep === undefined) this.#lookLater();
+      if (this.#cancelSweep === undefined) this.#scheduleSweep();
       return;
     }
     if (!this.#watched.get(slot)?.reported) this.#report(slot);
@@ -305,7 +305,7 @@ class LeaseTimeouts {
   begin(): void {
     if (this.running) return;
     this.running = true;
-    this.#cancel = this.#context.deps.clock.after(this.#stepMs, () => this.#look(), 'background');
+    this.#cancel = this.#context.deps.clock.after(this.#stepMs, () => this.#checkReplies(), 'background');
   }
 
   stop(): void {
@@ -314,7 +314,7 @@ class LeaseTimeouts {
     this.#cancel?.();
   }
 
-  #look(): void {
+  #checkReplies(): void {
     const { deps, slots, options } = this.#context;
     const { leaseReplyTimeoutMs } = options;
     const now = deps.clock.now();

@@ -15,7 +15,7 @@ import { arrayOf } from '../util/young.ts';
 export class CommandGroup {
   readonly commands: Command[] = arrayOf();
   /** It needs a dedicated connection: one of its commands may block, or is unknown. */
-  own = false;
+  needsDedicated = false;
   /** One of its commands may block. */
   blocking = false;
   /** The size of its arguments. Bytes. */
@@ -69,7 +69,7 @@ export class CommandGroup {
     if (kind === 'stateful') return kind;
     // Within a transaction no command blocks, and an unknown command runs with the rest of it.
     if (kind === 'shared' || this.#inTransaction) return undefined;
-    this.own = true;
+    this.needsDedicated = true;
     if (kind !== 'blocking') return undefined;
     this.blocking = true;
     return kind;

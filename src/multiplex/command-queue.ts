@@ -27,7 +27,7 @@ export class CommandQueue {
   /** How many of these Redis has refused to run for now, and are not to be sent yet, and their size. */
   readonly held = { commands: 0, bytes: 0 };
   /** The number of groups of earlier ticks that need a dedicated connection. */
-  owns = 0;
+  dedicatedGroups = 0;
   /** The batches of earlier ticks, in order. */
   batches: Batch[] = [];
   #gathered: QueueEntry[] = [];
@@ -111,7 +111,7 @@ export class CommandQueue {
     batch.bytes -= bytes;
     this.length -= commands;
     this.bytes -= bytes;
-    if (unit instanceof CommandGroup && unit.own) this.owns--;
+    if (unit instanceof CommandGroup && unit.needsDedicated) this.dedicatedGroups--;
   }
 
   /** Sets the remaining units of `batch`, after others were taken. */
@@ -130,7 +130,7 @@ export class CommandQueue {
       for (const unit of units) {
         if (!(unit instanceof CommandGroup)) rejectSafely(unit, refusalOf(unit)?.error ?? another(error));
         else {
-          if (unit.own) this.owns--;
+          if (unit.needsDedicated) this.dedicatedGroups--;
           unit.refuse(another(error));
         }
       }
@@ -148,7 +148,7 @@ export class CommandQueue {
   #belongs(unit: QueueEntry): boolean {
     if (!(unit instanceof CommandGroup)) return true;
     if (!unit.refusal) {
-      if (unit.own) this.owns++;
+      if (unit.needsDedicated) this.dedicatedGroups++;
       return true;
     }
     this.length -= unit.commands.length;

@@ -35,7 +35,7 @@ class LaneRun implements Run {
 }
 
 /** Commands with a dedicated connection. */
-class OwnRun implements Run {
+class DedicatedRun implements Run {
   over = false;
   sent = false;
   readonly commands: Command[] = [];
@@ -68,9 +68,9 @@ export class Dispatch {
   readonly #owner: DispatchOwner;
   readonly #queue: CommandQueue;
   readonly #large: LargeReplies;
-  readonly #order = new Order<LaneRun | OwnRun>();
+  readonly #order = new Order<LaneRun | DedicatedRun>();
   /** What has a dedicated connection, and has to be waited for. */
-  #alone: OwnRun | undefined;
+  #alone: DedicatedRun | undefined;
   #now = 0;
   #outgoing = new Map<Lane, Outgoing>();
   /** Full lanes that a command waits for: no later one may overtake it. */
@@ -139,7 +139,8 @@ export class Dispatch {
   #place(unit: QueueEntry, touch: Touch, since: number): boolean {
     if (unit instanceof CommandGroup && unit.refusal) return true;
     const before = this.#order.before(touch);
-    if (unit instanceof CommandGroup && unit.own) return this.#placeAlone(unit, touch, before, since);
+    if (unit instanceof CommandGroup && unit.needsDedicated)
+      return this.#placeAlone(unit, touch, before, since);
     if (before !== undefined) {
       const lane = this.#owner.open.find((one) => one === before);
       return lane !== undefined && this.#give(lane, unit, touch);
@@ -212,8 +213,8 @@ export class Dispatch {
     return true;
   }
 
-  #newRun(since: number): OwnRun {
-    const run = new OwnRun();
+  #newRun(since: number): DedicatedRun {
+    const run = new DedicatedRun();
     const over = (): void => {
       run.over = true;
       this.#alone = undefined;

@@ -32,7 +32,7 @@ export class Multiplexer implements DispatchOwner, LaneOwner {
   readonly #context: PoolContext;
   readonly #connections: ConnectionPool;
   /** Sends commands that need a dedicated connection. */
-  readonly own: DedicatedConnections;
+  readonly dedicated: DedicatedConnections;
   readonly queue = new CommandQueue();
   readonly #large = new LargeReplies();
   readonly open: Lane[] = [];
@@ -78,10 +78,10 @@ export class Multiplexer implements DispatchOwner, LaneOwner {
   /** Nothing is waiting or in flight; as soon as somebody asks for that. */
   #quiet: Condition | undefined;
 
-  constructor(context: PoolContext, connections: ConnectionPool, own: DedicatedConnections) {
+  constructor(context: PoolContext, connections: ConnectionPool, dedicated: DedicatedConnections) {
     this.#context = context;
     this.#connections = connections;
-    this.own = own;
+    this.dedicated = dedicated;
     this.#timeouts = new CommandTimeouts(context.options, this.queue, this.open);
   }
 
@@ -187,9 +187,9 @@ export class Multiplexer implements DispatchOwner, LaneOwner {
     if (length >= maxQueuedCommands) {
       return errors.exhausted(`${maxQueuedCommands} commands wait for a lane already (maxQueuedCommands)`);
     }
-    if (others + this.#unwritten + this.own.bytes + bytes <= maxQueuedBytes) return undefined;
+    if (others + this.#unwritten + this.dedicated.bytes + bytes <= maxQueuedBytes) return undefined;
     this.#lookAtSockets(); // they may have written some of it since
-    const held = others + this.#unwritten + this.own.unwritten;
+    const held = others + this.#unwritten + this.dedicated.unwritten;
     if (held === 0 || held + bytes <= maxQueuedBytes) return undefined; // alone it may be of any size
     return errors.exhausted(
       `${held} bytes of arguments are queued already (maxQueuedBytes ${maxQueuedBytes})`,
@@ -283,7 +283,7 @@ export class Multiplexer implements DispatchOwner, LaneOwner {
 
   /** Whether everything can be sent over one lane in the order given, without the dispatcher. */
   #calm(now: number): boolean {
-    if (this.queue.owns > 0 || this.#dispatch?.waits || this.#refused?.any) return false;
+    if (this.queue.dedicatedGroups > 0 || this.#dispatch?.waits || this.#refused?.any) return false;
     if (this.maxLanes === 1) return true;
     if (this.open.length > 1 || this.#large.wary(now)) return false;
     const [lane] = this.open;
@@ -302,7 +302,7 @@ export class Multiplexer implements DispatchOwner, LaneOwner {
   }
 
   sendAlone(commands: readonly Command[], since: number, mayBlock: boolean, over: () => void): void {
-    this.own.send(commands, since, mayBlock, () => {
+    this.dedicated.send(commands, since, mayBlock, () => {
       over();
       if (this.queue.batches.length > 0) this.#flushSoon();
     });

@@ -23,7 +23,7 @@ const FIRST_MS = 50;
 const LONGEST_MS = 400;
 
 /** What a lane had in flight when one of its commands was refused; when all is answered, what of it is sent again. */
-class Wave implements Run {
+class RetryBatch implements Run {
   /** Those that Redis refused to run. */
   readonly refused = new Set<Command>();
   /** Groups that some of them belong to. */
@@ -64,9 +64,9 @@ export class RefusedCommands {
   readonly #context: PoolContext;
   readonly #connections: ConnectionPool;
   readonly #owner: RefusedOwner;
-  readonly #open = new Map<Lane, Wave>();
-  readonly #decided = new Set<Wave>();
-  readonly #order = new Order<Wave>();
+  readonly #open = new Map<Lane, RetryBatch>();
+  readonly #decided = new Set<RetryBatch>();
+  readonly #order = new Order<RetryBatch>();
   #cancel: (() => void) | undefined;
   #stopped = false;
 
@@ -97,40 +97,40 @@ export class RefusedCommands {
     if (now - (refusalOf(command)?.since ?? now) >= options.acquireTimeoutMs) return false;
     if (queue.length >= options.maxQueuedCommands || queue.bytes + bytes > options.maxQueuedBytes)
       return false;
-    let wave = this.#open.get(lane);
-    if (wave === undefined) {
-      wave = new Wave(lane.slot, [item, ...lane.inFlightItems()]);
-      this.#open.set(lane, wave);
+    let batch = this.#open.get(lane);
+    if (batch === undefined) {
+      batch = new RetryBatch(lane.slot, [item, ...lane.inFlightItems()]);
+      this.#open.set(lane, batch);
       lane.settling = true;
     }
     noteRefusal(command, error, now);
-    wave.refused.add(command);
-    wave.elsewhere ||= saysReadOnly(error) || wantsAgain(error);
+    batch.refused.add(command);
+    batch.elsewhere ||= saysReadOnly(error) || wantsAgain(error);
     queue.hold(1, bytes);
-    if (group === undefined || !wave.groups.has(group)) this.#order.note(touchOf(group ?? command), wave);
-    if (group) wave.groups.add(group);
+    if (group === undefined || !batch.groups.has(group)) this.#order.note(touchOf(group ?? command), batch);
+    if (group) batch.groups.add(group);
     return true;
   }
 
   /** Replies have arrived over this lane. */
   answered(lane: Lane): void {
-    const wave = this.#open.get(lane);
-    if (wave && lane.inFlight === 0) this.#decide(lane, wave);
+    const batch = this.#open.get(lane);
+    if (batch && lane.inFlight === 0) this.#decide(lane, batch);
   }
 
   /** The lane is closed; what is not answered may have run. */
   closed(lane: Lane): void {
-    const wave = this.#open.get(lane);
-    if (wave) this.#decide(lane, wave);
+    const batch = this.#open.get(lane);
+    if (batch) this.#decide(lane, batch);
   }
 
   /** Rejects all, and keeps no more. */
   stop(): void {
     this.#stopped = true;
-    for (const [lane, wave] of this.#open) this.#decide(lane, wave);
-    for (const wave of this.#decided) {
-      this.#rejectUnits(wave, wave.units ?? []);
-      this.#end(wave);
+    for (const [lane, batch] of this.#open) this.#decide(lane, batch);
+    for (const batch of this.#decided) {
+      this.#rejectUnits(batch, batch.units ?? []);
+      this.#end(batch);
     }
     this.#cancel?.();
   }
@@ -145,66 +145,66 @@ export class RefusedCommands {
   }
 
   #isRefused(command: Command): boolean {
-    for (const wave of this.#open.values()) if (wave.refused.has(command)) return true;
+    for (const batch of this.#open.values()) if (batch.refused.has(command)) return true;
     return false;
   }
 
   /** Everything is answered: decides which commands are sent again, and rejects the others. */
-  #decide(lane: Lane, wave: Wave): void {
+  #decide(lane: Lane, batch: RetryBatch): void {
     this.#open.delete(lane);
     lane.settling = false;
     const again: QueueEntry[] = [];
     const ran = new Order<Run>();
-    const run = { carrier: wave, over: false };
-    for (const { group, commands } of together(wave.items).reverse()) {
-      const refused = commands.filter((one) => wave.refused.has(one));
+    const run = { carrier: batch, over: false };
+    for (const { group, commands } of together(batch.items).reverse()) {
+      const refused = commands.filter((one) => batch.refused.has(one));
       const touch = touchOf(group ?? (commands[0] as Command));
-      const whole = group ? ranNothing(group.commands, wave.refused) : refused.length > 0;
+      const whole = group ? ranNothing(group.commands, batch.refused) : refused.length > 0;
       if (!whole) ran.note(touch, run);
       if (refused.length === 0) continue;
       if (whole && !this.#stopped && ran.before(touch) === undefined)
-        again.push(group ? anew(group, wave.refused) : (refused[0] as Command));
+        again.push(group ? anew(group, batch.refused) : (refused[0] as Command));
       else this.#reject(refused);
     }
-    wave.units = again.reverse();
+    batch.units = again.reverse();
     if (again.length === 0) {
-      wave.over = true;
+      batch.over = true;
       return;
     }
     let times = 1;
-    for (const one of wave.refused) times = Math.max(times, refusalOf(one)?.times ?? 1);
-    this.#postpone(wave, this.#context.deps.clock.now() + delayOf(times));
-    this.#decided.add(wave);
-    this.#lookLater();
+    for (const one of batch.refused) times = Math.max(times, refusalOf(one)?.times ?? 1);
+    this.#postpone(batch, this.#context.deps.clock.now() + delayOf(times));
+    this.#decided.add(batch);
+    this.#schedule();
   }
 
-  #lookLater(): void {
+  #schedule(): void {
     this.#cancel?.();
     this.#cancel = undefined;
     if (this.#decided.size === 0) return;
     const { clock } = this.#context.deps;
     const first = Math.min(...[...this.#decided].map(({ dueAt }) => dueAt));
-    this.#cancel = clock.after(Math.max(0, first - clock.now()), () => this.#look());
+    this.#cancel = clock.after(Math.max(0, first - clock.now()), () => this.#retryDue());
   }
 
-  #look(): void {
+  #retryDue(): void {
     const now = this.#context.deps.clock.now();
-    for (const wave of [...this.#decided]) {
-      if (wave.dueAt > now || !this.#decided.has(wave)) continue;
+    for (const batch of [...this.#decided]) {
+      if (batch.dueAt > now || !this.#decided.has(batch)) continue;
       const { acquireTimeoutMs } = this.#context.options;
       const over = (unit: QueueEntry): boolean =>
         sinceOf([unit]) + acquireTimeoutMs <= now || isSettled(unit);
-      this.#rejectUnits(wave, wave.units?.filter(over) ?? []);
-      const { units = [] } = wave;
-      if (units.length === 0) this.#end(wave);
-      else if (wave.elsewhere && !this.#isReplaced(wave.slot)) this.#postpone(wave, now + FIRST_MS);
-      else this.#sendAgain(wave, units);
+      this.#rejectUnits(batch, batch.units?.filter(over) ?? []);
+      const { units = [] } = batch;
+      if (units.length === 0) this.#end(batch);
+      else if (batch.elsewhere && !this.#isReplaced(batch.slot)) this.#postpone(batch, now + FIRST_MS);
+      else this.#sendAgain(batch, units);
     }
-    this.#lookLater();
+    this.#schedule();
   }
 
-  #postpone(wave: Wave, dueAt: number): void {
-    wave.dueAt = Math.min(dueAt, sinceOf(wave.units ?? []) + this.#context.options.acquireTimeoutMs);
+  #postpone(batch: RetryBatch, dueAt: number): void {
+    batch.dueAt = Math.min(dueAt, sinceOf(batch.units ?? []) + this.#context.options.acquireTimeoutMs);
   }
 
   #isReplaced(slot: PoolSlot): boolean {
@@ -212,23 +212,23 @@ export class RefusedCommands {
     return slot.stale !== undefined || slot.state === 'closing' || slot.state === 'gone';
   }
 
-  #sendAgain(wave: Wave, units: readonly QueueEntry[]): void {
-    for (const unit of units) this.#letGo(refusedOf(unit, wave));
-    this.#end(wave);
+  #sendAgain(batch: RetryBatch, units: readonly QueueEntry[]): void {
+    for (const unit of units) this.#letGo(refusedOf(unit, batch));
+    this.#end(batch);
     this.#owner.sendAgain(units, sinceOf(units));
   }
 
-  #end(wave: Wave): void {
-    wave.over = true;
-    this.#decided.delete(wave);
+  #end(batch: RetryBatch): void {
+    batch.over = true;
+    this.#decided.delete(batch);
     this.#owner.sendAgain([], 0); // only what has waited for it
   }
 
-  #rejectUnits(wave: Wave, units: readonly QueueEntry[]): void {
+  #rejectUnits(batch: RetryBatch, units: readonly QueueEntry[]): void {
     if (units.length === 0) return;
     const gone = new Set(units);
-    wave.units = wave.units?.filter((unit) => !gone.has(unit));
-    for (const unit of units) this.#reject(refusedOf(unit, wave));
+    batch.units = batch.units?.filter((unit) => !gone.has(unit));
+    for (const unit of units) this.#reject(refusedOf(unit, batch));
   }
 
   /** Rejects with the last error replies. */
@@ -264,7 +264,7 @@ function sinceOf(units: readonly QueueEntry[]): number {
   return since;
 }
 
-function refusedOf(unit: QueueEntry, { refused }: Wave): Command[] {
+function refusedOf(unit: QueueEntry, { refused }: RetryBatch): Command[] {
   return commandsIn(unit).filter((one) => refused.has(one));
 }
 

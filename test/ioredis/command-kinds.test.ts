@@ -14,7 +14,7 @@ const EXAMPLES: Record<CommandKind, string[]> = {
     ...['client pause 1', 'client getname', 'object encoding k', 'config get x', 'sentinel masters'],
     ...['xread count 1 streams s 0', 'xreadgroup group g c streams s >', 'zpopmin z', 'lpop l', 'flushall'],
   ],
-  own: ['json.get k', 'ft.search i q', 'newcommand x', 'BF.ADD k v', 'constructor', '__proto__'],
+  dedicated: ['json.get k', 'ft.search i q', 'newcommand x', 'BF.ADD k v', 'constructor', '__proto__'],
   blocking: [
     ...['blpop q 0', 'BRPOP q 0', 'brpoplpush a b 0', 'blmove a b LEFT LEFT 0', 'blmpop 0 1 q LEFT'],
     ...['bzpopmin z 0', 'bzpopmax z 0', 'bzmpop 0 1 z MIN'],
@@ -84,7 +84,7 @@ test.each(Object.entries(EXAMPLES).flatMap(([kind, lines]) => lines.map((line) =
 );
 
 test('every command that ioredis knows has a kind, and none of them is unknown', () => {
-  expect(list.filter((name) => kindOf(name, []) === 'own')).toEqual([]);
+  expect(list.filter((name) => kindOf(name, []) === 'dedicated')).toEqual([]);
 });
 
 test('what Redis forbids in scripts is not shared unless it was checked', () => {

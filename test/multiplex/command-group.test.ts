@@ -40,7 +40,7 @@ test('with a command that may block, or is unknown, a group needs a dedicated co
     said: [undefined, 'blocking'],
   });
   expect(groupOf('json.get k')).toMatchObject({ group: { own: true }, said: [undefined] });
-  expect(groupOf('multi', 'blpop q 0', 'json.get k', 'exec').group.own).toBe(false);
+  expect(groupOf('multi', 'blpop q 0', 'json.get k', 'exec').group.needsDedicated).toBe(false);
 });
 
 test('a refusal rejects all commands, those that come later too, and only the first one counts', async () => {
@@ -64,14 +64,19 @@ test('a queue counts commands and bytes, in groups and single, until they are se
     for (const each of one.commands) queue.addedTo(one, bytesOf(each));
   }
   queue.add(command('get 22'), 2);
-  expect(queue).toMatchObject({ length: 7, bytes: 9, owns: 0, batches: [] });
+  expect(queue).toMatchObject({ length: 7, bytes: 9, dedicatedGroups: 0, batches: [] });
   queue.endBatch(10);
-  expect(queue).toMatchObject({ length: 7, bytes: 9, owns: 1, batches: [{ at: 10, sent: 0 }] });
+  expect(queue).toMatchObject({ length: 7, bytes: 9, dedicatedGroups: 1, batches: [{ at: 10, sent: 0 }] });
   const [batch] = queue.batches;
   if (!batch) return expect.fail('there is no batch');
   queue.take(batch, own);
   queue.leave(batch, batch.units.toSpliced(1, 1));
-  expect(queue).toMatchObject({ length: 5, bytes: 6, owns: 0, batches: [{ commands: 5, bytes: 6 }] });
+  expect(queue).toMatchObject({
+    length: 5,
+    bytes: 6,
+    dedicatedGroups: 0,
+    batches: [{ commands: 5, bytes: 6 }],
+  });
   queue.sent(batch, 2);
   expect(queue).toMatchObject({ length: 1, bytes: 2 });
   queue.add(command('get late'), 4);
@@ -97,5 +102,5 @@ test('what was refused as it came is in no batch, and is counted no more', () =>
   for (const each of group.commands) queue.addedTo(group, bytesOf(each));
   group.refuse(new Error('no'));
   queue.endBatch(10);
-  expect(queue).toMatchObject({ length: 0, bytes: 0, owns: 0, batches: [] });
+  expect(queue).toMatchObject({ length: 0, bytes: 0, dedicatedGroups: 0, batches: [] });
 });
