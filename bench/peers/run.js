@@ -6,7 +6,7 @@
  *   --record              records that, too
  *   --quick               one process for each contender and a shorter warm-up; records nothing
  *   --resume              goes on: leaves out what was recorded here of the same commit
- *   --minutes 12          begins no workload after that
+ *   --minutes 20          begins no workload after that
  */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -22,7 +22,7 @@ import { collect, Results } from './results.js';
 import { details, everything } from './tables.js';
 import { WORKLOADS } from './workloads.js';
 
-const MINUTES = 12;
+const MINUTES = 20;
 const { values: wanted } = parseArgs({
   options: {
     only: { type: 'string', default: '' },
