@@ -19,7 +19,7 @@ function groupOf(...lines: string[]): { group: CommandGroup; said: unknown[] } {
 test('ordinary commands share, in a transaction too, which has to come to its end', () => {
   const { group, said } = groupOf('get k', 'multi', 'set k v', 'exec', 'MULTI', 'get k', 'DISCARD');
   expect(said.every((one) => one === undefined)).toBe(true);
-  expect(group).toMatchObject({ own: false, open: false, refusal: undefined });
+  expect(group).toMatchObject({ needsDedicated: false, open: false, refusal: undefined });
   expect(groupOf('get k', 'call', 'multi', 'get k').group.open).toBe(true);
   // Redis refuses it for its argument, and goes on queueing.
   expect(groupOf('multi', 'get k', 'exec now').group.open).toBe(true);
@@ -36,10 +36,10 @@ test('stateful commands are reported, also EXEC without MULTI', () => {
 
 test('with a command that may block, or is unknown, a group needs a dedicated connection; not in a transaction', () => {
   expect(groupOf('get k', 'blpop q 0')).toMatchObject({
-    group: { own: true },
+    group: { needsDedicated: true },
     said: [undefined, 'blocking'],
   });
-  expect(groupOf('json.get k')).toMatchObject({ group: { own: true }, said: [undefined] });
+  expect(groupOf('json.get k')).toMatchObject({ group: { needsDedicated: true }, said: [undefined] });
   expect(groupOf('multi', 'blpop q 0', 'json.get k', 'exec').group.needsDedicated).toBe(false);
 });
 
@@ -56,10 +56,10 @@ test('a refusal rejects all commands, those that come later too, and only the fi
 
 test('a queue counts commands and bytes, in groups and single, until they are sent, rejected, or taken', async () => {
   const queue = new CommandQueue();
-  const own = groupOf('blpop q 0', 'get k').group;
+  const dedicated = groupOf('blpop q 0', 'get k').group;
   const { group } = groupOf('get a', 'get b', 'get c');
   queue.add(command('get 1'), 1);
-  for (const one of [own, group]) {
+  for (const one of [dedicated, group]) {
     queue.addGroup(one);
     for (const each of one.commands) queue.addedTo(one, bytesOf(each));
   }
@@ -69,7 +69,7 @@ test('a queue counts commands and bytes, in groups and single, until they are se
   expect(queue).toMatchObject({ length: 7, bytes: 9, dedicatedGroups: 1, batches: [{ at: 10, sent: 0 }] });
   const [batch] = queue.batches;
   if (!batch) return expect.fail('there is no batch');
-  queue.take(batch, own);
+  queue.take(batch, dedicated);
   queue.leave(batch, batch.units.toSpliced(1, 1));
   expect(queue).toMatchObject({
     length: 5,
