@@ -22,11 +22,12 @@ app.get('/', async (request) => {
   return `visit ${request.session.visits}`;
 });
 
-console.log(await app.listen({ host: '127.0.0.1', port: Number(process.env.PORT ?? 3000) }));
-process.send?.('ready'); // to PM2, with wait_ready
 for (const signal of ['SIGTERM', 'SIGINT']) {
   process.once(signal, async () => {
     await app.close();
     if (process.connected) process.disconnect(); // else the channel to PM2, or to a cluster's primary, keeps this process alive
   });
 }
+
+console.log(await app.listen({ host: '127.0.0.1', port: Number(process.env.PORT ?? 3000) }));
+process.send?.('ready'); // to PM2, with wait_ready
