@@ -247,8 +247,8 @@ function isWrittenPlainly({ toWritable }: { readonly toWritable: unknown }): boo
 
 /** Encodes a command as ioredis does. From then on the Buffers among `args` are slices of the encoding. */
 function write(name: string, args: (string | Buffer)[]): Buffer {
-  let text = `*${args.length + 1}\r\n$${Buffer.byteLength(name)}\r\n${name}\r\n`;
-  let length = text.length + Buffer.byteLength(name) - name.length;
+  let text = `${headOf(name, args.length)}\r\n`;
+  let length = byteLength(text);
   for (const arg of args) {
     const bytes = typeof arg === 'string' ? Buffer.byteLength(arg) : arg.length;
     length += `$${bytes}\r\n\r\n`.length + bytes;

@@ -127,32 +127,27 @@ class ExecCommand extends PipedCommand {
   }
 
   override answer(reply: unknown): void {
-    if (Array.isArray(reply)) {
-      const first = this.pipelineIndex - reply.length;
-      for (let i = 0; i < reply.length; i++) {
-        try {
-          reply[i] = transformed(this.queue[first + i] as Queued, reply[i]);
-        } catch (error) {
-          reply[i] = error;
-        }
-      }
-    }
+    this.#convert(reply, transformed);
     super.answer(reply);
   }
 
   override resolve(reply: unknown): void {
-    if (Array.isArray(reply)) {
-      const first = this.pipelineIndex - reply.length;
-      for (let i = 0; i < reply.length; i++) {
-        if (reply[i] instanceof Error) continue;
-        try {
-          reply[i] = (this.queue[first + i] as Queued).transformReply(reply[i]);
-        } catch (error) {
-          reply[i] = error;
-        }
+    this.#convert(reply, (command, value) => command.transformReply(value));
+    super.answer(reply);
+  }
+
+  /** Has the reply to each command as `how` makes it. */
+  #convert(replies: unknown, how: (command: Queued, value: unknown) => unknown): void {
+    if (!Array.isArray(replies)) return;
+    const first = this.pipelineIndex - replies.length;
+    for (let i = 0; i < replies.length; i++) {
+      if (replies[i] instanceof Error) continue;
+      try {
+        replies[i] = how(this.queue[first + i] as Queued, replies[i]);
+      } catch (error) {
+        replies[i] = error;
       }
     }
-    super.answer(reply);
   }
 }
 
