@@ -1,16 +1,14 @@
 import { inspect } from 'node:util';
 import type { Redis } from 'ioredis';
 import { DURATIONS, type DurationListener } from './api/durations.ts';
-import { invalidOption } from './api/errors.ts';
 import type { PoolEventName, PoolListener } from './api/events.ts';
 import type { Lease } from './api/lease.ts';
 import type { ClientOptions, PoolOptions } from './api/options.ts';
 import { copyPlain } from './api/plain.ts';
 import type { AcquireOptions, CloseOptions, ReadyOptions, RedisPool } from './api/redis-pool.ts';
 import { resolveOptions } from './api/resolve-options.ts';
-import { checkKeys } from './api/spelling.ts';
 import type { HealthOptions, PoolHealth, PoolStats } from './api/stats.ts';
-import { checkTime } from './api/validate.ts';
+import { readTime } from './api/validate.ts';
 import { bindAsyncContext } from './core/async-context.ts';
 import { ConnectionPool } from './core/connection-pool.ts';
 import { readArguments } from './core/constructor-arguments.ts';
@@ -23,13 +21,13 @@ import { Slots } from './core/slot.ts';
 import { describe, NO_LANES } from './core/stats.ts';
 import { clientOptions } from './ioredis/client-options.ts';
 import { defaultDependencies } from './ioredis/connection.ts';
-import { LeaseManager } from './lease/lease-manager.ts';
+import { LeaseManager, useLease } from './lease/lease-manager.ts';
 import { makePoolRedis } from './multiplex/client.ts';
 import { ClientBackend } from './multiplex/client-backend.ts';
 import { DedicatedConnections } from './multiplex/dedicated-connections.ts';
 import { Multiplexer } from './multiplex/multiplexer.ts';
 
-const GRACE_MS = 5000;
+export const GRACE_MS = 5000;
 
 const makeEvents: NonNullable<Dependencies['events']> = (options, stats) => new Events(options, stats);
 
@@ -114,14 +112,8 @@ export class Pool implements RedisPool {
     this.#leases.define(name, definition);
   }
 
-  async use<T>(work: (redis: Lease) => T | PromiseLike<T>, options?: AcquireOptions): Promise<T> {
-    if (typeof work !== 'function') throw invalidOption(`use() takes a function, got ${typeof work}`);
-    const lease = await this.acquire(options);
-    try {
-      return await work(lease);
-    } finally {
-      lease.release();
-    }
+  use<T>(work: (redis: Lease) => T | PromiseLike<T>, options?: AcquireOptions): Promise<T> {
+    return useLease(this, work, options);
   }
 
   acquire(options?: AcquireOptions): Promise<Lease> {
@@ -162,9 +154,7 @@ export class Pool implements RedisPool {
   }
 
   async close(options: CloseOptions = {}): Promise<void> {
-    checkKeys('option', options, ['graceMs']);
-    const { graceMs = GRACE_MS } = options;
-    checkTime('graceMs', graceMs);
+    const graceMs = readTime(options, 'graceMs', GRACE_MS);
     this.#multiplexer?.stop();
     this.#multiplexer?.dedicated.stop();
     await this.#connections.close(graceMs);

@@ -86,6 +86,18 @@ export function checkTime(option: string, value: unknown): void {
   checkRule(option, value, time(0));
 }
 
+/** Reads options of which there is one, a time in milliseconds; throws `POOL_INVALID_OPTION`. */
+export function readTime<K extends string>(
+  options: { readonly [name in K]?: number | undefined },
+  name: K,
+  byDefault: number,
+): number {
+  checkKeys('option', options, [name]);
+  const { [name]: ms = byDefault } = options;
+  checkTime(name, ms);
+  return ms;
+}
+
 /** Checks a value against a rule; throws `POOL_INVALID_OPTION`. */
 export function checkRule(option: string, value: unknown, rule: Rule): void {
   const allowed = rule(value);

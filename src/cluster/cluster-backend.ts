@@ -1,13 +1,14 @@
 import { Command, ReplyError } from 'ioredis';
-import { another, isPoolError, type PoolError } from '../api/errors.ts';
+import { another, isPoolError } from '../api/errors.ts';
 import type { Events } from '../core/events.ts';
 import { isReadOnly, kindOf } from '../ioredis/command-kinds.ts';
+import { isAborted } from '../ioredis/error-replies.ts';
 import { rejectSafely } from '../ioredis/internals.ts';
 import type { LeanCommand } from '../ioredis/lean-command.ts';
 import { ignore } from '../ioredis/watched-command.ts';
 import type { ClientOwner, Lanes } from '../multiplex/client-backend.ts';
 import { type ClientView, ClientViews, type Heard } from '../multiplex/client-views.ts';
-import { CommandGroup, sendTogether } from '../multiplex/command-group.ts';
+import { CommandGroup, frameOf, sendTogether } from '../multiplex/command-group.ts';
 import type { Clock } from '../util/clock.ts';
 import { type Route, routeOf, slotWithin } from './command-route.ts';
 import { sendScan, sendSplit, sendToAll } from './fan-out.ts';
@@ -160,7 +161,7 @@ export class ClusterBackend implements ClientOwner, Lanes, Router, Heard {
     if (this.#gathering) this.#scatter();
     this.#stopped = true;
     const left = [...this.#again.splice(0), ...this.#waiting.takeAll()];
-    const closed = left.length > 0 ? this.#owner.make('POOL_CLOSED', 'the pool is closed') : undefined;
+    const closed = left.length > 0 ? this.#owner.closed() : undefined;
     for (const unit of left) failUnit(unit, closed);
   }
 
@@ -182,7 +183,7 @@ export class ClusterBackend implements ClientOwner, Lanes, Router, Heard {
     const { unit } = journey;
     const last = unit === undefined || unit.commands.at(-1) === command;
     if (unit && !last) return this.#hold(unit, journey, error);
-    const why = unit?.held[0] && isAborted(error) ? unit.held[0].error : error;
+    const why = unit?.held[0] && error instanceof Error && isAborted(error) ? unit.held[0].error : error;
     const alone = unit === undefined || unit.commands.length === 1;
     const verdict = judge(this.#owner, why, journey.node, alone && isReadOnly(command.name, command.args));
     // A command that blocked, or took its time, was not refused until now.
@@ -348,9 +349,9 @@ export class ClusterBackend implements ClientOwner, Lanes, Router, Heard {
   }
 
   #waitWith(unit: Unit): void {
-    const { options, make } = this.#owner;
+    const { options, make, closed } = this.#owner;
     if (this.#stopped) {
-      failUnit(unit, make('POOL_CLOSED', 'the pool is closed'));
+      failUnit(unit, closed());
       return;
     }
     const deadline = journeyOf(unit.commands.at(-1) as Command, this).since + options.acquireTimeoutMs;
@@ -360,17 +361,13 @@ export class ClusterBackend implements ClientOwner, Lanes, Router, Heard {
 
   /** Looks at what has waited for long enough, or for too long. */
   #retry(due: readonly Unit[], late: readonly Unit[]): void {
-    for (const unit of late) failUnit(unit, this.#owner.late(unit.error ?? this.#nowhere()));
+    for (const unit of late) failUnit(unit, this.#owner.late(unit.error ?? this.#owner.nowhere()));
     for (const unit of due) {
       const node = this.#nodeOf(unit);
       if (node === undefined || node.unreachable) this.#waitWith(unit);
       else this.#sendAgain(unit);
     }
     if (this.#waiting.commands > 0) this.#owner.refresh();
-  }
-
-  #nowhere(): PoolError {
-    return this.#owner.make('POOL_CONNECT_FAILED', 'no node that is known serves the slot of this key');
   }
 
   #sendAgain(unit: Unit): void {
@@ -416,17 +413,6 @@ const NOBODY: Router = { refused: () => false };
 /** Tells what was held back of a transaction. */
 function tellHeld(unit: Unit): void {
   for (const { journey, error } of unit.held.splice(0)) journey.fail(error);
-}
-
-/** Whether a command begins or ends a transaction. */
-function frameOf({ name, args }: Command): 'begin' | 'end' | undefined {
-  if (args.length > 0) return undefined;
-  const lower = name.toLowerCase();
-  return lower === 'multi' ? 'begin' : lower === 'exec' || lower === 'discard' ? 'end' : undefined;
-}
-
-function isAborted(error: unknown): boolean {
-  return error instanceof Error && error.message.startsWith('EXECABORT');
 }
 
 /** As Redis says it, and with what to do. */

@@ -2,25 +2,27 @@ import { inspect } from 'node:util';
 import type { Redis } from 'ioredis';
 import { DURATIONS, type DurationListener } from '../api/durations.ts';
 import { type PoolErrorCode, WHAT_TO_DO } from '../api/error-codes.ts';
-import { invalidOption, isPoolError, PoolError } from '../api/errors.ts';
+import { isPoolError, type PoolError } from '../api/errors.ts';
 import type { PoolEventName, PoolListener } from '../api/events.ts';
 import type { Lease } from '../api/lease.ts';
 import type { PoolOptions } from '../api/options.ts';
 import { copyPlain } from '../api/plain.ts';
 import type { AcquireOptions, CloseOptions, ReadyOptions, RedisPool } from '../api/redis-pool.ts';
-import { checkKeys } from '../api/spelling.ts';
 import type { ClusterPoolStats, HealthOptions, PoolHealth } from '../api/stats.ts';
-import { checkTime } from '../api/validate.ts';
+import { readTime } from '../api/validate.ts';
 import { readAcquireOptions } from '../core/acquire-options.ts';
 import type { Dependencies } from '../core/dependencies.ts';
 import { Events } from '../core/events.ts';
+import { HEALTH_TIMEOUT_MS, reportHealth } from '../core/health.ts';
+import { makeError } from '../core/pool-errors.ts';
 import { describe } from '../core/stats.ts';
 import { Total } from '../core/total.ts';
 import { isTransient } from '../core/transient.ts';
 import { withoutSecrets } from '../ioredis/redact.ts';
+import { useLease } from '../lease/lease-manager.ts';
 import { makePoolRedis } from '../multiplex/client.ts';
 import { sendTogether } from '../multiplex/command-group.ts';
-import { Pool } from '../pool.ts';
+import { GRACE_MS, Pool } from '../pool.ts';
 import { type Clock, systemClock } from '../util/clock.ts';
 import { Condition } from '../util/condition.ts';
 import { type Address, nameOf, translate } from './address.ts';
@@ -38,7 +40,6 @@ import { Nodes } from './nodes.ts';
 import { SLOTS, slotOf } from './slot.ts';
 import { TopologyWatch } from './topology-watch.ts';
 
-const GRACE_MS = 5000;
 /** How soon after a refusal a connection is asked for again. Milliseconds. */
 const AGAIN_MS = 50;
 
@@ -104,6 +105,8 @@ export class ClusterPool implements RedisPool {
       },
       refresh: (first) => this.#watch.refresh(first),
       make: (code, message, cause) => this.#error(code, message, cause),
+      closed: () => this.#closedError(),
+      nowhere: () => this.#nowhere(),
       leases: {
         define: (name, definition) => {
           this.#defined.set(name, definition);
@@ -130,14 +133,8 @@ export class ClusterPool implements RedisPool {
     return this.#redis;
   }
 
-  async use<T>(work: (redis: Lease) => T | PromiseLike<T>, options?: AcquireOptions): Promise<T> {
-    if (typeof work !== 'function') throw invalidOption(`use() takes a function, got ${typeof work}`);
-    const lease = await this.acquire(options);
-    try {
-      return await work(lease);
-    } finally {
-      lease.release();
-    }
+  use<T>(work: (redis: Lease) => T | PromiseLike<T>, options?: AcquireOptions): Promise<T> {
+    return useLease(this, work, options);
   }
 
   async acquire(options: AcquireOptions = {}): Promise<Lease> {
@@ -166,9 +163,7 @@ export class ClusterPool implements RedisPool {
   async #acquireAt(slot: number, timeoutMs: number, signal: AbortSignal | undefined): Promise<Lease> {
     if (this.#nodes.topology === undefined) await this.#waitFor(() => this.#learn(timeoutMs, signal));
     const node = this.#nodes.slots[slot];
-    if (node === undefined) {
-      throw this.#error('POOL_CONNECT_FAILED', 'no node that is known serves the slot of this key');
-    }
+    if (node === undefined) throw this.#nowhere();
     const lease = await node.pool.acquire({ timeoutMs, signal });
     new LeaseRoute(this.#owner, lease, node);
     return lease;
@@ -211,8 +206,7 @@ export class ClusterPool implements RedisPool {
       const left = Math.max(0, end - this.#clock.now());
       try {
         await this.#learn(left, signal);
-        const missing = SLOTS - (this.#nodes.topology?.covered ?? 0);
-        if (missing > 0) throw this.#error('POOL_CONNECT_FAILED', `${missing} slots are served by no node`);
+        if (this.#gap) throw this.#error('POOL_CONNECT_FAILED', this.#gap);
         await Promise.all(this.#nodes.masters.map(({ pool }) => pool.ready({ signal })));
         return;
       } catch (error) {
@@ -226,27 +220,19 @@ export class ClusterPool implements RedisPool {
   /** Whether all slots are served, and each master answers. */
   async health(options: HealthOptions = {}): Promise<PoolHealth> {
     const since = this.#clock.now();
-    try {
+    return reportHealth(this.#clock, this.#events, async () => {
       if (this.#closed) throw new Error('the pool is closed');
-      checkKeys('option', options, ['timeoutMs']);
-      const { timeoutMs = 1000 } = options;
-      checkTime('timeoutMs', timeoutMs);
+      const timeoutMs = readTime(options, 'timeoutMs', HEALTH_TIMEOUT_MS);
       await this.#learn(timeoutMs, undefined);
-      const missing = SLOTS - (this.#nodes.topology?.covered ?? 0);
-      if (missing > 0) throw new Error(`${missing} slots are served by no node`);
+      if (this.#gap) throw new Error(this.#gap);
       const left = Math.max(1, timeoutMs - (this.#clock.now() - since));
       const asked = await Promise.all(
         this.#nodes.masters.map(async (node) => ({ node, ...(await node.pool.health({ timeoutMs: left })) })),
       );
       const ill = asked.find(({ ok }) => !ok);
       if (ill) throw new Error(`${ill.node.name}: ${ill.error}`);
-      const latencies = asked.flatMap(({ latencyMs }) => latencyMs ?? []);
-      const told = latencies.length > 0 ? { latencyMs: this.#clock.now() - since } : {};
-      return Object.freeze({ ok: true, ...told, stats: this.stats() });
-    } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
-      return Object.freeze({ ok: false, error: why, stats: this.stats() });
-    }
+      return asked.some(({ latencyMs }) => latencyMs !== undefined);
+    });
   }
 
   stats(): ClusterPoolStats {
@@ -277,9 +263,7 @@ export class ClusterPool implements RedisPool {
   }
 
   async close(options: CloseOptions = {}): Promise<void> {
-    checkKeys('option', options, ['graceMs']);
-    const { graceMs = GRACE_MS } = options;
-    checkTime('graceMs', graceMs);
+    const graceMs = readTime(options, 'graceMs', GRACE_MS);
     const first = this.#closed === undefined;
     this.#closed ??= this.#close(graceMs);
     if (!first) void this.#nodes.close(graceMs); // which may shorten the grace
@@ -373,6 +357,12 @@ export class ClusterPool implements RedisPool {
     } while (this.#backend.waiting > 0);
   }
 
+  /** Why some keys are served by nobody, if that is so. */
+  get #gap(): string | undefined {
+    const missing = SLOTS - (this.#nodes.topology?.covered ?? 0);
+    return missing > 0 ? `${missing} slots are served by no node` : undefined;
+  }
+
   #slotOf(key: unknown): number {
     if (typeof key !== 'string' && !Buffer.isBuffer(key)) {
       throw this.#error(
@@ -396,19 +386,16 @@ export class ClusterPool implements RedisPool {
     return this.#error(code, why, reason, WHAT_TO_DO.POOL_CONNECT_FAILED);
   }
 
+  #nowhere(): PoolError {
+    return this.#error('POOL_CONNECT_FAILED', 'no node that is known serves the slot of this key');
+  }
+
   #closedError(): PoolError {
     return this.#error('POOL_CLOSED', 'the pool is closed');
   }
 
-  #error(
-    code: PoolErrorCode,
-    message: string,
-    cause?: unknown,
-    advice: string | undefined = WHAT_TO_DO[code],
-  ): PoolError {
-    if (code !== 'POOL_INVALID_OPTION') this.#events.countError(code);
-    const whole = advice ? `${message}; ${advice}` : message;
-    return new PoolError(code, `${whole} [${this.name}]`, { pool: this.name, stats: this.stats(), cause });
+  #error(code: PoolErrorCode, message: string, cause?: unknown, advice?: string): PoolError {
+    return makeError(this.#events, code, message, cause, advice);
   }
 }
 

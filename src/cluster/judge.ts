@@ -21,6 +21,10 @@ export interface ClusterOwner {
   /** Finds out who serves what; `first` knows best. */
   refresh(first?: Address): void;
   make(code: PoolErrorCode, message: string, cause?: unknown): PoolError;
+  /** The pool is closed. */
+  closed(): PoolError;
+  /** No node that is known has the key. */
+  nowhere(): PoolError;
   /** What a caller hears who has waited for `timeoutMs` in vain; `reason` is the last one. */
   late(reason: unknown, timeoutMs?: number): unknown;
   /** Where the node at `address` is reached from here. */

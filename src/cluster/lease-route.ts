@@ -2,6 +2,7 @@ import { Command } from 'ioredis';
 import { isPoolError } from '../api/errors.ts';
 import type { Lease } from '../api/lease.ts';
 import { isReadOnly, kindOf } from '../ioredis/command-kinds.ts';
+import { isAborted } from '../ioredis/error-replies.ts';
 import { ignore } from '../ioredis/watched-command.ts';
 import { LeaseHandle, type LeaseRouter } from '../lease/lease.ts';
 import { sendTogether } from '../multiplex/command-group.ts';
@@ -131,7 +132,7 @@ export class LeaseRoute implements LeaseRouter {
     const { clock, options } = this.#owner;
     const { block } = sent;
     const [moved] = this.#refused;
-    const aborted = block !== undefined && (error as Error).message.startsWith('EXECABORT');
+    const aborted = block !== undefined && isAborted(error as Error);
     if (aborted && moved && !this.#done) {
       this.#refused.push({ sent, error, to: moved.to });
       return true;

@@ -1,14 +1,15 @@
-import { checkKeys } from '../api/spelling.ts';
 import type { HealthOptions, PoolHealth } from '../api/stats.ts';
-import { checkTime } from '../api/validate.ts';
-import { within } from '../util/clock.ts';
+import { readTime } from '../api/validate.ts';
+import { type Clock, within } from '../util/clock.ts';
 import type { ConnectionPool } from './connection-pool.ts';
 import type { PoolContext, PoolSlot } from './context.ts';
+import type { Events } from './events.ts';
 import { whyNoConnection } from './pool-errors.ts';
 import { describe, type LaneLoad } from './stats.ts';
 import { pingLimit } from './validator.ts';
 
-const TIMEOUT_MS = 1000;
+/** The default of `timeoutMs`. */
+export const HEALTH_TIMEOUT_MS = 1000;
 
 const READ_ONLY = 'Redis refuses writes: READONLY, it is a replica';
 
@@ -30,16 +31,11 @@ export class Health {
   /** Implements `health()`. Never rejects: wrong options, too, are reported as `error`. */
   async check(options: HealthOptions = {}): Promise<PoolHealth> {
     const { deps, events } = this.#context;
-    const since = deps.clock.now();
-    try {
-      const asked = await this.#ask(readTimeout(options));
+    return reportHealth(deps.clock, events, async () => {
+      const asked = await this.#ask(readTime(options, 'timeoutMs', HEALTH_TIMEOUT_MS));
       if (this.#connections.refusesWrites) throw new Error(READ_ONLY);
-      const found = asked ? { ok: true, latencyMs: deps.clock.now() - since } : { ok: true };
-      return Object.freeze({ ...found, stats: events.stats() });
-    } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
-      return Object.freeze({ ok: false, error: why, stats: events.stats() });
-    }
+      return asked;
+    });
   }
 
   /** Resolves with whether a PING was sent, or a connect was made; rejects if there is no reply. */
@@ -101,9 +97,18 @@ export class Health {
   }
 }
 
-function readTimeout(options: HealthOptions): number {
-  checkKeys('option', options, ['timeoutMs']);
-  const { timeoutMs = TIMEOUT_MS } = options;
-  checkTime('timeoutMs', timeoutMs);
-  return timeoutMs;
+/** What `health()` resolves with: `check` resolves with whether Redis was asked, which took time, or throws what is wrong. */
+export async function reportHealth(
+  clock: Clock,
+  { stats }: Events,
+  check: () => Promise<boolean>,
+): Promise<PoolHealth> {
+  const since = clock.now();
+  try {
+    const found = (await check()) ? { ok: true, latencyMs: clock.now() - since } : { ok: true };
+    return Object.freeze({ ...found, stats: stats() });
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    return Object.freeze({ ok: false, error: why, stats: stats() });
+  }
 }

@@ -3,6 +3,7 @@ import { PoolError } from '../api/errors.ts';
 import { dateIn } from '../util/clock.ts';
 import { reasonOf } from './abort-signals.ts';
 import type { PoolContext } from './context.ts';
+import type { Events } from './events.ts';
 import { describe } from './stats.ts';
 import type { GiveUp, Waiter } from './wait-queue.ts';
 
@@ -22,6 +23,23 @@ interface Trouble {
 
 const MAY_HAVE_RUN = 'the command may have run';
 
+/** An error of the pool that `events` are of, with its numbers; the message ends with what to do, and the pool's name. */
+export function makeError(
+  events: Events,
+  code: PoolErrorCode,
+  message: string,
+  cause?: unknown,
+  advice: string | undefined = WHAT_TO_DO[code],
+): PoolError {
+  if (code !== 'POOL_INVALID_OPTION') events.countError(code);
+  const whole = advice ? `${message}; ${advice}` : message;
+  return new PoolError(code, `${whole} [${events.label}]`, {
+    pool: events.pool,
+    stats: events.stats(),
+    cause,
+  });
+}
+
 /** Makes the errors of one pool. Where there is an event for it, that is counted and emitted first. */
 export class PoolErrors {
   readonly #context: Omit<PoolContext, 'errors'>;
@@ -33,15 +51,8 @@ export class PoolErrors {
   }
 
   /** An error with the pool's numbers; its message ends with what to do, and the pool's name. */
-  make(code: PoolErrorCode, message: string, cause?: unknown, advice = WHAT_TO_DO[code]): PoolError {
-    const { events } = this.#context;
-    if (code !== 'POOL_INVALID_OPTION') events.countError(code);
-    const whole = advice ? `${message}; ${advice}` : message;
-    return new PoolError(code, `${whole} [${events.label}]`, {
-      pool: events.pool,
-      stats: events.stats(),
-      cause,
-    });
+  make(code: PoolErrorCode, message: string, cause?: unknown, advice?: string): PoolError {
+    return makeError(this.#context.events, code, message, cause, advice);
   }
 
   /** A connection is lost; `consequence` is what that means for the command, and `advice` what to do. */

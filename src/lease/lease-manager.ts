@@ -1,6 +1,7 @@
 import type { Command, Redis } from 'ioredis';
-import { another } from '../api/errors.ts';
+import { another, invalidOption } from '../api/errors.ts';
 import type { Lease } from '../api/lease.ts';
+import type { AcquireOptions, RedisPool } from '../api/redis-pool.ts';
 import type { ConnectionPool } from '../core/connection-pool.ts';
 import { type PoolContext, type PoolSlot, whyLost } from '../core/context.ts';
 import type { Connection } from '../core/dependencies.ts';
@@ -355,6 +356,21 @@ class LeaseTimeouts {
       rejectSafely(item.command, another(error));
     }
     connection.cut(error.cause as Error);
+  }
+}
+
+/** Implements `use()` of a pool. */
+export async function useLease<T>(
+  pool: Pick<RedisPool, 'acquire'>,
+  work: (redis: Lease) => T | PromiseLike<T>,
+  options: AcquireOptions | undefined,
+): Promise<T> {
+  if (typeof work !== 'function') throw invalidOption(`use() takes a function, got ${typeof work}`);
+  const lease = await pool.acquire(options);
+  try {
+    return await work(lease);
+  } finally {
+    lease.release();
   }
 }
 

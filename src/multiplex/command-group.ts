@@ -54,18 +54,12 @@ export class CommandGroup {
     this.commands.push(command);
     if (this.#context) watchIn(command, this.#context);
     if (this.refusal) rejectSafely(command, another(this.refusal));
-    const name = command.name.toLowerCase();
-    // With an argument Redis refuses them, and they neither begin nor end a transaction.
-    const bare = command.args.length === 0;
-    if (bare && name === 'multi') {
-      this.#inTransaction = true;
+    const frame = frameOf(command);
+    if (frame === 'begin' || (frame === 'end' && this.#inTransaction)) {
+      this.#inTransaction = frame === 'begin';
       return undefined;
     }
-    if (bare && this.#inTransaction && (name === 'exec' || name === 'discard')) {
-      this.#inTransaction = false;
-      return undefined;
-    }
-    const kind = kindOf(name, command.args);
+    const kind = kindOf(command.name, command.args);
     if (kind === 'stateful') return kind;
     // Within a transaction no command blocks, and an unknown command runs with the rest of it.
     if (kind === 'shared' || this.#inTransaction) return undefined;
@@ -80,6 +74,13 @@ export class CommandGroup {
     this.refusal = error;
     for (const command of this.commands) rejectSafely(command, refusalOf(command)?.error ?? another(error));
   }
+}
+
+/** Whether a command begins or ends a transaction. With an argument Redis refuses it, and it does neither. */
+export function frameOf({ name, args }: Pick<Command, 'name' | 'args'>): 'begin' | 'end' | undefined {
+  if (args.length > 0) return undefined;
+  const lower = name.toLowerCase();
+  return lower === 'multi' ? 'begin' : lower === 'exec' || lower === 'discard' ? 'end' : undefined;
 }
 
 /** Sends `commands` over `lanes` as one group that is theirs alone. */
