@@ -1,7 +1,10 @@
 import type { Command, Redis } from 'ioredis';
 
-/** Text is written when it is this long, far below the maximum length of a string. */
-const MOST_TEXT = 1 << 20;
+/**
+ * Text is written when it is this long. To write it, Node allocates three bytes for each character; of much more than
+ * that the pages come anew from the kernel each time, which takes longer than all the rest.
+ */
+const MOST_TEXT = 1 << 15;
 
 /** Collects the bytes of a connection's next write. */
 export class WriteBuffer {
@@ -19,10 +22,11 @@ export class WriteBuffer {
     this.gathered += data.length;
     if (typeof data === 'string') {
       this.#text += data;
-      if (this.#text.length < MOST_TEXT) return;
+      if (this.#text.length >= MOST_TEXT) this.#write();
+      return;
     }
     this.cork();
-    if (typeof data !== 'string') this.#client.stream.write(data);
+    this.#client.stream.write(data);
   }
 
   /** Appends all commands, or throws and appends nothing: the rest of a transaction would get the wrong replies. */
@@ -41,17 +45,20 @@ export class WriteBuffer {
     if (stream === undefined) return; // no socket, as in tests
     if (!this.#corked) stream.cork();
     this.#corked = true;
-    if (this.#text !== '') stream.write(this.#text);
-    this.#text = '';
+    this.#write();
   }
 
   flush(): void {
-    const text = this.#text;
-    this.#text = '';
     this.gathered = 0;
-    if (text !== '') this.#client.stream.write(text);
+    this.#write();
     if (!this.#corked) return;
     this.#corked = false;
     this.#client.stream.uncork();
+  }
+
+  #write(): void {
+    const text = this.#text;
+    this.#text = '';
+    if (text !== '') this.#client.stream.write(text);
   }
 }
