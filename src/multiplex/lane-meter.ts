@@ -1,6 +1,9 @@
 /** A reply of this size delays others. Bytes. */
 export const LARGE = 131_072;
 
+/** Replies that are smaller on average do not delay others, however many: the server's time is all they take. Bytes. */
+const SMALL = 1024;
+
 /** The number of recent replies that the average is taken over. */
 const REPLIES = 16;
 
@@ -47,7 +50,9 @@ export class LaneMeter {
 
   /** The expected size of the replies to `inFlight` commands, if `known` bytes are certain. */
   bytesDue(inFlight: number, known: number): number {
-    return Math.max(known, this.large ? LARGE : 0, inFlight * this.#replySize - this.#unfinished);
+    const expected = inFlight * this.#replySize - this.#unfinished;
+    const counted = this.#replySize < SMALL ? Math.min(expected, LARGE - 1) : expected;
+    return Math.max(known, this.large ? LARGE : 0, counted);
   }
 }
 

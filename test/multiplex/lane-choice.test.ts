@@ -94,6 +94,21 @@ describe('the meter of a lane', () => {
     expect(meter.bytesDue(16, 0)).toBe(16 * (1000 + 3000 / 16));
   });
 
+  test('counts small replies, however many, as just less than a large one', () => {
+    const small = new LaneMeter();
+    small.received(16 * 1000);
+    small.answered(16, 1);
+    expect(small.bytesDue(100, 0)).toBe(100_000);
+    expect(small.bytesDue(10_000, 0)).toBe(LARGE - 1);
+    expect(small.bytesDue(10_000, 2 * LARGE)).toBe(2 * LARGE);
+    small.large = true;
+    expect(small.bytesDue(10_000, 0)).toBe(LARGE);
+    const middling = new LaneMeter();
+    middling.received(16 * 2000);
+    middling.answered(16, 1);
+    expect(middling.bytesDue(100, 0)).toBe(200_000);
+  });
+
   test('takes as its pace the fastest of late, of replies that had nothing before them', () => {
     const meter = new LaneMeter();
     const roundTrip = (from: number, to: number): void => {
