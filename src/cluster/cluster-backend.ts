@@ -131,6 +131,10 @@ export class ClusterBackend implements ClientOwner, Lanes, Router, Heard {
     }
   }
 
+  ended(group: CommandGroup): void {
+    if (this.#gathering?.group === group) this.#scatter();
+  }
+
   ready(): Promise<void> {
     return this.#owner.ready();
   }
@@ -307,6 +311,7 @@ export class ClusterBackend implements ClientOwner, Lanes, Router, Heard {
         else this.#route(command, journey);
       }
     }
+    for (const [node, sent] of groups) node.lanes.ended(sent);
   }
 
   #begin(transaction: readonly Command[], groups: Map<Node, CommandGroup>): void {

@@ -9,7 +9,7 @@ import { type ClientView, ClientViews, type Heard } from './client-views.ts';
 import type { Multiplexer } from './multiplexer.ts';
 
 /** Where the commands of `pool.redis` go. */
-export type Lanes = Pick<Multiplexer, 'send' | 'sendGroup' | 'added' | 'watched'> & {
+export type Lanes = Pick<Multiplexer, 'send' | 'sendGroup' | 'added' | 'ended' | 'watched'> & {
   /** What plain commands are made of, if it is more than a {@link LeanCommand}. */
   readonly Command?: typeof LeanCommand;
 };

@@ -199,6 +199,7 @@ class PoolRedis extends Base {
     group.add(command);
     this.#lanes.sendGroup(group);
     this.#lanes.added(group);
+    this.#lanes.ended(group);
   }
 
   #addToGroup(command: Command, stream: Stream, broken: boolean): void {
@@ -258,6 +259,7 @@ class PoolRedis extends Base {
   #end(group: CommandGroup, pipeline: Pipeline): void {
     if (group.open) group.refuse(this.#stateful('MULTI without EXEC'));
     if (group.refusal) pipeline.reject(group.refusal);
+    this.#lanes.ended(group);
   }
 
   #stateful(what: string): Error {

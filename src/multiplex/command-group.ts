@@ -14,6 +14,8 @@ import { arrayOf } from '../util/young.ts';
  */
 export class CommandGroup {
   readonly commands: Command[] = arrayOf();
+  /** It has all its commands. */
+  ended = false;
   /** It needs a dedicated connection: one of its commands may block, or is unknown. */
   needsDedicated = false;
   /** One of its commands may block. */
@@ -85,7 +87,7 @@ export function frameOf({ name, args }: Pick<Command, 'name' | 'args'>): 'begin'
 
 /** Sends `commands` over `lanes` as one group that is theirs alone. */
 export function sendTogether(
-  lanes: { sendGroup(group: CommandGroup): void; added(group: CommandGroup): void },
+  lanes: Record<'sendGroup' | 'added' | 'ended', (group: CommandGroup) => void>,
   commands: readonly Command[],
 ): void {
   const group = new CommandGroup({}, false);
@@ -94,4 +96,5 @@ export function sendTogether(
     group.add(command);
     lanes.added(group);
   }
+  lanes.ended(group);
 }

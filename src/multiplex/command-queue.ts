@@ -6,10 +6,15 @@ import { bytesOf } from '../ioredis/lean-command.ts';
 import { CommandGroup } from './command-group.ts';
 import type { QueueEntry } from './lane.ts';
 
-/** The unsent commands of one tick. */
+/** So many commands do not wait for the end of their tick. */
+const LARGE_BATCH = 256;
+/** For fewer, a write and a read more on both sides cost more than is won. */
+const SMALL_BATCH = 50;
+
+/** The unsent commands of one tick, or of a part of it. */
 export interface Batch {
   units: readonly QueueEntry[];
-  /** When its tick ended. */
+  /** When it ended. */
   readonly at: number;
   /** The number of its units that are sent. */
   sent: number;
@@ -31,8 +36,12 @@ export class CommandQueue {
   /** The batches of earlier ticks, in order. */
   batches: Batch[] = [];
   #gathered: QueueEntry[] = [];
-  /** The number of groups in the current tick. */
+  /** The number of groups in it. */
   #groups = 0;
+  /** With so many commands a batch is sent before the tick has ended. */
+  #limit = LARGE_BATCH;
+  /** How many commands of this tick were sent early, and may not be answered. */
+  #sentEarly = 0;
 
   /** Adds a command with this size of arguments. */
   add(command: Command, bytes: number): void {
@@ -53,8 +62,48 @@ export class CommandQueue {
     this.bytes += bytes;
   }
 
-  /** Ends the batch of this tick. */
-  endBatch(at: number): void {
+  /** What is queued, and what would be, had it not been sent before the end of the tick. Commands. */
+  get brought(): number {
+    return this.length + this.#sentEarly;
+  }
+
+  /**
+   * Whether what the tick has brought so far is to be sent now, so that the server works on it while the rest is made.
+   */
+  get isDue(): boolean {
+    return this.length >= this.#limit && this.#isWhole;
+  }
+
+  /** Ends a batch before the tick has ended; `send` sends what can be sent. */
+  sendEarly(now: number, send: () => void): void {
+    const { brought } = this;
+    this.#end(now);
+    send();
+    this.#sentEarly = brought - this.length;
+    this.#limit = this.batches.length > 0 ? Number.POSITIVE_INFINITY : LARGE_BATCH;
+  }
+
+  /** To be called when so many replies came together, and so many commands are still in flight on their lane. */
+  answered(replies: number, inFlight: number): void {
+    this.#sentEarly = Math.max(0, this.#sentEarly - replies);
+    // Their callers ask for the next ones together: from now on one half is at the server, and the other one here.
+    if (inFlight === 0 && replies >= 2 * SMALL_BATCH) this.#limit = Math.min(LARGE_BATCH, replies >> 1);
+  }
+
+  /** Ends the batch at the end of the tick. */
+  endBatch(now: number): void {
+    this.#end(now);
+    this.#sentEarly = 0;
+    this.#limit = LARGE_BATCH;
+  }
+
+  /** Whether all groups of this tick have all their commands. */
+  get #isWhole(): boolean {
+    if (this.#groups === 0) return true;
+    return this.#gathered.every((unit) => !(unit instanceof CommandGroup) || unit.ended);
+  }
+
+  #end(at: number): void {
     let units = this.#gathered;
     if (units.length === 0) return;
     if (this.#groups > 0) units = units.filter((unit) => this.#belongs(unit));

@@ -23,8 +23,8 @@ export interface InFlight {
 
 /** What a lane reports. */
 export interface LaneOwner {
-  /** Replies have arrived. */
-  answered(lane: Lane, now: number): void;
+  /** So many replies have arrived, as far as they were counted. */
+  answered(lane: Lane, now: number, replies?: number): void;
   /** The reply to `item` is an error. Returns whether the owner settles the command. */
   refused(lane: Lane, item: InFlight, error: Error): boolean;
   /** The lane's connection was lost. */
@@ -35,7 +35,7 @@ export interface LaneOwner {
 const MOST_UNWRITTEN = 1 << 20;
 
 /**
- * One connection of the pool, multiplexed: commands of many callers are sent in one write, and their replies come in
+ * One connection of the pool, multiplexed: commands of many callers are sent together, and their replies come in
  * that order. Everything is written through the lane, pipelines too, or bytes would overtake each other.
  */
 export class Lane {
@@ -163,7 +163,7 @@ export class Lane {
   }
 
   /**
-   * Sends `units` from `from` on, in one write, while fewer than `most` commands are in flight and the socket has
+   * Sends `units` from `from` on, together, while fewer than `most` commands are in flight and the socket has
    * `room`; returns where it stopped.
    */
   send(units: readonly QueueEntry[], from: number, most: number, now: number, room = this.room): number {
@@ -281,16 +281,16 @@ export class Lane {
 
   /** Called with each chunk that arrives. */
   readonly #take = (chunk: Buffer): void => {
-    const before = this.inFlight;
+    const before = this.answered;
     const first = this.#client.commandQueue.peekFront()?.command as Command | undefined;
     this.#intake?.read(chunk);
     this.meter.received(chunk.length);
     const now = this.#clock.now();
     this.heardAt = now;
-    const { inFlight } = this;
-    if (inFlight < before && this.meter.answered(before - inFlight, now) && first) {
+    const replies = this.answered - before;
+    if (replies > 0 && this.meter.answered(replies, now) && first) {
       this.#large.note(first.name, first.args, now);
     }
-    this.#owner.answered(this, now);
+    this.#owner.answered(this, now, replies);
   };
 }

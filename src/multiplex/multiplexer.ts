@@ -25,7 +25,7 @@ import { CommandTimeouts } from './timeouts.ts';
 const DISPATCH_MS = 50;
 
 /**
- * The multiplexed commands: collected until the end of the tick, and sent over as few connections as the load needs. A
+ * The multiplexed commands: collected until they are many, or the tick ends, and sent over as few connections as the load needs. A
  * lane holds a connection while it has commands in flight, and waits for it in the same wait queue as leases.
  */
 export class Multiplexer implements DispatchOwner, LaneOwner {
@@ -99,13 +99,14 @@ export class Multiplexer implements DispatchOwner, LaneOwner {
   /** Queues a command that may share a connection. */
   send(command: Command): void {
     const bytes = bytesOf(command);
-    const refusal = this.#whyNot(this.queue.length, this.queue.bytes, bytes);
+    const refusal = this.#whyNot(this.queue.brought, this.queue.bytes, bytes);
     if (refusal) {
       rejectSafely(command, refusal);
       return;
     }
     this.queue.add(command, bytes);
     this.#flushSoon();
+    if (this.queue.isDue) this.#sendEarly();
   }
 
   /** Queues a group; its commands follow synchronously, with a call of `added` for each. */
@@ -119,12 +120,18 @@ export class Multiplexer implements DispatchOwner, LaneOwner {
     const { commands } = group;
     const bytes = bytesOf(commands.at(-1) as Command);
     if (!group.refusal) {
-      const others = this.queue.length - commands.length + 1;
-      const length = others === 0 ? 0 : this.queue.length;
+      const others = this.queue.brought - commands.length + 1;
+      const length = others === 0 ? 0 : this.queue.brought;
       const refusal = this.#whyNot(length, this.queue.bytes - group.bytes, group.bytes + bytes);
       if (refusal) group.refuse(refusal);
     }
     this.queue.addedTo(group, bytes);
+  }
+
+  /** To be called when all commands of `group` are added. */
+  ended(group: CommandGroup): void {
+    group.ended = true;
+    if (this.queue.isDue) this.#sendEarly();
   }
 
   /** `waiting` callers wait for a connection: as many lanes have to release theirs. */
@@ -209,6 +216,16 @@ export class Multiplexer implements DispatchOwner, LaneOwner {
     if (this.#flushDue) return;
     this.#flushDue = true;
     this.#context.deps.clock.soon(this.#flush);
+  }
+
+  /** Sends what this tick has brought so far, if there is a connection for it. */
+  #sendEarly(): void {
+    if (this.#flushing || (this.open.length === 0 && !this.#connections.topIdle)) return;
+    const now = this.#context.deps.clock.now();
+    this.#flushing = true;
+    this.queue.sendEarly(now, () => this.#send(now));
+    this.#flushing = false;
+    this.#lookAtSockets();
   }
 
   readonly #flush = (): void => {
@@ -346,9 +363,10 @@ export class Multiplexer implements DispatchOwner, LaneOwner {
     else if (this.open.every(({ draining }) => draining)) this.#rejectAll(error);
   }
 
-  answered(lane: Lane, now: number): void {
+  answered(lane: Lane, now: number, replies = 0): void {
     if (this.#refused?.any) this.#refused.answered(lane);
     const waiting = this.queue.length - this.queue.held.commands;
+    this.queue.answered(replies, lane.inFlight);
     if (lane.inFlight === 0 && (lane.draining || waiting === 0)) this.#release(lane, undefined, now);
     else if (this.queue.batches.length > 0) this.#flushSoon();
     this.#quiet?.notify();
