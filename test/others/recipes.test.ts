@@ -14,7 +14,6 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import ts from 'typescript';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { freePort } from '../../tools/redis-server.js';
 import { times } from '../helpers/outcomes.ts';
 import { until, useServer } from '../helpers/redis.ts';
 import { askOn, Visitor } from '../helpers/web.ts';
@@ -131,13 +130,23 @@ describe('NestJS', () => {
 
   test('the app loses no request when it is stopped under the load of connections that are kept alive', async () => {
     const folder = appHere();
-    const port = String(await freePort());
-    const app = start(join(folder, 'src/main.js'), { env: { PORT: port } });
+    writeFileSync(
+      join(folder, 'src/run.js'),
+      `import { Server } from 'node:net';
+      const { listen } = Server.prototype;
+      Server.prototype.listen = function (...given) {
+        this.once('listening', () => console.log('port ' + this.address().port));
+        return listen.apply(this, given);
+      };
+      await import('./main.js');
+      `,
+    );
+    const app = start(join(folder, 'src/run.js'), { env: { PORT: '0' } });
     let said = '';
     app.stdout?.on('data', (data) => {
       said += data;
     });
-    await until('it listens', () => said.includes('successfully started'));
+    const port = await until('it listens', () => /port (\d+)/.exec(said)?.[1]);
     let answers = 0;
     const callers = times(20, () => {
       return askOn(`http://127.0.0.1:${port}`, () => {
