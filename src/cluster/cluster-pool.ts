@@ -165,7 +165,7 @@ export class ClusterPool implements RedisPool {
     const node = this.#nodes.slots[slot];
     if (node === undefined) throw this.#nowhere();
     const lease = await node.pool.acquire({ timeoutMs, signal });
-    new LeaseRoute(this.#owner, lease, node);
+    new LeaseRoute(this.#owner, lease, node, slot);
     return lease;
   }
 

@@ -8,6 +8,7 @@ import { LeaseHandle, type LeaseRouter } from '../lease/lease.ts';
 import { sendTogether } from '../multiplex/command-group.ts';
 import { type ClusterOwner, judge, type Verdict } from './judge.ts';
 import type { Node } from './node.ts';
+import { readRefusal } from './redirection.ts';
 
 /** A command of a lease. */
 interface Sent {
@@ -40,6 +41,9 @@ interface Block {
 
 const SENT = Symbol('sent');
 
+/** Where to send what a lease cannot. */
+const ELSEWHERE = 'over pool.redis, or over a lease with a key of its own';
+
 /**
  * Sees to what the node of a lease refuses. As long as nothing was done over the lease, it goes on over a connection to
  * the node that its key has moved to. Afterwards only what says of itself that it can be done elsewhere once, or later,
@@ -49,6 +53,10 @@ export class LeaseRoute implements LeaseRouter {
   readonly #owner: ClusterOwner;
   readonly #lease: Lease;
   #node: Node;
+  /** That of the key it was acquired with. */
+  readonly #slot: number;
+  /** The slot of another key, if it went to where that is before it had done anything. */
+  #strayedTo: number | undefined;
   readonly #pending = new Set<Sent>();
   /** The node has done something. */
   #done = false;
@@ -63,10 +71,11 @@ export class LeaseRoute implements LeaseRouter {
   /** It is changing its node, and this is what is sent then. */
   #moving: Sent[] | undefined;
 
-  constructor(owner: ClusterOwner, lease: Lease, node: Node) {
+  constructor(owner: ClusterOwner, lease: Lease, node: Node, slot: number) {
     this.#owner = owner;
     this.#lease = lease;
     this.#node = node;
+    this.#slot = slot;
     LeaseHandle.route(lease, this);
   }
 
@@ -100,7 +109,7 @@ export class LeaseRoute implements LeaseRouter {
       ...{ at: this.#node, open: true },
       fail: (error) => {
         sent.open = false;
-        reject.call(command, error as Error);
+        reject.call(command, this.#explained(error, sent.at) as Error);
       },
       letGo: () => {
         Object.assign(command, { resolve, reject });
@@ -210,7 +219,35 @@ export class LeaseRoute implements LeaseRouter {
     }
     const all = [...this.#sent].map((one) => (one.open ? one : this.#copyOf(one)));
     this.#sent.clear();
-    void this.#move(all, (refused[0] as (typeof refused)[0]).to);
+    const { error, to } = refused[0] as (typeof refused)[0];
+    const slot = slotMoved(error as Error, this.#node);
+    this.#strayedTo = slot === this.#slot ? undefined : slot;
+    void this.#move(all, to);
+  }
+
+  /**
+   * What the caller hears: after Redis' own words, as which others read them, what they mean for a lease. It names slots
+   * and no keys, since a key may be a secret, as that of a session is.
+   */
+  #explained(error: unknown, at: Node): unknown {
+    if (!(error instanceof Error) || error.name !== 'ReplyError') return error;
+    const slot = slotMoved(error, at);
+    if (slot !== undefined) return withNote(error, this.#whyMoved(slot));
+    if (!error.message.startsWith('CROSSSLOT')) return error;
+    return withNote(
+      error,
+      `a lease sends nothing in parts, and this one is for slot ${this.#slot}, of the key it was acquired with: give keys a common {hash tag}, or send those of other slots ${ELSEWHERE}`,
+    );
+  }
+
+  #whyMoved(slot: number): string {
+    if (slot !== this.#slot) {
+      return `the lease is for slot ${this.#slot}, of the key it was acquired with, and slot ${slot} is at another node: send this ${ELSEWHERE}`;
+    }
+    if (this.#strayedTo === undefined) {
+      return 'the slot of the key that the lease was acquired with has moved there since: repeat use(), or acquire another lease';
+    }
+    return `the lease was acquired with a key in slot ${slot}, but went to the node of slot ${this.#strayedTo} with its first command: send this ${ELSEWHERE}`;
   }
 
   #isDone(): void {
@@ -278,4 +315,18 @@ function ask(node: Node, all: readonly Sent[]): void {
   ignore(asking.promise);
   for (const sent of all) sent.at = node;
   sendTogether(node.lanes, [asking, ...all.map(({ command }) => command)]);
+}
+
+/** The slot that `at` says is at another node. */
+function slotMoved({ message }: Error, at: Node): number | undefined {
+  const refusal = readRefusal(message, at.address);
+  return refusal?.kind === 'moved' ? refusal.slot : undefined;
+}
+
+/** The same error, whose message ends with `note`. */
+function withNote(error: Error, note: string): Error {
+  const { message, stack } = error;
+  error.message = `${message} (${note})`;
+  if (stack) error.stack = stack.replace(message, () => error.message);
+  return error;
 }

@@ -1,5 +1,7 @@
+import { inspect } from 'node:util';
 import { expect, test } from 'vitest';
-import { useCluster } from '../helpers/cluster.ts';
+import { type ClusterNode, useCluster } from '../helpers/cluster.ts';
+import { errorOf } from '../helpers/outcomes.ts';
 import { until } from '../helpers/redis.ts';
 
 const cluster = useCluster();
@@ -9,6 +11,19 @@ async function slotFor(key: string) {
   const to = (await cluster.masters()).find((one) => one !== from) ?? expect.fail('one master alone');
   return { from, to, slot: Number(await from.observer.cluster('KEYSLOT', key)) };
 }
+
+/** Two keys of two slots that `node` has, if they get `prefix`. */
+async function keysAt(node: ClusterNode, prefix = '') {
+  const found: { key: string; slot: number }[] = [];
+  for (let i = 0; found.length < 2; i++) {
+    const slot = Number(await node.observer.cluster('KEYSLOT', `${prefix}${i}`));
+    if ((await cluster.ownerOf(`${prefix}${i}`)) === node) found.push({ key: String(i), slot });
+  }
+  return found as [(typeof found)[0], (typeof found)[0]];
+}
+
+/** The error with which `sent` rejects. */
+const refusal = async (sent: Promise<unknown>) => (await errorOf(sent)) as Error;
 
 test('a lease that has done nothing yet goes on at the node that its key has moved to', async () => {
   const pool = cluster.pool();
@@ -161,6 +176,88 @@ test('a lease that has done something stays where it is, and hears of MOVED', as
   expect(await pool.redis.get('{stays}n')).toBe('1');
   expect(await pool.use((lease) => lease.incr('{stays}n'), { key: '{stays}n' })).toBe(2);
   await cluster.healthy();
+});
+
+test('a lease that is asked for the key of another node says for which slot it is, and what to do instead', async () => {
+  const pool = cluster.pool({ redis: { keyPrefix: 'p:' } });
+  const key = '{sess}:secret-of-a-session';
+  const { to, slot } = await slotFor(`p:${key}`);
+  const [{ key: other, slot: otherSlot }] = await keysAt(to, 'p:');
+  const moved = `MOVED ${otherSlot} ${to.address}`; // as Redis says it: others read it by its words
+  const told = `${moved} (the lease is for slot ${slot}, of the key it was acquired with, and slot ${otherSlot} is at another node: send this over pool.redis, or over a lease with a key of its own)`;
+  await pool.use(
+    async (lease) => {
+      await lease.set(key, '1');
+      const error = await refusal(lease.set(other, 'its value'));
+      expect(error.message).toBe(told);
+      expect(error).toMatchObject({ name: 'ReplyError', command: { name: 'set' } });
+      expect(error.stack).toContain(told);
+      expect(inspect(error)).toContain(told);
+      expect(`${error.message} ${error.stack}`).not.toMatch(/secret-of-a-session|its value/);
+      const [mine, [theirs]] = (await lease.pipeline().get(key).get(other).exec()) as [unknown, [Error]];
+      expect(mine).toEqual([null, '1']);
+      expect(theirs.message).toBe(told);
+      const aborted = await refusal(lease.multi().incr(key).incr(other).exec());
+      expect(aborted.message).toMatch(/^EXECABORT/);
+      expect(aborted).toMatchObject({ previousErrors: [{ message: told }] });
+      await expect(lease.watch(other)).rejects.toThrow(told);
+      await expect(lease.eval('return 1', 1, other)).rejects.toThrow(told);
+    },
+    { key },
+  );
+});
+
+test('a lease that is sent keys of several slots says that it cannot part them', async () => {
+  const pool = cluster.pool();
+  const { from, slot } = await slotFor('several');
+  const [{ key: one }, { key: two }] = await keysAt(from);
+  const told =
+    /^CROSSSLOT Keys in request don't hash to the same slot \(a lease sends nothing in parts, and this one is for slot (\d+), of the key it was acquired with: give keys a common \{hash tag\}, or send those of other slots over pool\.redis, or over a lease with a key of its own\)$/;
+  await pool.use(
+    async (lease) => {
+      for (const sent of [lease.mget(one, two), lease.multi().set(one, '1').set(two, '2').exec()]) {
+        const error = await refusal(sent);
+        expect(error.name).toBe('ReplyError');
+        expect(told.exec(error.message)?.[1], error.message).toBe(String(slot));
+      }
+    },
+    { key: 'several' },
+  );
+});
+
+test('a lease whose own slot has moved since says so: nobody is at fault, and another lease will do', async () => {
+  const pool = cluster.pool();
+  await pool.redis.set('{since}n', '1');
+  const { from, to, slot } = await slotFor('{since}n');
+  const told = `MOVED ${slot} ${to.address} (the slot of the key that the lease was acquired with has moved there since: repeat use(), or acquire another lease)`;
+  await pool.use(
+    async (lease) => {
+      await lease.watch('{since}n');
+      await cluster.moveSlot(slot, from, to);
+      expect((await refusal(lease.get('{since}n'))).message).toBe(told);
+      expect((await refusal(lease.get('{since}another'))).message).toBe(told);
+      const aborted = await refusal(lease.multi().incr('{since}n').incr('{since}n').exec());
+      expect(aborted).toMatchObject({ previousErrors: [{ message: told }, { message: told }] });
+    },
+    { key: '{since}n' },
+  );
+  expect(await pool.use((lease) => lease.incr('{since}n'), { key: '{since}n' })).toBe(2);
+  await cluster.healthy();
+});
+
+test('a lease that went elsewhere with its first command does not say that the slot of its key has moved', async () => {
+  const pool = cluster.pool();
+  const { from, to, slot } = await slotFor('strays');
+  const [{ key: other, slot: otherSlot }] = await keysAt(to);
+  await pool.use(
+    async (lease) => {
+      await lease.set(other, '1'); // nothing was done before: the lease goes where this can be done
+      expect((await refusal(lease.get('strays'))).message).toBe(
+        `MOVED ${slot} ${from.address} (the lease was acquired with a key in slot ${slot}, but went to the node of slot ${otherSlot} with its first command: send this over pool.redis, or over a lease with a key of its own)`,
+      );
+    },
+    { key: 'strays' },
+  );
 });
 
 test('200 INCRs over leases, of a key that is on its way, cost no connection', async () => {
