@@ -17,8 +17,8 @@ const SMALL_BATCH = 50;
 /** The unsent commands of one tick, or of a part of it. */
 export interface Batch {
   units: readonly QueueEntry[];
-  /** When it ended. */
-  readonly at: number;
+  /** When its tick ended; until then `Infinity`. */
+  at: number;
   /** The number of its units that are sent. */
   sent: number;
   /** The number of its commands that are not sent, and the size of their arguments. */
@@ -38,13 +38,13 @@ export class CommandQueue {
   dedicatedGroups = 0;
   /** The batches of earlier ticks, in order. */
   batches: Batch[] = [];
+  /** How many commands of this tick were sent before it has ended. */
+  sentEarly = 0;
   #gathered: QueueEntry[] = [];
   /** The number of groups in it. */
   #groups = 0;
   /** With so many commands a batch is sent before the tick has ended. */
   #limit = LARGE_BATCH;
-  /** How many commands of this tick were sent early, and may not be answered. */
-  #sentEarly = 0;
 
   /** Adds a command with this size of arguments. */
   add(command: Command, bytes: number): void {
@@ -65,11 +65,6 @@ export class CommandQueue {
     this.bytes += bytes;
   }
 
-  /** What is queued, and what would be, had it not been sent before the end of the tick. Commands. */
-  get brought(): number {
-    return this.length + this.#sentEarly;
-  }
-
   /**
    * Whether what the tick has brought so far is to be sent now, so that the server works on it while the rest is made.
    */
@@ -77,18 +72,17 @@ export class CommandQueue {
     return this.length >= this.#limit && this.#isWhole;
   }
 
-  /** Ends a batch before the tick has ended; `send` sends what can be sent. */
-  sendEarly(now: number, send: () => void): void {
-    const { brought } = this;
-    this.#end(now);
+  /** Ends a batch before the tick has ended; `send` sends what can be sent. The rest waits for the end of the tick. */
+  sendEarly(send: () => void): void {
+    const before = this.length;
+    this.#end(Number.POSITIVE_INFINITY);
     send();
-    this.#sentEarly = brought - this.length;
+    this.sentEarly += Math.max(0, before - this.length); // `send` may have added some
     this.#limit = this.batches.length > 0 ? Number.POSITIVE_INFINITY : LARGE_BATCH;
   }
 
   /** To be called when so many replies came together, and so many commands are still in flight on their lane. */
   answered(replies: number, inFlight: number): void {
-    this.#sentEarly = Math.max(0, this.#sentEarly - replies);
     // Their callers ask for the next ones together: from now on one half is at the server, and the other one here.
     if (inFlight === 0 && replies >= 2 * SMALL_BATCH) this.#limit = Math.min(LARGE_BATCH, replies >> 1);
   }
@@ -96,7 +90,8 @@ export class CommandQueue {
   /** Ends the batch at the end of the tick. */
   endBatch(now: number): void {
     this.#end(now);
-    this.#sentEarly = 0;
+    for (const batch of this.batches) batch.at = Math.min(batch.at, now);
+    this.sentEarly = 0;
     this.#limit = LARGE_BATCH;
   }
 

@@ -92,7 +92,7 @@ export class Dispatch {
     }
   }
 
-  /** Records what runs over a dedicated connection, so that others wait for it. */
+  /** Whether something runs over a dedicated connection that others wait for. */
   get waits(): boolean {
     return this.#alone !== undefined;
   }

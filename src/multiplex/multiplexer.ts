@@ -46,6 +46,8 @@ export class Multiplexer implements DispatchOwner, LaneOwner {
   #unwritten = 0;
   #flushDue = false;
   #flushing = false;
+  /** A part of this tick's commands was sent over the only lane; that no reply was read since does not make it slow. */
+  #inLine = false;
   /** Why a connection that was requested meanwhile is refused. */
   #refusal: unknown;
   /** Cancels the pending request for another connection. */
@@ -99,7 +101,7 @@ export class Multiplexer implements DispatchOwner, LaneOwner {
   /** Queues a command that may share a connection. */
   send(command: Command): void {
     const bytes = bytesOf(command);
-    const refusal = this.#whyNot(this.queue.brought, this.queue.bytes, bytes);
+    const refusal = this.#whyNot(this.#brought, this.queue.bytes, bytes);
     if (refusal) {
       rejectSafely(command, refusal);
       return;
@@ -120,8 +122,8 @@ export class Multiplexer implements DispatchOwner, LaneOwner {
     const { commands } = group;
     const bytes = bytesOf(commands.at(-1) as Command);
     if (!group.refusal) {
-      const others = this.queue.brought - commands.length + 1;
-      const length = others === 0 ? 0 : this.queue.brought;
+      const brought = this.#brought;
+      const length = brought === commands.length - 1 ? 0 : brought;
       const refusal = this.#whyNot(length, this.queue.bytes - group.bytes, group.bytes + bytes);
       if (refusal) group.refuse(refusal);
     }
@@ -186,6 +188,15 @@ export class Multiplexer implements DispatchOwner, LaneOwner {
     return this.#connections.hasSpare;
   }
 
+  /** How many commands would be queued, had none been sent before the end of the tick. */
+  get #brought(): number {
+    const { length, sentEarly } = this.queue;
+    if (sentEarly === 0) return length;
+    let inFlight = 0;
+    for (const lane of this.open) inFlight += lane.inFlight;
+    return length + Math.min(sentEarly, inFlight);
+  }
+
   /** Why `bytes` more are refused, if they are: `length` commands and `others` bytes are queued already. */
   #whyNot(length: number, others: number, bytes: number): Error | undefined {
     const { maxQueuedBytes, maxQueuedCommands } = this.#context.options;
@@ -218,14 +229,23 @@ export class Multiplexer implements DispatchOwner, LaneOwner {
     this.#context.deps.clock.soon(this.#flush);
   }
 
-  /** Sends what this tick has brought so far, if there is a connection for it. */
+  /** Sends what this tick has brought so far, if one connection that is at hand is all that it needs. */
   #sendEarly(): void {
-    if (this.#flushing || (this.open.length === 0 && !this.#connections.topIdle)) return;
+    if (this.#flushing) return;
     const now = this.#context.deps.clock.now();
     this.#flushing = true;
-    this.queue.sendEarly(now, () => this.#send(now));
+    this.queue.sendEarly(() => {
+      this.#inLine = this.#sendsEarly(now);
+      if (this.#inLine) this.#sendInLine(now);
+    });
     this.#flushing = false;
     this.#lookAtSockets();
+  }
+
+  #sendsEarly(now: number): boolean {
+    if (!this.#calm(now) || now < this.#dispatchUntil) return false;
+    const [lane] = this.open;
+    return lane ? !isOutdated(lane, now) : this.#connections.topIdle !== undefined;
   }
 
   readonly #flush = (): void => {
@@ -236,11 +256,11 @@ export class Multiplexer implements DispatchOwner, LaneOwner {
     // From the end, here and below: those that are released are removed from the list.
     for (let i = this.open.length - 1; i >= 0; i--) {
       const lane = this.open[i];
-      // A new connection sends its first batch, however short its lifetime, or dialling would never end.
-      if (lane?.slot && whyExpired(lane.slot, now) && (lane.used || lane.slot.stale)) this.#drain(lane);
+      if (lane && isOutdated(lane, now)) this.#drain(lane);
     }
     if (this.queue.batches.length > 0) this.#send(now);
     this.#flushing = false;
+    this.#inLine = false;
     const refusal = this.#refusal;
     this.#refusal = undefined;
     if (refusal !== undefined) this.#failed(refusal);
@@ -304,7 +324,8 @@ export class Multiplexer implements DispatchOwner, LaneOwner {
     if (this.maxLanes === 1) return true;
     if (this.open.length > 1 || this.#large.wary(now)) return false;
     const [lane] = this.open;
-    return lane === undefined || (lane.takes(this.maxInFlight) && (!this.spare || isFree(lane, now, false)));
+    if (lane === undefined) return true;
+    return lane.takes(this.maxInFlight) && (this.#inLine || !this.spare || isFree(lane, now, false));
   }
 
   /** Sends over the only lane, as much as it accepts. */
@@ -448,4 +469,12 @@ export class Multiplexer implements DispatchOwner, LaneOwner {
     for (const { command } of lane.takeUnanswered()) rejectSafely(command, another(error));
     this.#release(lane, 'broken');
   }
+}
+
+/**
+ * Whether it must not be used any more. A new connection sends its first batch, however short its lifetime, or dialling
+ * would never end.
+ */
+function isOutdated({ slot, used }: Lane, now: number): boolean {
+  return slot !== undefined && (used || slot.stale !== undefined) && whyExpired(slot, now) !== undefined;
 }

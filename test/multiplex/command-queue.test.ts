@@ -22,19 +22,19 @@ function send(queue: CommandQueue): void {
 test('so many commands do not wait for the end of the tick', () => {
   const queue = new CommandQueue();
   expect(untilDue(queue)).toBe(256);
-  queue.sendEarly(1, () => send(queue));
-  expect([queue.length, queue.brought, queue.isDue]).toEqual([0, 256, false]);
+  queue.sendEarly(() => send(queue));
+  expect([queue.length, queue.sentEarly, queue.isDue]).toEqual([0, 256, false]);
   expect(untilDue(queue)).toBe(256);
   queue.endBatch(2);
   send(queue);
-  expect([queue.length, queue.brought]).toEqual([0, 0]);
+  expect([queue.length, queue.sentEarly]).toEqual([0, 0]);
 });
 
 test('after replies that came together, and left nothing in flight, half as many are sent, once', () => {
   const queue = new CommandQueue();
   queue.answered(301, 0);
   expect(untilDue(queue)).toBe(150);
-  queue.sendEarly(1, () => send(queue));
+  queue.sendEarly(() => send(queue));
   expect(untilDue(queue)).toBe(256);
   queue.endBatch(2);
   send(queue);
@@ -55,21 +55,11 @@ test.each([
 test('where the lanes do not take all of a batch, the next one waits for the end of the tick', () => {
   const queue = new CommandQueue();
   untilDue(queue);
-  queue.sendEarly(1, () => {});
+  queue.sendEarly(() => {});
   expect(untilDue(queue)).toBeUndefined();
   queue.endBatch(2);
   send(queue);
   expect(untilDue(queue)).toBe(256);
-});
-
-test('what was sent early counts until it is answered, or the tick has ended', () => {
-  const queue = new CommandQueue();
-  untilDue(queue);
-  queue.sendEarly(1, () => send(queue));
-  queue.answered(100, 156);
-  expect(queue.brought).toBe(156);
-  queue.answered(1000, 0);
-  expect(queue.brought).toBe(0);
 });
 
 test('a group is not sent before all its commands are there', () => {

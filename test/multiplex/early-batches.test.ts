@@ -1,10 +1,17 @@
-import { Command, type Redis } from 'ioredis';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Command, Redis } from 'ioredis';
 import { expect, onTestFinished, test } from 'vitest';
 import { useServer } from '../helpers/redis.ts';
 
 const server = useServer();
 
 const numbers = (count: number): string[] => Array.from({ length: count }, (_, i) => `${i}`);
+
+/** A tick that takes long. */
+function block(ms: number): void {
+  const end = performance.now() + ms;
+  while (performance.now() < end);
+}
 
 test('a tick with many commands is sent in parts, in order, before it has ended', async () => {
   const pool = server.pool({ maxLanes: 1 });
@@ -126,4 +133,71 @@ test('a wrapped sendCommand that sends as many again, while a part is sent, does
   const sent = numbers(600).map((i) => pool.redis.echo(i));
   expect(await Promise.all(sent)).toEqual(numbers(600));
   expect(await Promise.all(more)).toEqual(numbers(300));
+});
+
+test('what needs a connection of its own is sent, however long the tick takes that many others came in', async () => {
+  const pool = server.pool({ maxLanes: 1 });
+  await pool.redis.ping();
+  const blocking = pool.redis.blpop('nothing', 0.1);
+  const sent = numbers(300).map((i) => pool.redis.echo(i));
+  block(60);
+  const later = pool.redis.echo('later');
+  expect(await Promise.all(sent)).toEqual(numbers(300));
+  expect(await later).toBe('later');
+  expect(await blocking).toBe(null);
+});
+
+test('after clear(), nothing is sent over a connection from before', async () => {
+  const pool = server.pool();
+  const old = await pool.redis.client('ID');
+  const first = pool.redis.echo('first');
+  await new Promise(setImmediate);
+  expect(pool.stats().inFlight).toBe(1);
+  pool.clear();
+  const ids = await Promise.all(numbers(300).map(() => pool.redis.client('ID')));
+  expect(ids).not.toContain(old);
+  expect(await first).toBe('first');
+});
+
+test.each([
+  ['of a tick that takes long', '', 60],
+  ['with replies that are not small', 'x'.repeat(2000), 0],
+])('the commands %s use one lane, as if all were sent at its end', async (_, value, ms) => {
+  const pool = server.pool();
+  await pool.redis.set('value', value);
+  await Promise.all(numbers(100).map(() => pool.redis.get('value')));
+  expect(pool.stats().total).toBe(1);
+  const sent = numbers(300).map(() => pool.redis.get('value'));
+  block(ms);
+  sent.push(...numbers(700).map(() => pool.redis.get('value')));
+  expect(pool.stats()).toMatchObject({ lanes: 1, total: 1 });
+  await new Promise(setImmediate);
+  expect(pool.stats()).toMatchObject({ lanes: 1, total: 1 });
+  await Promise.all(sent);
+});
+
+test('the time of what found no room on the lane begins at the end of the tick', async () => {
+  const pool = server.pool({ maxLanes: 1, maxInFlight: 1, acquireTimeoutMs: 300 });
+  await pool.redis.ping();
+  await sleep(1000); // no timer runs any more
+  const sent = numbers(300).map((i) => pool.redis.echo(i));
+  block(400);
+  expect(await Promise.all(sent)).toEqual(numbers(300));
+});
+
+test('where ioredis reads replies by itself, callers are not counted again and again either', async () => {
+  const pool = server.pool({
+    maxQueuedCommands: 950,
+    createClient: (options) => {
+      const client = new Redis(options);
+      return client.on('connect', () => client.stream.on('data', () => {}));
+    },
+  });
+  const long = 'x'.repeat(1000);
+  await pool.redis.set('long', long);
+  const caller = async (): Promise<void> => {
+    for (let round = 0; round < 50; round++) expect(await pool.redis.get('long')).toBe(long);
+  };
+  await Promise.all(Array.from({ length: 900 }, caller));
+  expect(pool.stats().exhausted).toBe(0);
 });
