@@ -191,7 +191,8 @@ export class Multiplexer implements DispatchOwner, LaneOwner {
   /** How many commands would be queued, had none been sent before the end of the tick. */
   get #brought(): number {
     const { length, sentEarly } = this.queue;
-    if (sentEarly === 0) return length;
+    if (length + sentEarly < this.#context.options.maxQueuedCommands) return length + sentEarly;
+    // It matters now: callers may have gone round within this tick, so that only what is in flight counts.
     let inFlight = 0;
     for (const lane of this.open) inFlight += lane.inFlight;
     return length + Math.min(sentEarly, inFlight);
