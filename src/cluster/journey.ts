@@ -17,6 +17,8 @@ export interface Unit {
   /** How often it was refused for now, and how often in a row it was sent somewhere else. */
   delays: number;
   hops: number;
+  /** Its place among those that wait until they may be done. */
+  turn: number | undefined;
   /** The node that has its key already, though the slot is not there yet. */
   asked: Node | undefined;
 }
@@ -74,5 +76,5 @@ export function journeyOf(command: Command, router: Router): Journey {
 
 /** The unit of a command by itself, or of a transaction. */
 export function unitOf(commands: readonly Command[]): Unit {
-  return { commands, error: undefined, held: [], delays: 0, hops: 0, asked: undefined };
+  return { commands, error: undefined, held: [], delays: 0, hops: 0, turn: undefined, asked: undefined };
 }

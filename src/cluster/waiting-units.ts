@@ -24,6 +24,8 @@ export class WaitingUnits {
   #units: Waiting[] = [];
   #cancel: (() => void) | undefined;
   #dueAt = Number.POSITIVE_INFINITY;
+  /** How many there have been. */
+  #count = 0;
   readonly #clock: Clock;
   readonly #bounds: Bounds;
   readonly #retry: (due: readonly Unit[], late: readonly Unit[]) => void;
@@ -45,11 +47,12 @@ export class WaitingUnits {
     const now = this.#clock.now();
     const delay = Math.min(DELAY_MS << Math.min(unit.delays++, 10), LONGEST_DELAY_MS);
     unit.hops = 0;
+    unit.turn ??= this.#count++;
     this.#put({ unit, due: Math.min(now + delay, deadline), deadline, bytes });
     return undefined;
   }
 
-  /** All of them, which wait no longer. */
+  /** All of them, which wait no longer, in the order in which they came first. */
   takeAll(): Unit[] {
     const all = this.#units;
     this.#units = [];
@@ -58,7 +61,7 @@ export class WaitingUnits {
     this.#cancel?.();
     this.#cancel = undefined;
     this.#dueAt = Number.POSITIVE_INFINITY;
-    return all.map(({ unit }) => unit);
+    return inOrder(all.map(({ unit }) => unit));
   }
 
   #put(entry: Waiting): void {
@@ -82,8 +85,13 @@ export class WaitingUnits {
       else if (entry.due <= now) due.push(entry.unit);
       else this.#put(entry);
     }
-    this.#retry(due, late);
+    this.#retry(inOrder(due), late);
   };
+}
+
+/** Those that were looked at and have waited on are behind others that came later. */
+function inOrder(units: Unit[]): Unit[] {
+  return units.sort((a, b) => (a.turn ?? 0) - (b.turn ?? 0));
 }
 
 function weigh({ commands }: Unit): number {
