@@ -19,9 +19,8 @@ import { WaitingUnits } from './waiting-units.ts';
 
 /** So often in a row a command is sent elsewhere at once; then it waits, as nodes may not agree yet. */
 const MOST_HOPS = 3;
-/** The commands of a pipeline, as far as they have come; and the slot of the transaction that is open among them. */
+/** Whether a transaction is open among the commands of a pipeline, as far as they have come; and its slot. */
 interface Gathering {
-  readonly group: CommandGroup;
   inTransaction: boolean;
   slot: number | undefined;
 }
@@ -38,7 +37,10 @@ export class ClusterBackend implements ClientOwner, Lanes, Router, Heard {
   /** The time in this tick, in whole milliseconds: commands have it for nothing. */
   #now = 0;
   #ticking = false;
-  #gathering: Gathering | undefined;
+  /** The pipelines that are being filled. */
+  readonly #gathering = new Map<CommandGroup, Gathering>();
+  /** The one of these that nobody will end: it ends with whatever is sent next, or with this turn. */
+  #loose: CommandGroup | undefined;
   /** What is sent elsewhere at the end of this turn, all at once. */
   #again: Unit[] = [];
   #againDue = false;
@@ -94,7 +96,7 @@ export class ClusterBackend implements ClientOwner, Lanes, Router, Heard {
   }
 
   send(command: Command): void {
-    if (this.#gathering) this.#scatter();
+    if (this.#loose) this.ended(this.#loose);
     const journey = journeyOf(command, this);
     journey.since = this.#time();
     const route = routeOf(command);
@@ -108,16 +110,16 @@ export class ClusterBackend implements ClientOwner, Lanes, Router, Heard {
   }
 
   sendGroup(group: CommandGroup): void {
-    if (this.#gathering) this.#scatter();
-    this.#gathering = { group, inTransaction: false, slot: undefined };
-    queueMicrotask(() => {
-      if (this.#gathering?.group === group) this.#scatter();
-    });
+    if (this.#loose) this.ended(this.#loose);
+    this.#gathering.set(group, { inTransaction: false, slot: undefined });
+    if (!group.loose) return;
+    this.#loose = group;
+    queueMicrotask(() => this.ended(group));
   }
 
   added(group: CommandGroup): void {
-    const gathering = this.#gathering;
-    if (gathering?.group !== group || group.refusal) return;
+    const gathering = this.#gathering.get(group);
+    if (gathering === undefined || group.refusal) return;
     const command = group.commands.at(-1) as Command;
     const frame = frameOf(command);
     if (frame === 'begin') Object.assign(gathering, { inTransaction: true, slot: undefined });
@@ -132,7 +134,8 @@ export class ClusterBackend implements ClientOwner, Lanes, Router, Heard {
   }
 
   ended(group: CommandGroup): void {
-    if (this.#gathering?.group === group) this.#scatter();
+    if (this.#loose === group) this.#loose = undefined;
+    if (this.#gathering.delete(group)) this.#scatter(group);
   }
 
   ready(): Promise<void> {
@@ -162,7 +165,7 @@ export class ClusterBackend implements ClientOwner, Lanes, Router, Heard {
 
   /** Nothing is sent any more. What waits is rejected. */
   stop(): void {
-    if (this.#gathering) this.#scatter();
+    if (this.#loose) this.ended(this.#loose);
     this.#stopped = true;
     const left = [...this.#again.splice(0), ...this.#waiting.takeAll()];
     const closed = left.length > 0 ? this.#owner.closed() : undefined;
@@ -256,7 +259,7 @@ export class ClusterBackend implements ClientOwner, Lanes, Router, Heard {
   #sendTo(node: Node, command: Command, journey: Journey): void {
     journey.node = node;
     if (kindOf(command.name, command.args) === 'shared') node.lanes.send(command);
-    else this.#addTo(new Map(), node, command);
+    else sendTogether(node.lanes, [command]);
   }
 
   #sendElse(command: Command, journey: Journey, route: Exclude<Route, number>): void {
@@ -288,9 +291,7 @@ export class ClusterBackend implements ClientOwner, Lanes, Router, Heard {
   }
 
   /** The pipeline is whole: sends its parts to the nodes that they are for, in the order they have there. */
-  #scatter(): void {
-    const { group } = this.#gathering as Gathering;
-    this.#gathering = undefined;
+  #scatter(group: CommandGroup): void {
     if (group.refusal) return;
     const groups = new Map<Node, CommandGroup>();
     let transaction: Command[] | undefined;
@@ -308,10 +309,13 @@ export class ClusterBackend implements ClientOwner, Lanes, Router, Heard {
         const route = routeOf(command);
         const node = typeof route === 'number' ? this.#nodeFor(route, command) : undefined;
         if (node) this.#addTo(groups, node, command);
-        else this.#route(command, journey);
+        else {
+          endAll(groups); // what comes after it in the pipeline must not be sent before it
+          this.#route(command, journey);
+        }
       }
     }
-    for (const [node, sent] of groups) node.lanes.ended(sent);
+    endAll(groups);
   }
 
   #begin(transaction: readonly Command[], groups: Map<Node, CommandGroup>): void {
@@ -403,6 +407,12 @@ export class ClusterBackend implements ClientOwner, Lanes, Router, Heard {
     for (const command of commands) journeyOf(command, this).node = node;
     sendTogether(node.lanes, [...asking, ...commands]);
   }
+}
+
+/** They have all their commands: others belong to others. */
+function endAll(groups: Map<Node, CommandGroup>): void {
+  for (const [node, group] of groups) node.lanes.ended(group);
+  groups.clear();
 }
 
 /** Rejects all of it. */

@@ -9,9 +9,13 @@ export interface PipelineSender {
   /** Nobody observes commands, and they need nothing that a {@link BareCommand} has not. */
   readonly plain: boolean;
   /** Sends all commands together; each is a {@link BareCommand}. */
-  send(pipeline: { reject(error: unknown): void }, commands: readonly Command[]): void;
+  send(pipeline: Executed, commands: readonly Command[]): void;
   /** Calls `exec`, which may pass all commands to the client's sendCommand. */
-  guard<T>(pipeline: { reject(error: unknown): void }, exec: () => T): T;
+  guard<T>(pipeline: Executed, exec: () => T): T;
+}
+interface Executed {
+  readonly promise: Promise<unknown>;
+  reject(error: unknown): void;
 }
 
 /** The properties of its client that a pipeline reads. */

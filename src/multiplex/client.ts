@@ -5,7 +5,7 @@ import { areWatched, canUseLeanCommands, rejectSafely } from '../ioredis/interna
 import { commandMethods, keepBytes, LeanCommand } from '../ioredis/lean-command.ts';
 import { multiOf, type PipelineSender, pipelineOf } from '../ioredis/lean-pipeline.ts';
 import { withForcedEval } from '../ioredis/script-eval.ts';
-import { watch } from '../ioredis/watched-command.ts';
+import { ignore, watch } from '../ioredis/watched-command.ts';
 import { asCallback, type NodeCallback } from '../util/callback.ts';
 import type { ClientOwner, Lanes } from './client-backend.ts';
 import { ClientEvents } from './client-events.ts';
@@ -22,6 +22,7 @@ interface Client extends NodeJS.EventEmitter {
   multi(): Pipeline;
 }
 interface Pipeline {
+  readonly promise: Promise<unknown>;
   reject(error: unknown): void;
 }
 type Stream = Parameters<Redis['sendCommand']>[1];
@@ -46,6 +47,8 @@ class PoolRedis extends Base {
   readonly #first: boolean;
   /** The group that a pipeline is filling. */
   #group: CommandGroup | undefined;
+  /** It is known when that pipeline ends. */
+  #guards = false;
   readonly #sender: PipelineSender;
   readonly #announcer: ClientEvents;
   /** It was closed by one of its own methods, such as `quit()`. */
@@ -206,6 +209,7 @@ class PoolRedis extends Base {
     let group = this.#group;
     if (group === undefined || group.stream !== stream) {
       group = new CommandGroup(stream, this.#watched);
+      group.loose = !this.#guards;
       this.#group = group;
       this.#lanes.sendGroup(group);
     }
@@ -246,12 +250,22 @@ class PoolRedis extends Base {
 
     guard<T>(pipeline: Pipeline, exec: () => T): T {
       const client = this.#client;
+      // Whatever observes the commands of a pipeline may execute another one, or throw.
+      const [outer, guards] = [client.#group, client.#guards];
       client.#group = undefined;
-      const result = exec();
-      const group = client.#group as CommandGroup | undefined;
-      client.#group = undefined;
-      if (group) client.#end(group, pipeline);
-      return result;
+      client.#guards = true;
+      try {
+        return exec();
+      } catch (error) {
+        (client.#group as CommandGroup | undefined)?.refuse(error as Error); // its rest will not come
+        ignore(pipeline.promise);
+        throw error;
+      } finally {
+        const group = client.#group as CommandGroup | undefined;
+        client.#group = outer;
+        client.#guards = guards;
+        if (group) client.#end(group, pipeline);
+      }
     }
   };
 

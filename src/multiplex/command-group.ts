@@ -16,6 +16,8 @@ export class CommandGroup {
   readonly commands: Command[] = arrayOf();
   /** It has all its commands. */
   ended = false;
+  /** Nobody will tell that: it is of a pipeline that was not made by `pool.redis`. */
+  loose = false;
   /** It needs a dedicated connection: one of its commands may block, or is unknown. */
   needsDedicated = false;
   /** One of its commands may block. */

@@ -81,3 +81,47 @@ test('close() leaves no connection', async () => {
   await pool.close();
   for (const node of cluster.nodes) expect(await node.clients()).toEqual([]);
 });
+
+test('in a pipeline too, a command of several nodes comes after what was given before it, and before the rest', async () => {
+  const { redis } = cluster.pool();
+  await redis.mset('o1', 0, 'o2', 0);
+  const pipeline = redis.pipeline().set('o1', 1).set('o2', 1).mget('o1', 'o2').set('o1', 2).del('o1', 'o2');
+  const results = (await pipeline.set('o2', 3).get('o1').get('o2').exec()) ?? [];
+  expect(results.map(([, reply]) => reply)).toEqual(['OK', 'OK', ['1', '1'], 'OK', 2, 'OK', null, '3']);
+});
+
+test('before any node is known, commands wait in order', async () => {
+  for (let round = 0; round < 20; round++) {
+    const { redis } = cluster.pool();
+    const key = `early:${round}`;
+    const sent = Array.from({ length: 800 }, () => redis.pipeline().set('other', 1).incr(key).exec());
+    const counts = (await Promise.all(sent)).map((results) => results?.[1]?.[1]);
+    expect(counts).toEqual(Array.from({ length: 800 }, (_, i) => i + 1));
+  }
+});
+
+test.each(['single commands', 'pipelines'])(
+  'a wrapped sendCommand may send %s while a pipeline is executed',
+  async (what) => {
+    const { redis } = cluster.pool();
+    await redis.set('{w}n', 0);
+    const { sendCommand } = redis;
+    const meanwhile: Promise<unknown>[] = [];
+    let within = false;
+    redis.sendCommand = function (command, stream) {
+      if (stream !== undefined && !within) {
+        within = true;
+        meanwhile.push(what === 'pipelines' ? redis.pipeline().get('w').exec() : redis.get('w'));
+        within = false;
+      }
+      return sendCommand.call(this, command, stream);
+    };
+    const transaction = await redis.multi().incr('{w}n').incr('{w}n').exec();
+    expect(transaction).toEqual([
+      [null, 1],
+      [null, 2],
+    ]);
+    const nothing = what === 'pipelines' ? [[null, null]] : null;
+    expect(await Promise.all(meanwhile)).toEqual(meanwhile.map(() => nothing));
+  },
+);

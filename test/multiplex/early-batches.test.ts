@@ -201,3 +201,14 @@ test('where ioredis reads replies by itself, callers are not counted again and a
   await Promise.all(Array.from({ length: 900 }, caller));
   expect(pool.stats().exhausted).toBe(0);
 });
+
+test('a sendCommand that throws within a transaction leaves none open', async () => {
+  const { redis } = server.pool({ maxLanes: 1 });
+  const { sendCommand } = redis;
+  redis.sendCommand = function (command, stream) {
+    if (command.name === 'incr') throw new Error('not this one');
+    return sendCommand.call(this, command, stream);
+  };
+  expect(() => redis.multi().get('n').incr('n').exec()).toThrow('not this one');
+  expect(await redis.get('none')).toBe(null);
+});
