@@ -34,14 +34,15 @@ export class CommandQueue {
   bytes = 0;
   /** How many of these Redis has refused to run for now, and are not to be sent yet, and their size. */
   readonly held = { commands: 0, bytes: 0 };
-  /** The number of groups of earlier ticks that need a dedicated connection. */
+  /** The number of groups in batches that need a dedicated connection. */
   dedicatedGroups = 0;
-  /** The batches of earlier ticks, in order. */
+  /** What is to be sent, in order. */
   batches: Batch[] = [];
   /** How many commands of this tick were sent before it has ended. */
   sentEarly = 0;
+  /** What this tick has brought since the last batch. */
   #gathered: QueueEntry[] = [];
-  /** The number of groups in it. */
+  /** The number of groups among it. */
   #groups = 0;
   /** With so many commands a batch is sent before the tick has ended. */
   #limit = LARGE_BATCH;
@@ -69,7 +70,13 @@ export class CommandQueue {
    * Whether what the tick has brought so far is to be sent now, so that the server works on it while the rest is made.
    */
   get isDue(): boolean {
-    return this.length >= this.#limit && this.#isWhole;
+    return this.length - this.held.commands >= this.#limit && this.isWhole;
+  }
+
+  /** Whether all groups of this tick have all their commands. */
+  get isWhole(): boolean {
+    if (this.#groups === 0) return true;
+    return this.#gathered.every((unit) => !(unit instanceof CommandGroup) || unit.ended);
   }
 
   /** Ends a batch before the tick has ended; `send` sends what can be sent. The rest waits for the end of the tick. */
@@ -93,12 +100,6 @@ export class CommandQueue {
     for (const batch of this.batches) batch.at = Math.min(batch.at, now);
     this.sentEarly = 0;
     this.#limit = LARGE_BATCH;
-  }
-
-  /** Whether all groups of this tick have all their commands. */
-  get #isWhole(): boolean {
-    if (this.#groups === 0) return true;
-    return this.#gathered.every((unit) => !(unit instanceof CommandGroup) || unit.ended);
   }
 
   #end(at: number): void {

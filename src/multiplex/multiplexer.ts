@@ -25,8 +25,8 @@ import { CommandTimeouts } from './timeouts.ts';
 const DISPATCH_MS = 50;
 
 /**
- * The multiplexed commands: collected until they are many, or the tick ends, and sent over as few connections as the load needs. A
- * lane holds a connection while it has commands in flight, and waits for it in the same wait queue as leases.
+ * The multiplexed commands: collected until they are many, or the tick ends, and sent over as few connections as the load
+ * needs. A lane holds a connection while it has commands in flight, and waits for it in the same wait queue as leases.
  */
 export class Multiplexer implements DispatchOwner, LaneOwner {
   readonly #context: PoolContext;
@@ -374,7 +374,9 @@ export class Multiplexer implements DispatchOwner, LaneOwner {
     slot.lane = lane;
     lane.open(slot);
     this.open.push(lane);
-    if (!this.#flushing) this.#flush();
+    if (this.#flushing) return lane;
+    if (this.queue.isWhole) this.#flush();
+    else this.#flushSoon(); // it came while a pipeline is being filled
     return lane;
   }
 

@@ -70,3 +70,9 @@ test('a group is not sent before all its commands are there', () => {
   group.ended = true;
   expect(queue.isDue).toBe(true);
 });
+
+test('commands that Redis has refused for now do not make each later one a batch of its own', () => {
+  const queue = new CommandQueue();
+  queue.hold(1000, 0);
+  expect(untilDue(queue)).toBe(256);
+});

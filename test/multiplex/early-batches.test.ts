@@ -212,3 +212,21 @@ test('a sendCommand that throws within a transaction leaves none open', async ()
   expect(() => redis.multi().get('n').incr('n').exec()).toThrow('not this one');
   expect(await redis.get('none')).toBe(null);
 });
+
+test('a connection that comes while a transaction is being filled does not tear it', async () => {
+  const pool = server.pool({ maxActive: 1 });
+  const lease = await pool.acquire();
+  const { redis } = pool;
+  const first = redis.set('n', '0');
+  await new Promise(setImmediate); // it waits for the connection
+  const { sendCommand } = redis;
+  redis.sendCommand = function (this: Redis, command, stream) {
+    if (command.name === 'incr') void lease.release();
+    return sendCommand.call(this, command, stream);
+  };
+  expect(await redis.multi().incr('n').get('n').exec()).toEqual([
+    [null, 1],
+    [null, '1'],
+  ]);
+  expect(await first).toBe('OK');
+});
