@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { type ClusterNode, useCluster } from '../helpers/cluster.ts';
+import { until } from '../helpers/redis.ts';
 
 const cluster = useCluster();
 
@@ -70,6 +71,27 @@ test('under load at all nodes the bound holds, and nobody starves', async () => 
   over = true;
   await Promise.all(callers);
   expect(Math.max(...most)).toBeLessThanOrEqual(4);
+  expect(pool.stats().errors).toMatchObject({ POOL_ACQUIRE_TIMEOUT: 0, POOL_EXHAUSTED: 0 });
+});
+
+test('callers of one node whose commands never end leave its only connection to whoever asks another one', async () => {
+  const pool = cluster.pool({ maxTotal: 1, maxActive: 3 });
+  const [a, b] = (await keys()) as [string, string];
+  let over = false;
+  let count = 0;
+  const callers = Array.from({ length: 300 }, async () => {
+    while (!over) {
+      await pool.redis.incr(a);
+      count++;
+    }
+  });
+  for (let i = 0; i < 20; i++) {
+    const before = count;
+    expect(await pool.redis.set(b, '1')).toBe('OK');
+    await until('the others go on', () => count > before + 1000);
+  }
+  over = true;
+  await Promise.all(callers);
   expect(pool.stats().errors).toMatchObject({ POOL_ACQUIRE_TIMEOUT: 0, POOL_EXHAUSTED: 0 });
 });
 
