@@ -1,12 +1,10 @@
-/** So many requests are written before the end of the tick: the server answers them while the others are made. */
-const MOST = 128;
-
 /**
- * What the Node side can do at all: GETs of one known reply, a promise each, written together and told apart by their
- * length alone. It knows no errors, no other reply and no other command; no client can be faster by much.
+ * What the Node side can do at all: GETs of one known reply, a promise each, written once a tick, or in parts too, and told
+ * apart by their length alone. It knows no errors, no other reply and no other command; no client can be faster by much.
  */
 export class IdealClient {
   #socket;
+  #most;
   #request = '';
   #requests = 0;
   #due = false;
@@ -16,8 +14,10 @@ export class IdealClient {
   #value = '';
   #rest = 0;
 
-  constructor(socket) {
+  /** With `most` requests, they are written before the end of the tick: the server answers while the others are made. */
+  constructor(socket, most = Number.POSITIVE_INFINITY) {
     this.#socket = socket;
+    this.#most = most;
     socket.on('data', (chunk) => this.#take(chunk));
   }
 
@@ -31,7 +31,7 @@ export class IdealClient {
     if (!this.#due) setImmediate(this.#flush);
     this.#due = true;
     this.#request += `*2\r\n$3\r\nGET\r\n$${key.length}\r\n${key}\r\n`;
-    if (++this.#requests === MOST) this.#write();
+    if (++this.#requests === this.#most) this.#write();
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 

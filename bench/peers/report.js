@@ -6,7 +6,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { drawBars, drawLines, short } from './charts.js';
-import { EVERYBODY, HIGHLIGHTS, LIMIT } from './contenders.js';
+import { EVERYBODY, HIGHLIGHTS, LIMITS } from './contenders.js';
 import { CEILING } from './process.js';
 import { Results } from './results.js';
 import { byContender, CLIENT, details, narrow, RATE, SERVER, table, wide } from './tables.js';
@@ -45,7 +45,7 @@ function listOfPlaces(results) {
 
 /** What is between the marks, by name. @param {Results} results */
 function partsOf(results) {
-  const names = [...EVERYBODY, LIMIT];
+  const names = [...EVERYBODY, ...LIMITS];
   const threefold = (...what) =>
     [GETS, COMMANDS, PLACES]
       .map((some) => byContender(results, columnsOf(some, ...what), names))
@@ -78,11 +78,17 @@ function partsOf(results) {
     ceiling: () => {
       const cell = (id, name, { key, scale }) => short(results.middle(id, name, key, scale));
       return table(
-        ['', CEILING, LIMIT, 'pool.redis', `${LIMIT}, CPU in µs`, 'pool.redis, CPU in µs'],
+        [
+          '',
+          CEILING,
+          ...LIMITS,
+          'pool.redis',
+          ...[...LIMITS, 'pool.redis'].map((name) => `${name}, CPU in µs`),
+        ],
         GETS.map(({ id, short: title }) => [
           title,
-          ...[CEILING, LIMIT, 'pool.redis'].map((name) => cell(id, name, RATE)),
-          ...[LIMIT, 'pool.redis'].map((name) => cell(id, name, CLIENT)),
+          ...[CEILING, ...LIMITS, 'pool.redis'].map((name) => cell(id, name, RATE)),
+          ...[...LIMITS, 'pool.redis'].map((name) => cell(id, name, CLIENT)),
         ]),
       );
     },
@@ -153,10 +159,10 @@ function picturesOf(results) {
       ranges: each((name) => results.spread(id, name, key, scale)),
       more: second && each((name) => results.middle(id, name, second.key)),
     }));
-    return drawBars({ title, caption: captionOf(workloads), unit, names, limits: [LIMIT], panels });
+    return drawBars({ title, caption: captionOf(workloads), unit, names, limits: LIMITS, panels });
   };
   const cpu = 'µs: the client, behind it the server; a line for the middle half of the client';
-  const most = [...EVERYBODY.filter((name) => !/tarn|lightning|held/.test(name)), LIMIT];
+  const most = [...EVERYBODY.filter((name) => !/tarn|lightning|held/.test(name)), ...LIMITS];
   return {
     'bench-cpu.svg': bars('CPU time of a GET of 100 B, by callers', cpu, GETS, most, CLIENT, SERVER),
     'bench-commands.svg': bars('CPU time of other work', cpu, OTHER_WORK, HIGHLIGHTS, CLIENT, SERVER),

@@ -2,7 +2,7 @@
 import { row } from '../lib/measure.js';
 import { winners } from '../lib/statistics.js';
 import { short } from './charts.js';
-import { familyOf, LIMIT } from './contenders.js';
+import { familyOf, LIMITS } from './contenders.js';
 import { CEILING } from './process.js';
 
 const NOT_SETTLED = '†';
@@ -24,7 +24,7 @@ const same = (low, high) => short(low) === short(high);
 /** A cell for each of `names`; `second` is added to those of a table in which two things are shown. */
 export function cells(results, { id, what: { key, scale, more }, second }, names, format = wide) {
   const spreadOf = (name) => results.spread(id, name, key, scale);
-  const rivals = names.filter((name) => name !== LIMIT && name !== CEILING);
+  const rivals = names.filter((name) => !LIMITS.includes(name) && name !== CEILING);
   // The windows of one process say nothing about the next one.
   const alone = rivals.some((name) => results.processes(id, name) === 1);
   const spreads = alone ? {} : Object.fromEntries(rivals.map((name) => [name, spreadOf(name)]));
