@@ -13,7 +13,9 @@ export interface PipelineSender {
   /** Calls `exec`, which may pass all commands to the client's sendCommand. */
   guard<T>(pipeline: Executed, exec: () => T): T;
 }
-interface Executed {
+
+/** The internals of a pipeline that its sender uses. */
+export interface Executed {
   readonly promise: Promise<unknown>;
   reject(error: unknown): void;
 }

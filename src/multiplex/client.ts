@@ -3,7 +3,7 @@ import { type Command, Redis, type RedisOptions } from 'ioredis';
 import { kindOf } from '../ioredis/command-kinds.ts';
 import { areWatched, canUseLeanCommands, rejectSafely } from '../ioredis/internals.ts';
 import { commandMethods, keepBytes, LeanCommand } from '../ioredis/lean-command.ts';
-import { multiOf, type PipelineSender, pipelineOf } from '../ioredis/lean-pipeline.ts';
+import { type Executed, multiOf, type PipelineSender, pipelineOf } from '../ioredis/lean-pipeline.ts';
 import { withForcedEval } from '../ioredis/script-eval.ts';
 import { ignore, watch } from '../ioredis/watched-command.ts';
 import { asCallback, type NodeCallback } from '../util/callback.ts';
@@ -18,12 +18,8 @@ interface Client extends NodeJS.EventEmitter {
   readonly scriptsSet: Record<string, object>;
   readonly addedBuiltinSet: ReadonlySet<string>;
   defineCommand(name: string, definition: Definition): void;
-  pipeline(): Pipeline;
-  multi(): Pipeline;
-}
-interface Pipeline {
-  readonly promise: Promise<unknown>;
-  reject(error: unknown): void;
+  pipeline(): Executed;
+  multi(): Executed;
 }
 type Stream = Parameters<Redis['sendCommand']>[1];
 type Definition = Parameters<Redis['defineCommand']>[1];
@@ -118,17 +114,17 @@ class PoolRedis extends Base {
     return this.#lanes.watched || areWatched();
   }
 
-  override pipeline(commands?: unknown[][]): Pipeline {
-    return pipelineOf(this, commands, this.#sender) as Pipeline;
+  override pipeline(commands?: unknown[][]): Executed {
+    return pipelineOf(this, commands, this.#sender) as Executed;
   }
 
-  override multi(first?: unknown[][] | { pipeline?: boolean }, second?: { pipeline?: boolean }): Pipeline {
+  override multi(first?: unknown[][] | { pipeline?: boolean }, second?: { pipeline?: boolean }): Executed {
     const commands = Array.isArray(first) ? first : undefined;
     const options = Array.isArray(first) ? second : (first ?? second);
     if (options?.pipeline === false) {
-      return Promise.reject(this.#stateful('MULTI without a pipeline')) as unknown as Pipeline;
+      return Promise.reject(this.#stateful('MULTI without a pipeline')) as unknown as Executed;
     }
-    return multiOf(this, commands, this.#sender) as Pipeline;
+    return multiOf(this, commands, this.#sender) as Executed;
   }
 
   override defineCommand(name: string, definition: Definition): void {
@@ -240,7 +236,7 @@ class PoolRedis extends Base {
       return this.#leanly && client.sendCommand === PoolRedis.prototype.sendCommand && !client.#watched;
     }
 
-    send(pipeline: Pipeline, commands: readonly Command[]): void {
+    send(pipeline: Executed, commands: readonly Command[]): void {
       const client = this.#client;
       const group = new CommandGroup(pipeline, false);
       client.#lanes.sendGroup(group);
@@ -248,7 +244,7 @@ class PoolRedis extends Base {
       client.#end(group, pipeline);
     }
 
-    guard<T>(pipeline: Pipeline, exec: () => T): T {
+    guard<T>(pipeline: Executed, exec: () => T): T {
       const client = this.#client;
       // Whatever observes the commands of a pipeline may execute another one, or throw.
       const [outer, guards] = [client.#group, client.#guards];
@@ -270,7 +266,7 @@ class PoolRedis extends Base {
   };
 
   /** One refused command refuses the whole pipeline: `exec()` rejects, and none of its commands is sent. */
-  #end(group: CommandGroup, pipeline: Pipeline): void {
+  #end(group: CommandGroup, pipeline: Executed): void {
     if (group.open) group.refuse(this.#stateful('MULTI without EXEC'));
     if (group.refusal) pipeline.reject(group.refusal);
     this.#lanes.ended(group);

@@ -236,15 +236,16 @@ export class Multiplexer implements DispatchOwner, LaneOwner {
     const now = this.#context.deps.clock.now();
     this.#flushing = true;
     this.queue.sendEarly(() => {
-      this.#inLine = this.#sendsEarly(now);
+      this.#inLine = this.#isAtHand(now);
       if (this.#inLine) this.#sendInLine(now);
     });
     this.#flushing = false;
     this.#lookAtSockets();
   }
 
-  #sendsEarly(now: number): boolean {
-    if (!this.#calm(now) || now < this.#dispatchUntil) return false;
+  /** Whether one connection takes all, and is there. */
+  #isAtHand(now: number): boolean {
+    if (now < this.#dispatchUntil || !this.#calm(now)) return false;
     const [lane] = this.open;
     return lane ? !isOutdated(lane, now) : this.#connections.topIdle !== undefined;
   }
@@ -374,9 +375,8 @@ export class Multiplexer implements DispatchOwner, LaneOwner {
     slot.lane = lane;
     lane.open(slot);
     this.open.push(lane);
-    if (this.#flushing) return lane;
-    if (this.queue.isWhole) this.#flush();
-    else this.#flushSoon(); // it came while a pipeline is being filled
+    // It may have come while a pipeline is being filled, which is flushed at the end of the tick.
+    if (!this.#flushing && this.queue.isWhole) this.#flush();
     return lane;
   }
 
