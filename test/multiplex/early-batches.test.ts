@@ -1,16 +1,21 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Command, Redis } from 'ioredis';
 import { expect, onTestFinished, test } from 'vitest';
+import type { Pool } from '../../src/index.ts';
+import { FakeClock } from '../helpers/fake-clock.ts';
 import { useServer } from '../helpers/redis.ts';
 
 const server = useServer();
 
 const numbers = (count: number): string[] => Array.from({ length: count }, (_, i) => `${i}`);
 
-/** A tick that takes long. */
-function block(ms: number): void {
-  const end = performance.now() + ms;
-  while (performance.now() < end);
+/** 900 callers, each of whom asks 50 times, for what is so long that replies come in many pieces, all read in one tick. */
+async function goRound(pool: Pool): Promise<void> {
+  const long = 'x'.repeat(1000);
+  await pool.redis.set('long', long);
+  const caller = async (): Promise<void> => {
+    for (let round = 0; round < 50; round++) expect(await pool.redis.get('long')).toBe(long);
+  };
+  await Promise.all(Array.from({ length: 900 }, caller));
 }
 
 test('a tick with many commands is sent in parts, in order, before it has ended', async () => {
@@ -62,12 +67,7 @@ test('a lane that is full takes no more, and the bounds hold as if nothing had b
 
 test('callers who go on for long within one tick are not counted again and again', async () => {
   const pool = server.pool({ maxQueuedCommands: 950 });
-  const long = 'x'.repeat(1000); // so that replies come in many pieces, and are all read in one tick
-  await pool.redis.set('long', long);
-  const caller = async (): Promise<void> => {
-    for (let round = 0; round < 50; round++) expect(await pool.redis.get('long')).toBe(long);
-  };
-  await Promise.all(Array.from({ length: 900 }, caller));
+  await goRound(pool);
   expect(pool.stats().exhausted).toBe(0);
 });
 
@@ -136,12 +136,14 @@ test('a wrapped sendCommand that sends as many again, while a part is sent, does
 });
 
 test('what needs a connection of its own is sent, however long the tick takes that many others came in', async () => {
-  const pool = server.pool({ maxLanes: 1 });
+  const clock = new FakeClock();
+  const pool = server.pool({ maxLanes: 1 }, clock);
   await pool.redis.ping();
   const blocking = pool.redis.blpop('nothing', 0.1);
   const sent = numbers(300).map((i) => pool.redis.echo(i));
-  block(60);
+  const blocked = clock.block(60, () => {});
   const later = pool.redis.echo('later');
+  await blocked;
   expect(await Promise.all(sent)).toEqual(numbers(300));
   expect(await later).toBe('later');
   expect(await blocking).toBe(null);
@@ -163,25 +165,28 @@ test.each([
   ['of a tick that takes long', '', 60],
   ['with replies that are not small', 'x'.repeat(2000), 0],
 ])('the commands %s use one lane, as if all were sent at its end', async (_, value, ms) => {
-  const pool = server.pool();
+  const clock = new FakeClock();
+  const pool = server.pool({}, clock);
   await pool.redis.set('value', value);
   await Promise.all(numbers(100).map(() => pool.redis.get('value')));
   expect(pool.stats().total).toBe(1);
   const sent = numbers(300).map(() => pool.redis.get('value'));
-  block(ms);
+  const blocked = clock.block(ms, () => {});
   sent.push(...numbers(700).map(() => pool.redis.get('value')));
   expect(pool.stats()).toMatchObject({ lanes: 1, total: 1 });
   await new Promise(setImmediate);
   expect(pool.stats()).toMatchObject({ lanes: 1, total: 1 });
+  await blocked;
   await Promise.all(sent);
 });
 
 test('the time of what found no room on the lane begins at the end of the tick', async () => {
-  const pool = server.pool({ maxLanes: 1, maxInFlight: 1, acquireTimeoutMs: 300 });
+  const clock = new FakeClock();
+  const pool = server.pool({ maxLanes: 1, maxInFlight: 1, acquireTimeoutMs: 300 }, clock);
   await pool.redis.ping();
-  await sleep(1000); // no timer runs any more
+  await clock.advance(1000); // no timer runs any more
   const sent = numbers(300).map((i) => pool.redis.echo(i));
-  block(400);
+  await clock.block(400, () => {});
   expect(await Promise.all(sent)).toEqual(numbers(300));
 });
 
@@ -193,12 +198,7 @@ test('where ioredis reads replies by itself, callers are not counted again and a
       return client.on('connect', () => client.stream.on('data', () => {}));
     },
   });
-  const long = 'x'.repeat(1000);
-  await pool.redis.set('long', long);
-  const caller = async (): Promise<void> => {
-    for (let round = 0; round < 50; round++) expect(await pool.redis.get('long')).toBe(long);
-  };
-  await Promise.all(Array.from({ length: 900 }, caller));
+  await goRound(pool);
   expect(pool.stats().exhausted).toBe(0);
 });
 
