@@ -9,7 +9,6 @@ export class IdealClient {
   #requests = 0;
   #due = false;
   #waiting = [];
-  #next = 0;
   #reply = '';
   #value = '';
   #rest = 0;
@@ -56,9 +55,8 @@ export class IdealClient {
     for (let i = 0; i < replies; i++) {
       const end = (i + 1) * length - 2 - before;
       const start = end - this.#value.length;
-      this.#waiting[this.#next++](start < 0 ? this.#value : chunk.latin1Slice(start, end));
+      this.#waiting[i](start < 0 ? this.#value : chunk.latin1Slice(start, end));
     }
-    this.#waiting = this.#waiting.slice(this.#next);
-    this.#next = 0;
+    this.#waiting = this.#waiting.slice(replies);
   }
 }

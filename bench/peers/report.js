@@ -77,18 +77,13 @@ function partsOf(results) {
     throughput: () => threefold(RATE),
     ceiling: () => {
       const cell = (id, name, { key, scale }) => short(results.middle(id, name, key, scale));
+      const clients = [...LIMITS, 'pool.redis'];
       return table(
-        [
-          '',
-          CEILING,
-          ...LIMITS,
-          'pool.redis',
-          ...[...LIMITS, 'pool.redis'].map((name) => `${name}, CPU in µs`),
-        ],
+        ['', CEILING, ...clients, ...clients.map((name) => `${name}, CPU in µs`)],
         GETS.map(({ id, short: title }) => [
           title,
-          ...[CEILING, ...LIMITS, 'pool.redis'].map((name) => cell(id, name, RATE)),
-          ...[...LIMITS, 'pool.redis'].map((name) => cell(id, name, CLIENT)),
+          ...[CEILING, ...clients].map((name) => cell(id, name, RATE)),
+          ...clients.map((name) => cell(id, name, CLIENT)),
         ]),
       );
     },
